@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Ops: what actions are compiled into (user/datapath/action.c writes them, bpf/ runs them).
+ *
+ * An op is 24 bytes.  A flow entry holds a list of them (apply-actions, then write-actions); resolve concatenates the
+ * lists of all matched flows, and at last the action set, into the packet's verdict; execute runs that.  A packet-out
+ * carries a list in front of its frame.  Numbers are host order unless said otherwise.
+ */
+#ifndef OFXDP_ACTION_H
+#define OFXDP_ACTION_H
+
+#include <linux/types.h>
+
+enum ofx_op_code {
+	OFX_OP_NONE = 0,
+	OFX_OP_FLOW,	    /* arg = flow id, a = table, b = generation: count this flow; it is the current one */
+	OFX_OP_SET,	    /* a = key word; word = (word & ~mask) | value, value within mask, key's byte order */
+	OFX_OP_OUTPUT,	    /* arg = port index (ofx_port_index); the packet's own in_port drops this copy */
+	OFX_OP_IN_PORT,	    /* output to the packet's in_port */
+	OFX_OP_FLOOD,	    /* ALL and FLOOD: every port but in_port and those with NO_FWD */
+	OFX_OP_CONTROLLER,  /* a = OFPR_ reason, b = max_len; arg = 1 by the action set (resolve writes that) */
+	OFX_OP_TABLE,	    /* packet-out only: walk the tables from 0 */
+	OFX_OP_PUSH_VLAN,   /* b = TPID 0x8100 or 0x88a8, host order */
+	OFX_OP_POP_VLAN,
+	OFX_OP_SET_IP_TTL,  /* a = TTL */
+	OFX_OP_DEC_IP_TTL,
+	OFX_OP_DROP,	    /* a = enum ofx_drop, b = table: made by resolve only; ends the packet, counted */
+	OFX_OP_RESUME,	    /* a = table: made by resolve only; parse again, go on at that table */
+	OFX_OP_MISS,	    /* a = table: made by resolve only; count a table miss, then drop (OFX_DROP_NO_MATCH) */
+	OFX_N_OPS
+};
+
+struct ofx_op {
+	__u8 code; /* enum ofx_op_code */
+	__u8 a;
+	__u16 b;
+	__u32 arg;
+	__u64 value;
+	__u64 mask;
+};
+
+_Static_assert(sizeof(struct ofx_op) == 24, "op");
+
+#endif

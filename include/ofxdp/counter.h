@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counters.  BPF adds, on its own CPU's cells only; user reads (mmap) and sums.  User never writes a live cell: a
+ * reset is a baseline that user keeps.
+ *
+ *   flow_counters   mmapable ARRAY of struct ofx_counter, index cpu * n_flow_ids + flow id
+ *   table_misses    PERCPU_ARRAY[OFX_TABLES] of u64
+ *   port_counters   PERCPU_ARRAY[OFX_PORTS] of struct ofx_port_counters
+ *   drops           PERCPU_ARRAY[OFX_N_DROPS] of u64
+ */
+#ifndef OFXDP_COUNTER_H
+#define OFXDP_COUNTER_H
+
+#include <linux/types.h>
+
+struct ofx_counter {
+	__u64 packets;
+	__u64 bytes; /* whole frames as received, without FCS */
+};
+
+struct ofx_port_counters {
+	__u64 rx_packets, rx_bytes;
+	__u64 tx_packets, tx_bytes;
+	__u64 rx_dropped; /* frames from this port that ended in a drop for a reason of the port (no-recv, no daemon …) */
+	__u64 tx_dropped; /* frames for this port that it did not take */
+	__u64 rx_errors;  /* malformed frames */
+	__u64 tx_errors;
+};
+
+#endif
