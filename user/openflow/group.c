@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* OFPT_GROUP_MOD (§7.3.4.2), group features (§7.3.5.10) */
+#include <stdlib.h>
+#include "user/openflow/codec.h"
+
+#define BUCKET_LEN 16u /* without its actions */
+#define BAD(code) OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_##code)
+
+static int bucket_decode(struct wire *w, uint8_t version, struct of_bucket *b)
+{
+	uint16_t len = wire_be16(w);
+
+	b->weight = wire_be16(w);
+	b->watch_port = wire_be32(w);
+	b->watch_group = wire_be32(w);
+	wire_skip(w, 4);
+	if (w->error || len < BUCKET_LEN || len % 8 || len - BUCKET_LEN > wire_left(w))
+		return BAD(BAD_BUCKET);
+	return of_actions_decode(w, len - BUCKET_LEN, version, &b->actions);
+}
+
+int of_group_mod_decode(struct wire *w, struct of_msg *msg)
+{
+	struct of_group_mod *g = &msg->group_mod;
+	int error = 0;
+
+	g->command = wire_be16(w);
+	g->type = wire_u8(w);
+	wire_skip(w, 1);
+	g->group = wire_be32(w);
+	if (w->error)
+		return OF_BAD_LEN;
+	if (!wire_left(w))
+		return 0;
+	g->buckets = of_alloc(wire_left(w) / BUCKET_LEN, sizeof(*g->buckets));
+	while (!error && wire_left(w))
+		error = bucket_decode(w, msg->version, &g->buckets[g->n_buckets++]);
+	return error;
+}
+
+void of_group_mod_free(struct of_group_mod *g)
+{
+	for (size_t i = 0; i < g->n_buckets; i++)
+		of_actions_free(&g->buckets[i].actions);
+	free(g->buckets);
+}
+
+void of_multipart_group_features(struct of_multipart *mp, const struct of_group_features *g)
+{
+	struct buf *b = &mp->out->buf;
+	size_t entry = of_entry_begin(mp);
+
+	buf_put_be32(b, g->types);
+	buf_put_be32(b, g->capabilities);
+	for (int i = 0; i < 4; i++)
+		buf_put_be32(b, g->max_groups[i]);
+	for (int i = 0; i < 4; i++)
+		buf_put_be32(b, g->actions[i]);
+	of_entry_end(mp, entry);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* OFPT_METER_MOD (§7.3.4.4), meter features (§7.3.5.13) */
+#include <stdlib.h>
+#include "user/openflow/codec.h"
+
+#define BAND_LEN 16u /* of the bands we know; experimenters' are longer */
+
+static int band_decode(struct wire *w, struct of_band *b)
+{
+	uint16_t len;
+
+	b->type = wire_be16(w);
+	len = wire_be16(w);
+	b->rate = wire_be32(w);
+	b->burst = wire_be32(w);
+	if (b->type == OFPMBT_DSCP_REMARK) {
+		b->prec_level = wire_u8(w);
+		wire_skip(w, 3);
+	} else {
+		wire_skip(w, 4);
+	}
+	if (w->error || len < BAND_LEN || len % 8 || len - BAND_LEN > wire_left(w))
+		return OF_BAD_LEN;
+	if (b->type == OFPMBT_EXPERIMENTER)
+		wire_skip(w, len - BAND_LEN); /* the switch refuses it */
+	else if (b->type != OFPMBT_DROP && b->type != OFPMBT_DSCP_REMARK)
+		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_BAD_BAND);
+	else if (len != BAND_LEN)
+		return OF_BAD_LEN;
+	return 0;
+}
+
+int of_meter_mod_decode(struct wire *w, struct of_msg *msg)
+{
+	struct of_meter_mod *m = &msg->meter_mod;
+	int error = 0;
+
+	m->command = wire_be16(w);
+	m->flags = wire_be16(w);
+	m->meter = wire_be32(w);
+	if (w->error)
+		return OF_BAD_LEN;
+	if (!wire_left(w))
+		return 0;
+	m->bands = of_alloc(wire_left(w) / BAND_LEN, sizeof(*m->bands));
+	while (!error && wire_left(w))
+		error = band_decode(w, &m->bands[m->n_bands++]);
+	return error;
+}
+
+void of_meter_mod_free(struct of_meter_mod *m)
+{
+	free(m->bands);
+}
+
+void of_multipart_meter_features(struct of_multipart *mp, const struct of_meter_features *m)
+{
+	struct buf *b = &mp->out->buf;
+	size_t entry = of_entry_begin(mp);
+
+	buf_put_be32(b, m->max_meter);
+	buf_put_be32(b, m->band_types);
+	buf_put_be32(b, m->capabilities);
+	buf_put_u8(b, m->max_bands);
+	buf_put_u8(b, m->max_color);
+	buf_put_zero(b, 2);
+	of_entry_end(mp, entry);
+}

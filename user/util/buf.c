@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "user/util/buf.h"
+
+#include <endian.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Out of memory ends the program: a reply half written can't be taken back, and the data plane goes on without us. */
+static void grow(struct buf *b, size_t need)
+{
+	size_t size = b->size ? b->size : 256;
+
+	while (size < need)
+		size *= 2;
+	b->data = realloc(b->data, size);
+	if (!b->data) {
+		fputs("out of memory\n", stderr);
+		abort();
+	}
+	b->size = size;
+}
+
+void *buf_put_zero(struct buf *b, size_t n)
+{
+	uint8_t *at;
+
+	if (!b->data || b->size - b->len < n)
+		grow(b, b->len + n);
+	at = b->data + b->len;
+	memset(at, 0, n);
+	b->len += n;
+	return at;
+}
+
+void buf_put(struct buf *b, const void *data, size_t n)
+{
+	uint8_t *at = buf_put_zero(b, n);
+
+	if (n)
+		memcpy(at, data, n);
+}
+
+void buf_put_u8(struct buf *b, uint8_t v)
+{
+	buf_put(b, &v, 1);
+}
+
+void buf_put_be16(struct buf *b, uint16_t v)
+{
+	uint16_t be = htobe16(v);
+
+	buf_put(b, &be, sizeof(be));
+}
+
+void buf_put_be32(struct buf *b, uint32_t v)
+{
+	uint32_t be = htobe32(v);
+
+	buf_put(b, &be, sizeof(be));
+}
+
+void buf_put_be64(struct buf *b, uint64_t v)
+{
+	uint64_t be = htobe64(v);
+
+	buf_put(b, &be, sizeof(be));
+}
+
+void buf_pad8(struct buf *b, size_t from)
+{
+	buf_put_zero(b, -(b->len - from) & 7);
+}
+
+void buf_set_be16(struct buf *b, size_t at, uint16_t v)
+{
+	b->data[at] = v >> 8;
+	b->data[at + 1] = v & 0xff;
+}
+
+void buf_clear(struct buf *b)
+{
+	b->len = 0;
+}
+
+void buf_free(struct buf *b)
+{
+	free(b->data);
+	*b = (struct buf){};
+}
