@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The rare ops, one function call away from the loop in execute.h: changes that move or rewrite headers at once, and
+ * the ends that are no output.  Set-fields noted so far go into the frame before a header moves, so that each action
+ * sees what the ones before it did (§5.11: in the order of the list).
+ */
+#ifndef BPF_ACTION_H
+#define BPF_ACTION_H
+
+#include "bpf/packet_in.h"
+#include "bpf/parse.h"
+#include "bpf/ttl.h"
+#include "bpf/vlan.h"
+
+/* What the key holds beside the packet's headers. */
+static __always_inline void key_pipeline_fields(struct ofx_state *s)
+{
+	s->key.metadata = s->metadata;
+	s->key.tunnel_id = s->tunnel_id;
+	s->key.in_port = bpf_htonl(s->in_port);
+	s->key.in_phy_port = bpf_htonl(s->in_port);
+}
+
+static __always_inline int parse(ofx_ctx *ctx, struct ofx_state *s)
+{
+	if (parse_packet(ctx, s))
+		return -1;
+	key_pipeline_fields(s);
+	return 0;
+}
+
+/* The walk goes on at a table, over the packet as it is now. */
+static __always_inline int action_resume(ofx_ctx *ctx, struct ofx_state *s, __u8 table)
+{
+	if (commit(ctx, s))
+		return drop(OFX_DROP_ACTION_FAILED);
+	if (parse(ctx, s))
+		return drop(OFX_DROP_TRUNCATED);
+	verdict_clear(s);
+	s->next_table = table;
+	return OFX_AGAIN;
+}
+
+/* OFX_OP_TABLE, of a packet-out (§7.3.7): as if just received. */
+__weak __noinline int action_table(ofx_ctx *ctx, struct ofx_state *s)
+{
+	if (!s)
+		return drop(OFX_DROP_INTERNAL);
+	if (commit(ctx, s))
+		return drop(OFX_DROP_ACTION_FAILED);
+	if (s->at != s->last)
+		return loop_fork(ctx, s);
+	action_set_clear(&s->set);
+	s->outputs = 0;
+	return action_resume(ctx, s, 0);
+}
+
+static __always_inline int action_dec_ttl(ofx_ctx *ctx, struct ofx_state *s)
+{
+	int err = ttl_dec(ctx, s);
+
+	if (err > 0)
+		return packet_in_invalid_ttl(ctx, s);
+	return err ? drop(OFX_DROP_ACTION_FAILED) : OFX_NEXT;
+}
+
+static __always_inline int action_done(int err)
+{
+	return err ? drop(OFX_DROP_ACTION_FAILED) : OFX_NEXT;
+}
+
+static __always_inline int action_change(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_op *op)
+{
+	__u16 b = op->b;
+	__u8 a = op->a;
+
+	switch (op->code) {
+	case OFX_OP_PUSH_VLAN:
+		return action_done(vlan_push(ctx, s, b));
+	case OFX_OP_POP_VLAN:
+		return action_done(vlan_pop(ctx, s));
+	case OFX_OP_SET_IP_TTL:
+		return action_done(ttl_set(ctx, s, a));
+	case OFX_OP_DEC_IP_TTL:
+		return action_dec_ttl(ctx, s);
+	}
+	return drop(OFX_DROP_INTERNAL);
+}
+
+/* The op at s->at, if it is none of those that execute() handles itself. */
+__weak __noinline int action(ofx_ctx *ctx, struct ofx_state *s)
+{
+	const struct ofx_op *op;
+
+	if (!s)
+		return drop(OFX_DROP_INTERNAL);
+	op = verdict_op(s, s->at);
+	switch (op->code) {
+	case OFX_OP_MISS:
+		count_miss(op->a);
+		return drop(OFX_DROP_NO_MATCH);
+	case OFX_OP_DROP:
+		return drop(op->a);
+	case OFX_OP_RESUME:
+		return action_resume(ctx, s, op->a);
+	}
+	if (commit(ctx, s))
+		return drop(OFX_DROP_ACTION_FAILED);
+	return action_change(ctx, s, op);
+}
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The action set (§5.10): write-actions put at most one action of a type into it, a set-field at most one per field;
+ * at the end of the pipeline it is appended to the verdict, in the spec's order whatever order it was written in.
+ */
+#ifndef BPF_ACTION_SET_H
+#define BPF_ACTION_SET_H
+
+#include "bpf/verdict.h"
+
+#define OFX_BY_ACTION_SET 1 /* arg of an OFX_OP_CONTROLLER that comes from the action set */
+
+static __always_inline void action_set_clear(struct ofx_action_set *set)
+{
+	set->present = 0;
+	set->dirty = 0;
+	set->output = 0;
+}
+
+static __always_inline void action_set_field(struct ofx_action_set *set, const struct ofx_op *op)
+{
+	__u32 w = op->a & 15, bit = 1u << w;
+	__u64 value = 0, mask = 0;
+
+	if (w >= OFX_KEY_WORDS)
+		return;
+	if (set->dirty & bit) {
+		value = set->set_value[w];
+		mask = set->set_mask[w];
+	}
+	set->set_value[w] = (value & ~op->mask) | op->value;
+	set->set_mask[w] = mask | op->mask;
+	set->dirty |= bit;
+}
+
+/* Put a write-action into the set, over one of the same type. */
+static __always_inline void action_set_write(struct ofx_action_set *set, const struct ofx_op *op)
+{
+	switch (op->code) {
+	case OFX_OP_SET:
+		action_set_field(set, op);
+		return;
+	case OFX_OP_OUTPUT:
+	case OFX_OP_IN_PORT:
+	case OFX_OP_FLOOD:
+	case OFX_OP_CONTROLLER:
+		set->output = op->code;
+		set->port = op->arg;
+		set->reason = op->a;
+		set->max_len = op->b;
+		return;
+	case OFX_OP_PUSH_VLAN:
+		set->push_vlan = op->b;
+		break;
+	case OFX_OP_SET_IP_TTL:
+		set->ip_ttl = op->a;
+		break;
+	}
+	set->present |= 1u << (op->code & 31);
+}
+
+static __always_inline void action_set_add_op(struct ofx_state *s, __u8 code, __u8 a, __u16 b)
+{
+	if (s->set.present & 1u << code)
+		verdict_add(s, code, a, b, 0);
+}
+
+static __always_inline void action_set_add_fields(struct ofx_state *s)
+{
+	for (__u32 w = 0; w < OFX_KEY_WORDS; w++) {
+		if (s->set.dirty & 1u << w)
+			verdict_put(s, op_head(OFX_OP_SET, w, 0, 0), s->set.set_value[w], s->set.set_mask[w]);
+	}
+}
+
+/* End of the pipeline: the set becomes the end of the verdict.  pop, push, TTL, set-field, output. */
+__weak __noinline int action_set_finish(struct ofx_state *s)
+{
+	__u32 output, arg;
+
+	if (!s)
+		return -1;
+	action_set_add_op(s, OFX_OP_POP_VLAN, 0, 0);
+	action_set_add_op(s, OFX_OP_PUSH_VLAN, 0, s->set.push_vlan);
+	action_set_add_op(s, OFX_OP_DEC_IP_TTL, 0, 0);
+	action_set_add_op(s, OFX_OP_SET_IP_TTL, s->set.ip_ttl, 0);
+	action_set_add_fields(s);
+	output = s->set.output;
+	if (!output)
+		return 0;
+	arg = output == OFX_OP_CONTROLLER ? OFX_BY_ACTION_SET : s->set.port;
+	return verdict_add(s, output, s->set.reason, s->set.max_len, arg);
+}
+
+#endif

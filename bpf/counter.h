@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counting.  Every cell belongs to one CPU (PERCPU maps, or the CPU's part of an array), XDP runs with bottom halves
+ * off, so plain additions are exact.  A flow counts when its OFX_OP_FLOW is executed, not when it is found: what ends a
+ * packet early (a TTL that runs out) then leaves the later flows uncounted, as if the tables had been walked one by
+ * one.
+ */
+#ifndef BPF_COUNTER_H
+#define BPF_COUNTER_H
+
+#include "bpf/ctx.h"
+#include "bpf/maps.h"
+#include "include/ofxdp/packet_in.h"
+
+static __always_inline void count_drop(__u32 reason)
+{
+	__u64 *n = bpf_map_lookup_elem(&drops, &reason);
+
+	if (n)
+		*n += 1;
+}
+
+/* The packet, or this copy of it, ends here: every drop goes through this function. */
+static __always_inline int drop(__u32 reason)
+{
+	count_drop(reason);
+	return OFX_ACT_DROP;
+}
+
+/* OFX_OP_FLOW: the flow becomes the current one, which later packet-ins name. */
+static __always_inline void count_flow(struct ofx_state *s, const struct ofx_op *op)
+{
+	__u32 cell = s->cpu * ofx_n_flow_ids + op->arg;
+	struct ofx_counter *c = bpf_map_lookup_elem(&flow_counters, &cell);
+
+	s->flow = op->arg;
+	s->gen = op->b;
+	s->table = op->a;
+	s->punt_flags &= ~OFX_PUNT_NO_FLOW;
+	if (!c)
+		return;
+	c->packets += 1;
+	c->bytes += s->len;
+}
+
+static __always_inline void count_miss(__u32 table)
+{
+	__u64 *n = bpf_map_lookup_elem(&table_misses, &table);
+
+	if (n)
+		*n += 1;
+}
+
+static __always_inline struct ofx_port_counters *port_cells(__u32 index)
+{
+	return bpf_map_lookup_elem(&port_counters, &index);
+}
+
+static __always_inline void count_rx(__u32 index, __u32 len)
+{
+	struct ofx_port_counters *c = port_cells(index);
+
+	if (!c)
+		return;
+	c->rx_packets += 1;
+	c->rx_bytes += len;
+}
+
+/* Counted when the frame is handed to the kernel; what the port then does not take is tx_dropped (trace.h). */
+static __always_inline void count_tx(__u32 index, __u32 len)
+{
+	struct ofx_port_counters *c = port_cells(index);
+
+	if (!c)
+		return;
+	c->tx_packets += 1;
+	c->tx_bytes += len;
+}
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The loop (include/ofxdp/loop.h): how a packet goes on after a copy of it has left.
+ *
+ *   copy out:  the frame is broadcast to {port, NAME-l0}; what arrives at NAME-l1 goes on behind the op
+ *   fork:      the frame is broadcast to {NAME-l0, NAME-l1}; what arrives at NAME-l0 runs this one op (it gives the
+ *              frame away: CONTROLLER, TABLE) and ends, what arrives at NAME-l1 goes on behind it
+ *   hop:       the driver has no metadata for the stamp: the frame goes to NAME-c0 behind a header instead, and takes
+ *              up the same op there, on a veth, which has metadata
+ *
+ * loop_stamp() writes the continuation and stamps the frame; loop_restore() is its reverse.
+ */
+#ifndef BPF_LOOP_H
+#define BPF_LOOP_H
+
+#include "bpf/action_set.h"
+#include "bpf/counter.h"
+#include "bpf/packet_out.h"
+#include "bpf/verdict.h"
+
+static __always_inline void cont_save_ops(struct ofx_cont *c, struct ofx_state *s, __u32 from, __u32 n)
+{
+	for (__u32 i = 0; i < OFX_CONT_OPS; i++) {
+		if (i >= n)
+			return;
+		c->ops[i] = *verdict_op(s, from + i);
+	}
+}
+
+static __always_inline void cont_save(struct ofx_cont *c, struct ofx_state *s, __u32 n)
+{
+	c->n_ops = n;
+	c->last = s->last - s->at;
+	c->in_port = s->in_port;
+	c->len = s->len;
+	c->rounds = s->rounds + 1;
+	c->flow = s->flow;
+	c->gen = s->gen;
+	c->table = s->table;
+	c->punt_flags = s->punt_flags;
+	c->outputs = s->outputs + 1; /* the one that is being made */
+	c->config = s->config;
+	c->metadata = s->metadata;
+	c->tunnel_id = s->tunnel_id;
+	cont_save_ops(c, s, s->at, n);
+	c->has_set = verdict_op(s, s->n_ops - 1)->code == OFX_OP_RESUME;
+	if (c->has_set)
+		c->set = s->set;
+}
+
+/* Write a continuation from the op at s->at on.  0, or -1: not possible, counted. */
+__weak __noinline int cont_write(struct ofx_state *s)
+{
+	struct ofx_cont *c;
+	__u32 n, seq, index;
+
+	if (!s)
+		return -1;
+	n = s->n_ops - s->at;
+	if (s->rounds >= OFX_ROUNDS || n > OFX_CONT_OPS) {
+		count_drop(n > OFX_CONT_OPS ? OFX_DROP_TOO_MANY_OPS : OFX_DROP_TOO_MANY_ROUNDS);
+		return -1;
+	}
+	seq = s->cont_seq + 1 ?: 1;
+	index = s->cpu * OFX_CONTS + seq % OFX_CONTS;
+	c = bpf_map_lookup_elem(&conts, &index);
+	if (!c) {
+		count_drop(OFX_DROP_INTERNAL);
+		return -1;
+	}
+	s->cont_seq = seq;
+	s->stamp.index = index;
+	s->stamp.seq = seq;
+	*(volatile __u32 *)&c->seq = 0;
+	cont_save(c, s, n);
+	*(volatile __u32 *)&c->seq = seq;
+	return 0;
+}
+
+/* Send the frame to NAME-c0 with the stamp in a header in front of it. */
+static __always_inline int loop_hop(ofx_ctx *ctx, const struct ofx_state *s)
+{
+	if (inject_push(ctx, ofx_magic, OFX_INJECT_CONT, s->stamp.seq, s->stamp.index))
+		return drop(OFX_DROP_ACTION_FAILED);
+	return ctx_redirect(&internal, OFX_DEV_INJECT) == OFX_ACT_REDIRECT ? OFX_ACT_REDIRECT : drop(OFX_DROP_INTERNAL);
+}
+
+/*
+ * Make the frame ready for a broadcast that has the loop in it.  0: it is stamped; else it is settled already
+ * (redirected to where it can be stamped, or dropped and counted): that is the program's return value.
+ */
+static __always_inline int loop_stamp(ofx_ctx *ctx, struct ofx_state *s)
+{
+	if (cont_write(s))
+		return OFX_ACT_DROP;
+	if (ctx_put_stamp(ctx, s->stamp))
+		return loop_hop(ctx, s);
+	return 0;
+}
+
+/* The op at s->at gives the frame away and is not the last: it gets a frame of its own. */
+__weak __noinline int loop_fork(ofx_ctx *ctx, struct ofx_state *s)
+{
+	int act;
+
+	if (!s)
+		return drop(OFX_DROP_INTERNAL);
+	act = loop_stamp(ctx, s);
+	return act ? act : ctx_broadcast(&fork_set);
+}
+
+static __always_inline void cont_load_ops(struct ofx_state *s, const struct ofx_cont *c)
+{
+	for (__u32 i = 0; i < OFX_CONT_OPS; i++) {
+		if (i >= s->n_ops)
+			return;
+		s->ops[i] = c->ops[i];
+	}
+}
+
+static __always_inline void cont_load(struct ofx_state *s, const struct ofx_cont *c)
+{
+	s->n_ops = c->n_ops;
+	s->last = c->last;
+	s->in_port = c->in_port;
+	s->in_index = ofx_port_index(c->in_port);
+	s->len = c->len;
+	s->rounds = c->rounds;
+	s->flow = c->flow;
+	s->gen = c->gen;
+	s->table = c->table;
+	s->punt_flags = c->punt_flags;
+	s->outputs = c->outputs;
+	s->config = c->config;
+	s->metadata = c->metadata;
+	s->tunnel_id = c->tunnel_id;
+	cont_load_ops(s, c);
+	if (c->has_set)
+		s->set = c->set;
+	else
+		action_set_clear(&s->set);
+}
+
+/*
+ * The state as it was when the stamp's continuation was written, s->at at the op that made the copy.  0, or -1: its
+ * place in the ring has been taken by a later one, counted.  seq is looked at before and after, like a seqlock.
+ */
+__weak __noinline int loop_restore(struct ofx_state *s)
+{
+	const struct ofx_cont *c;
+	__u32 index;
+
+	if (!s)
+		return -1;
+	index = s->stamp.index;
+	c = bpf_map_lookup_elem(&conts, &index);
+	if (!c || *(volatile __u32 *)&c->seq != s->stamp.seq) {
+		count_drop(OFX_DROP_CONT_LOST);
+		return -1;
+	}
+	cont_load(s, c);
+	if (*(volatile __u32 *)&c->seq != s->stamp.seq) {
+		count_drop(OFX_DROP_CONT_LOST);
+		return -1;
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * All BPF maps, and the constants that the loader writes before load.  Their layouts are in include/ofxdp: tables in
+ * table.h, ports and sets in port.h, counters in counter.h, continuations in loop.h.
+ *
+ * Sizes given here as OFX_SIZED are only placeholders: the loader sets them (bpf_map__set_max_entries) from the number
+ * of flows and of possible CPUs.  All maps are pinned by the loader; none has programs in its entries.
+ */
+#ifndef BPF_MAPS_H
+#define BPF_MAPS_H
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "bpf/state.h"
+#include "include/ofxdp/counter.h"
+#include "include/ofxdp/drop.h"
+#include "include/ofxdp/loop.h"
+#include "include/ofxdp/port.h"
+#include "include/ofxdp/table.h"
+
+#define OFX_SIZED 1024
+
+/* Set by the loader.  n_flow_ids: cells per CPU in flow_counters.  netns: inode number of the switch's namespace. */
+const volatile __u32 ofx_magic;
+const volatile __u32 ofx_n_flow_ids;
+const volatile __u32 ofx_n_cpus;
+const volatile __u64 ofx_netns;
+
+/* --- flow tables (include/ofxdp/table.h) --- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_TABLES);
+	__type(key, __u32);
+	__type(value, __u64);
+} table_roots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_LISTS);
+	__type(key, __u32);
+	__type(value, struct ofx_list);
+} lists SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_SUBTABLES);
+	__type(key, __u32);
+	__type(value, struct ofx_subtable);
+} subtables SEC(".maps");
+
+/* One hash map per key-size class; the key is the first 8 << class bytes of struct ofx_table_key. */
+#define OFX_TABLE_MAP(BYTES)                                                                                           \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                                       \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                                                  \
+		__uint(max_entries, OFX_SIZED);                                                                        \
+		__uint(key_size, BYTES);                                                                               \
+		__uint(value_size, sizeof(struct ofx_rule_ref));                                                       \
+	} tbl##BYTES SEC(".maps")
+
+OFX_TABLE_MAP(8);
+OFX_TABLE_MAP(16);
+OFX_TABLE_MAP(32);
+OFX_TABLE_MAP(64);
+OFX_TABLE_MAP(128);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, OFX_SIZED);
+	__type(key, struct ofx_lpm4_key);
+	__type(value, struct ofx_rule_ref);
+} lpm4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, OFX_SIZED);
+	__type(key, struct ofx_lpm6_key);
+	__type(value, struct ofx_rule_ref);
+} lpm6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_SIZED);
+	__type(key, __u32);
+	__type(value, struct ofx_flow);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_SIZED);
+	__type(key, __u32);
+	__type(value, struct ofx_op);
+} op_pool SEC(".maps");
+
+/* --- counters (include/ofxdp/counter.h) --- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, OFX_SIZED);
+	__type(key, __u32);
+	__type(value, struct ofx_counter);
+} flow_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, OFX_TABLES);
+	__type(key, __u32);
+	__type(value, __u64);
+} table_misses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, OFX_PORTS);
+	__type(key, __u32);
+	__type(value, struct ofx_port_counters);
+} port_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, OFX_N_DROPS);
+	__type(key, __u32);
+	__type(value, __u64);
+} drops SEC(".maps");
+
+/* Packet-outs executed so far: a barrier waits until the sum has reached what the daemon sent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} injected SEC(".maps");
+
+/* --- ports and where frames go (include/ofxdp/port.h); devmap values are plain interface indexes --- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, OFX_PORTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} port_of_ifindex SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_PORTS);
+	__type(key, __u32);
+	__type(value, struct ofx_port);
+} ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, OFX_PORTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} tx_ports SEC(".maps");
+
+/*
+ * Sets to broadcast to.  Inner maps may be of any size (the kernel compares type, key, value and flags of a devmap, not
+ * max_entries); a broadcast looks into every bucket, so the user makes them as small as the set.
+ */
+struct ofx_set {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u32);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, OFX_PORTS);
+	__type(key, __u32);
+	__array(values, struct ofx_set);
+} pair_sets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, OFX_PORTS + 1);
+	__type(key, __u32);
+	__array(values, struct ofx_set);
+} flood_sets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, OFX_PORTS + 1);
+	__type(key, __u32);
+	__array(values, struct ofx_set);
+} flood_more_sets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ofx_flood);
+} flood_members SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, OFX_DEV_N);
+	__type(key, __u32);
+	__type(value, __u32);
+} internal SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u32);
+} fork_set SEC(".maps");
+
+/* Interface indexes of the internal ends, by enum ofx_dev of what is received there; written by bpf/trace.h only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_DEV_N);
+	__type(key, __u32);
+	__type(value, __u32);
+} internal_ifindex SEC(".maps");
+
+/* Sockets of the daemon, by receive queue of NAME-c1. */
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, OFX_CPUS);
+	__type(key, __u32);
+	__type(value, __u32);
+} xsks SEC(".maps");
+
+/* --- a packet's state and settings --- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ofx_state);
+} state SEC(".maps");
+
+/* [cpu * OFX_CONTS + seq % OFX_CONTS]; the loader sets n_cpus * OFX_CONTS. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_CONTS);
+	__type(key, __u32);
+	__type(value, struct ofx_cont);
+} conts SEC(".maps");
+
+/* OFX_CONFIG_* (include/ofxdp/config.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} config SEC(".maps");
+
+#endif

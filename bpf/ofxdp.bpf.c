@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The itinerary of a packet: receive → parse → resolve → execute → output.
+ *
+ *   ofx_port      on every port and on the switch's end of LOCAL: a frame comes in
+ *   ofx_inject    on NAME-c0: packet-outs; frames of generic-mode ports; packets that need a device with metadata
+ *   ofx_punt      on NAME-c1: packet-ins, to the daemon's sockets
+ *   ofx_branch    on NAME-l0: one op that gives its frame away, ahead of others
+ *   ofx_continue  on NAME-l1: what is behind an op that left a copy
+ *   raw_tp/…      drops behind the redirect
+ *
+ * The stages are functions that the verifier checks on their own (global functions), so a program costs what its own
+ * body costs.  They share struct ofx_state, one per CPU.
+ */
+#include "bpf/ctx.h"
+#include "bpf/execute.h"
+#include "bpf/loop.h"
+#include "bpf/maps.h"
+#include "bpf/packet_in.h"
+#include "bpf/packet_out.h"
+#include "bpf/resolve.h"
+#include "bpf/trace.h"
+
+/*
+ * Rounds of resolve and execute.  A resume goes to a higher table, so there is at most one per table and one for
+ * OFX_OP_TABLE, and execute() takes at most 8 calls for a full verdict; no packet has much of both.
+ */
+#define OFX_RUNS (2 * OFX_TABLES)
+
+static __always_inline __u32 read_config(void)
+{
+	__u32 zero = 0;
+	volatile __u64 *word = bpf_map_lookup_elem(&config, &zero);
+
+	return word ? *word : 0;
+}
+
+/* The CPU's state, for a new packet. */
+static __always_inline struct ofx_state *state_new(void)
+{
+	__u32 zero = 0;
+	struct ofx_state *s = bpf_map_lookup_elem(&state, &zero);
+
+	if (!s)
+		return NULL;
+	verdict_clear(s);
+	action_set_clear(&s->set);
+	s->dirty = 0;
+	s->cpu = bpf_get_smp_processor_id();
+	return s;
+}
+
+/* … received on in_port, as `len` bytes. */
+static __always_inline void state_receive(struct ofx_state *s, __u32 in_port, __u32 len)
+{
+	s->metadata = 0;
+	s->tunnel_id = 0;
+	s->in_port = in_port;
+	s->in_index = ofx_port_index(in_port);
+	s->len = len;
+	s->rounds = 0;
+	s->flow = 0;
+	s->gen = 0;
+	s->table = 0;
+	s->next_table = 0;
+	s->punt_flags = OFX_PUNT_NO_FLOW;
+	s->outputs = 0;
+	s->config = read_config();
+}
+
+static __always_inline int run_verdict(ofx_ctx *ctx, struct ofx_state *s)
+{
+	for (int i = 0; i < OFX_RUNS; i++) {
+		int act = execute(ctx, s);
+
+		if (act >= 0)
+			return act;
+		if (act == OFX_AGAIN)
+			resolve_on(s);
+	}
+	return drop(OFX_DROP_TOO_MANY_TABLES);
+}
+
+/*
+ * A frame of a port, which begins at the context's first byte: parse it and walk the tables.  0: there is a verdict;
+ * else the frame is dropped and counted.
+ */
+static __always_inline int resolve_received(ofx_ctx *ctx, struct ofx_state *s)
+{
+	if (parse(ctx, s)) {
+		struct ofx_port_counters *c = port_cells(s->in_index);
+
+		if (c)
+			c->rx_errors += 1;
+		return drop(OFX_DROP_TRUNCATED);
+	}
+	if (s->key.shape & OFX_SHAPE_FRAG && s->config & OFX_CONFIG_FRAG_DROP)
+		return drop(OFX_DROP_FRAGMENT);
+	if (!resolve_table(s))
+		resolve_on(s);
+	return 0;
+}
+
+/* Generic XDP has neither metadata nor broadcast with it: the pipeline runs on NAME-c0, a native veth. */
+static __always_inline int port_hop(ofx_ctx *ctx, __u32 index)
+{
+	if (inject_push(ctx, ofx_magic, OFX_INJECT_RX, ofx_port_no(index), 0))
+		return drop(OFX_DROP_ACTION_FAILED);
+	return ctx_redirect(&internal, OFX_DEV_INJECT) == OFX_ACT_REDIRECT ? OFX_ACT_REDIRECT : drop(OFX_DROP_INTERNAL);
+}
+
+static __always_inline int port_no_recv(__u32 index)
+{
+	struct ofx_port_counters *c = port_cells(index);
+
+	if (c)
+		c->rx_dropped += 1;
+	return drop(OFX_DROP_PORT_NO_RECV);
+}
+
+SEC("xdp")
+int ofx_port(struct xdp_md *ctx)
+{
+	__u32 ifindex = ctx_ifindex(ctx), len = ctx_len(ctx), index, *found;
+	struct ofx_port *port;
+	struct ofx_state *s;
+	int act;
+
+	found = bpf_map_lookup_elem(&port_of_ifindex, &ifindex);
+	if (!found)
+		return drop(OFX_DROP_PORT_UNKNOWN);
+	index = *found;
+	port = port_at(index);
+	if (!port)
+		return drop(OFX_DROP_PORT_UNKNOWN);
+	count_rx(index, len);
+	if (port->flags & (OFX_PORT_NO_RECV | OFX_PORT_DOWN))
+		return port_no_recv(index);
+	if (port->flags & OFX_PORT_GENERIC)
+		return port_hop(ctx, index);
+	s = state_new();
+	if (!s)
+		return drop(OFX_DROP_INTERNAL);
+	state_receive(s, ofx_port_no(index), len);
+	act = resolve_received(ctx, s);
+	return act ? act : run_verdict(ctx, s);
+}
+
+/* OFX_INJECT_OUT: the ops stand behind the header. */
+static __always_inline int inject_out(ofx_ctx *ctx, struct ofx_state *s, __u32 in_port, __u32 n_ops)
+{
+	if (inject_ops(ctx, s, n_ops) || inject_strip(ctx, n_ops))
+		return drop(OFX_DROP_BAD_INJECT);
+	state_receive(s, in_port, ctx_len(ctx));
+	s->punt_flags |= OFX_PUNT_PACKET_OUT;
+	return parse(ctx, s) ? drop(OFX_DROP_TRUNCATED) : 0;
+}
+
+/* OFX_INJECT_RX: as ofx_port would, but for what it has counted and checked already. */
+static __always_inline int inject_rx(ofx_ctx *ctx, struct ofx_state *s, __u32 in_port)
+{
+	if (inject_strip(ctx, 0))
+		return drop(OFX_DROP_BAD_INJECT);
+	state_receive(s, in_port, ctx_len(ctx));
+	return resolve_received(ctx, s);
+}
+
+/* OFX_INJECT_CONT: the op that needs the stamp, once more. */
+static __always_inline int inject_cont(ofx_ctx *ctx, struct ofx_state *s, __u32 seq, __u32 index)
+{
+	if (inject_strip(ctx, 0))
+		return drop(OFX_DROP_BAD_INJECT);
+	s->stamp.index = index;
+	s->stamp.seq = seq;
+	if (loop_restore(s))
+		return OFX_ACT_DROP;
+	return parse(ctx, s) ? drop(OFX_DROP_TRUNCATED) : 0;
+}
+
+/* 0: the packet is parsed and its verdict at hand; else it has been dropped and counted. */
+static __always_inline int inject_prepare(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_inject *h)
+{
+	switch (h->kind) {
+	case OFX_INJECT_OUT:
+		return inject_out(ctx, s, h->in_port, h->n_ops);
+	case OFX_INJECT_RX:
+		return inject_rx(ctx, s, h->in_port);
+	case OFX_INJECT_CONT:
+		return inject_cont(ctx, s, h->in_port, h->arg);
+	}
+	return drop(OFX_DROP_BAD_INJECT);
+}
+
+static __always_inline void count_injected(void)
+{
+	__u32 zero = 0;
+	__u64 *n = bpf_map_lookup_elem(&injected, &zero);
+
+	if (n)
+		*n += 1;
+}
+
+SEC("xdp")
+int ofx_inject(struct xdp_md *ctx)
+{
+	struct ofx_state *s = state_new();
+	struct ofx_inject h;
+	int act;
+
+	trace_internal(OFX_DEV_INJECT, ctx_ifindex(ctx));
+	if (!s)
+		return drop(OFX_DROP_INTERNAL);
+	if (inject_header(ctx, ofx_magic, &h))
+		return drop(OFX_DROP_BAD_INJECT);
+	act = inject_prepare(ctx, s, &h);
+	if (!act)
+		act = run_verdict(ctx, s);
+	if (h.kind == OFX_INJECT_OUT)
+		count_injected();
+	return act;
+}
+
+SEC("xdp")
+int ofx_punt(struct xdp_md *ctx)
+{
+	trace_internal(OFX_DEV_PUNT, ctx_ifindex(ctx));
+	return packet_in_punt(ctx);
+}
+
+/* The state of the packet that the frame's stamp names.  NULL: counted drop. */
+static __always_inline struct ofx_state *state_from_stamp(ofx_ctx *ctx, enum ofx_dev dev)
+{
+	struct ofx_state *s = state_new();
+	struct ofx_stamp stamp;
+
+	trace_internal(dev, ctx_ifindex(ctx));
+	if (!s || ctx_take_stamp(ctx, &stamp)) {
+		count_drop(s ? OFX_DROP_BAD_INJECT : OFX_DROP_INTERNAL);
+		return NULL;
+	}
+	s->stamp = stamp;
+	if (loop_restore(s))
+		return NULL;
+	if (parse(ctx, s)) {
+		count_drop(OFX_DROP_TRUNCATED);
+		return NULL;
+	}
+	return s;
+}
+
+SEC("xdp")
+int ofx_branch(struct xdp_md *ctx)
+{
+	struct ofx_state *s = state_from_stamp(ctx, OFX_DEV_BRANCH);
+
+	if (!s)
+		return OFX_ACT_DROP;
+	s->n_ops = 1;
+	s->last = 0;
+	return run_verdict(ctx, s);
+}
+
+SEC("xdp")
+int ofx_continue(struct xdp_md *ctx)
+{
+	struct ofx_state *s = state_from_stamp(ctx, OFX_DEV_CONTINUE);
+
+	if (!s)
+		return OFX_ACT_DROP;
+	s->at = 1;
+	return run_verdict(ctx, s);
+}
+
+SEC("raw_tp/xdp_redirect_err")
+int ofx_redirect_err(struct bpf_raw_tracepoint_args *args)
+{
+	trace_redirect_err((void *)args->args[0], (void *)args->args[2], args->args[4]);
+	return 0;
+}
+
+SEC("raw_tp/xdp_devmap_xmit")
+int ofx_devmap_xmit(struct bpf_raw_tracepoint_args *args)
+{
+	trace_devmap_xmit((void *)args->args[0], (void *)args->args[1], args->args[3]);
+	return 0;
+}
+
+SEC("raw_tp/xdp_exception")
+int ofx_exception(struct bpf_raw_tracepoint_args *args)
+{
+	trace_exception((void *)args->args[0], args->args[2]);
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Parse: a frame into struct ofx_key (all words), its shape and the offsets of its headers.
+ *
+ * A layer that is malformed or does not fit the frame ends parsing: its fields and those of what it carries are zero,
+ * its offset is 0, its shape bit is not set; the packet still matches by what stands before.  What IP calls padding
+ * (beyond total length or payload length) is not read as a header.
+ */
+#ifndef BPF_PARSE_H
+#define BPF_PARSE_H
+
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include "bpf/parse_ipv6.h"
+#include "bpf/parse_l4.h"
+#include "bpf/pkt.h"
+#include "bpf/state.h"
+
+#define ETH_TYPE_NONE 0x05ff /* eth_type of 802.3 frames without SNAP and OUI 0 (OFP_DL_TYPE_NOT_ETH_TYPE) */
+#define ETH_TYPE_MIN 0x0600  /* below: a length */
+#define ARP_FOR_IPV4 28	     /* bytes */
+
+static __always_inline int is_vlan_tpid(__be16 type)
+{
+	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
+}
+
+/* LLC at `at`, behind an 802.3 length: SNAP with OUI 0 has an Ethernet type; then *at moves behind it. */
+static __always_inline __be16 parse_llc(ofx_ctx *ctx, __u32 *at)
+{
+	const pkt16 *llc = pkt_at(ctx, *at, 8);
+
+	if (!llc || llc[0] != bpf_htons(0xaaaa) || llc[1] != bpf_htons(0x0300) || llc[2] ||
+	    bpf_ntohs(llc[3]) < ETH_TYPE_MIN)
+		return bpf_htons(ETH_TYPE_NONE);
+	*at += 8;
+	return llc[3];
+}
+
+/* Ethernet header and up to two tags, of which the outer one is in the key.  Returns eth_type; *at is behind it. */
+static __always_inline __be16 parse_eth(ofx_ctx *ctx, struct ofx_state *s, const void *eth, __u32 *at)
+{
+	const pkt64 *dst = eth;
+	const pkt64 *src = eth + ETH_ALEN;
+	__be16 type = ((const pkt16 *)eth)[6];
+	const pkt16 *tag;
+
+	s->key.w[OFX_W_ETH_DST] = *dst & PKT_FIRST6;
+	s->key.w[OFX_W_ETH_SRC] = *src & PKT_FIRST6;
+	*at = ETH_HLEN;
+	if (is_vlan_tpid(type) && (tag = pkt_at(ctx, ETH_HLEN, 4))) {
+		s->key.vlan_vid = (tag[0] & bpf_htons(0x0fff)) | bpf_htons(0x1000);
+		s->key.vlan_pcp = bpf_ntohs(tag[0]) >> 13;
+		s->key.shape = OFX_SHAPE_VLAN;
+		s->off.vlans = 1;
+		type = tag[1];
+		*at = ETH_HLEN + 4;
+		if (is_vlan_tpid(type) && (tag = pkt_at(ctx, ETH_HLEN + 4, 4))) {
+			s->key.shape = OFX_SHAPE_VLAN | OFX_SHAPE_VLAN2;
+			s->off.vlans = 2;
+			type = tag[1];
+			*at = ETH_HLEN + 8;
+		}
+	}
+	return bpf_ntohs(type) < ETH_TYPE_MIN ? parse_llc(ctx, at) : type;
+}
+
+static __always_inline void parse_arp(ofx_ctx *ctx, struct ofx_state *s, __u32 at)
+{
+	const void *arp = pkt_at(ctx, at, ARP_FOR_IPV4);
+	const pkt16 *half = arp;
+	struct ofx_key *k = &s->key;
+
+	/* Hardware type Ethernet, protocol IPv4, address lengths 6 and 4. */
+	if (!arp || half[0] != bpf_htons(1) || half[1] != bpf_htons(ETH_P_IP) || half[2] != bpf_htons(0x0604))
+		return;
+	k->arp_op = half[3];
+	k->w[OFX_W_ADDR1] = *(const pkt64 *)(arp + 8) & PKT_FIRST6;
+	k->ipv4_src = *(const pkt32 *)(arp + 14);
+	k->w[OFX_W_ADDR2] = *(const pkt64 *)(arp + 18) & PKT_FIRST6;
+	k->ipv4_dst = *(const pkt32 *)(arp + 24);
+	k->shape |= OFX_SHAPE_ARP;
+	s->off.l3 = at;
+}
+
+static __always_inline void parse_ipv4(ofx_ctx *ctx, struct ofx_state *s, __u32 at)
+{
+	const struct iphdr *ip = pkt_at(ctx, at, sizeof(*ip));
+	struct ofx_key *k = &s->key;
+	__u32 head, total;
+
+	if (!ip)
+		return;
+	head = ip->ihl * 4;
+	total = bpf_ntohs(ip->tot_len);
+	if (ip->version != 4 || head < sizeof(*ip) || total < head || at + total > ctx_len(ctx))
+		return;
+	k->ip_dscp = ip->tos >> 2;
+	k->ip_ecn = ip->tos & 3;
+	k->ip_proto = ip->protocol;
+	k->w[OFX_W_ADDR] = *(const pkt64 *)&ip->saddr;
+	k->shape |= OFX_SHAPE_IPV4;
+	s->off.l3 = at;
+	s->off.proto = at + offsetof(struct iphdr, protocol);
+	if (ip->frag_off & bpf_htons(0x3fff))
+		k->shape |= OFX_SHAPE_FRAG;
+	if (ip->frag_off & bpf_htons(0x1fff)) {
+		k->shape |= OFX_SHAPE_LATER;
+		return;
+	}
+	parse_l4(ctx, s, at + head, at + total);
+}
+
+static __always_inline void parse_reset(struct ofx_state *s)
+{
+	__builtin_memset(&s->key.w[OFX_W_ETH_DST], 0, sizeof(s->key) - OFX_W_ETH_DST * 8);
+	__builtin_memset(&s->off, 0, sizeof(s->off));
+	s->key.metadata = s->metadata;
+	s->key.tunnel_id = s->tunnel_id;
+	s->key.in_port = bpf_htonl(s->in_port);
+	s->key.in_phy_port = bpf_htonl(s->in_port);
+}
+
+/*
+ * Fill s->key and s->off from the frame and from s->in_port, s->metadata, s->tunnel_id.  0, or -1: shorter than an
+ * Ethernet header (key and offsets are zero but for the pipeline fields).
+ */
+__weak __noinline int parse_packet(ofx_ctx *ctx, struct ofx_state *s)
+{
+	const void *eth;
+	__be16 type;
+	__u32 at;
+
+	if (!ctx || !s)
+		return -1;
+	parse_reset(s);
+	eth = pkt_at(ctx, 0, ETH_HLEN);
+	if (!eth)
+		return -1;
+	type = parse_eth(ctx, s, eth, &at);
+	s->key.eth_type = type;
+	s->off.l3 = at;
+	pkt_forget();
+	at = s->off.l3;
+	s->off.l3 = 0;
+	if (type == bpf_htons(ETH_P_IP))
+		parse_ipv4(ctx, s, at);
+	else if (type == bpf_htons(ETH_P_IPV6))
+		parse_ipv6(ctx, s, at);
+	else if (type == bpf_htons(ETH_P_ARP))
+		parse_arp(ctx, s, at);
+	return 0;
+}
+
+#endif

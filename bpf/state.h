@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One packet's state, in a per-CPU record (map `state`): everything that does not fit the stack and that stages hand
+ * on. A packet has it from its entry program to its redirect or drop; but for cont_seq nothing in it survives to the
+ * next packet.
+ */
+#ifndef BPF_STATE_H
+#define BPF_STATE_H
+
+#include "include/ofxdp/action.h"
+#include "include/ofxdp/key.h"
+#include "include/ofxdp/limits.h"
+#include "include/ofxdp/loop.h"
+
+#define OFX_NO_OP 0xffffffffU
+
+/* Offsets of headers from the frame's start, in bytes; 0 = not there.  Written by parse, kept right by push and pop. */
+struct ofx_offsets {
+	__u16 l3;    /* IPv4, IPv6 or ARP header; the Ethernet type stands 2 bytes before it */
+	__u16 l4;    /* TCP, UDP, SCTP, ICMP header; only if whole (OFX_SHAPE_L4) */
+	__u16 nd_ll; /* the link-layer address (6 bytes) in the ND option that the key shows */
+	__u16 vlans; /* tags at offset 12, counted up to 2 */
+	__u16 proto; /* the byte that names the transport protocol, in the IPv4 or the last IPv6 (extension) header */
+};
+
+struct ofx_state {
+	struct ofx_key key; /* parse and resolve */
+	struct ofx_offsets off;
+	/* set-fields not yet written to the frame: (frame & ~set_mask) | set_value, for words with their bit in dirty
+	 */
+	__u32 dirty;
+	__u32 n_ops;
+	__u64 set_value[OFX_KEY_WORDS];
+	__u64 set_mask[OFX_KEY_WORDS];
+	__u64 metadata, tunnel_id; /* pipeline fields as execute sees them; big endian as in the key */
+	__u32 in_port;		   /* OpenFlow port number */
+	__u32 in_index;		   /* ofx_port_index(in_port) */
+	__u32 len;		   /* frame length as received: what flow counters add */
+	__u32 rounds;		   /* loop rounds taken */
+	__u32 flow;		   /* the current flow (OFX_OP_FLOW), for packet-ins */
+	__u16 gen;
+	__u8 table;
+	__u8 next_table; /* where resolve starts */
+	__u16 punt_flags;
+	__u16 outputs; /* outputs done or dropped with a reason: at the end, 0 means OFX_DROP_NO_OUTPUT */
+	__u32 cpu;
+	__u32 at;	 /* the op that execute is at */
+	__u32 last;	 /* the last op that needs the frame (op_needs_frame()); OFX_NO_OP: none */
+	__u32 config;	 /* OFX_CONFIG_*, as read when the packet came */
+	__u32 cont_seq;	 /* continuations this CPU has written; the one thing that outlives the packet */
+	__u32 best_slot; /* table lookup: the best candidate so far; priority -1: none */
+	__s32 best_priority;
+	struct ofx_stamp stamp; /* of the continuation being written or restored */
+	__u32 pad;
+	struct ofx_action_set set;
+	struct ofx_op ops[OFX_VERDICT_OPS];
+};
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Drops behind the redirect: the XDP program has said "redirect", the kernel or the driver does not do it.  Tracepoints
+ * tell; they fire for every XDP user of the machine, so each looks whether the device is one of this switch: in our
+ * namespace (an ifindex is unique only there) and a port or an internal interface.
+ *
+ * They read kernel structs by CO-RE; the few members needed are declared here, so no vmlinux.h.
+ */
+#ifndef BPF_TRACE_H
+#define BPF_TRACE_H
+
+#include <bpf/bpf_core_read.h>
+#include "bpf/counter.h"
+
+#define OFX_RELOC __attribute__((preserve_access_index))
+
+struct ns_common {
+	unsigned int inum;
+} OFX_RELOC;
+
+struct net {
+	struct ns_common ns;
+} OFX_RELOC;
+
+typedef struct {
+	struct net *net;
+} OFX_RELOC possible_net_t;
+
+struct net_device {
+	int ifindex;
+	possible_net_t nd_net;
+} OFX_RELOC;
+
+struct bpf_dtab_netdev {
+	struct net_device *dev;
+} OFX_RELOC;
+
+static __always_inline int dev_is_here(const struct net_device *dev)
+{
+	return BPF_CORE_READ(dev, nd_net.net, ns.inum) == ofx_netns;
+}
+
+static __always_inline int is_internal(__u32 ifindex)
+{
+#pragma unroll
+	for (int i = 0; i < OFX_DEV_N; i++) {
+		__u32 key = i, *have = bpf_map_lookup_elem(&internal_ifindex, &key);
+
+		if (have && *have == ifindex)
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * The programs on internal interfaces say where they are: a devmap can't be read here (the kernel ties one to a program
+ * type).  A plain read in all but the first frame.
+ */
+static __always_inline void trace_internal(__u32 dev, __u32 ifindex)
+{
+	__u32 *have = bpf_map_lookup_elem(&internal_ifindex, &dev);
+
+	if (have && *have != ifindex)
+		*have = ifindex;
+}
+
+/* 0: not a device of ours; 1: internal; 2 + index: a port. */
+static __always_inline __u32 dev_role(const struct net_device *dev)
+{
+	__u32 ifindex, *index;
+
+	if (!dev || !dev_is_here(dev))
+		return 0;
+	ifindex = BPF_CORE_READ(dev, ifindex);
+	index = bpf_map_lookup_elem(&port_of_ifindex, &ifindex);
+	if (index)
+		return 2 + *index;
+	return is_internal(ifindex);
+}
+
+static __always_inline void count_role_tx_dropped(__u32 role, __u64 n)
+{
+	struct ofx_port_counters *c = role >= 2 ? port_cells(role - 2) : NULL;
+
+	if (c)
+		c->tx_dropped += n;
+}
+
+static __always_inline void count_drops(__u32 reason, __u64 n)
+{
+	__u64 *cell = bpf_map_lookup_elem(&drops, &reason);
+
+	if (cell)
+		*cell += n;
+}
+
+/* dev = where the frame was received, tgt = an entry of the devmap (or a socket, or NULL). */
+static __always_inline void trace_redirect_err(const struct net_device *dev, const void *tgt, __u32 map_type)
+{
+	const struct bpf_dtab_netdev *to = tgt;
+
+	if (!dev_role(dev))
+		return;
+	if (map_type == BPF_MAP_TYPE_XSKMAP) {
+		count_drop(OFX_DROP_PUNT_FULL);
+		return;
+	}
+	count_drop(OFX_DROP_REDIRECT_ERR);
+	if (to && (map_type == BPF_MAP_TYPE_DEVMAP || map_type == BPF_MAP_TYPE_DEVMAP_HASH))
+		count_role_tx_dropped(dev_role(BPF_CORE_READ(to, dev)), 1);
+}
+
+/* A bulk of frames was given to the driver of `to`; it did not take `n` of them. */
+static __always_inline void trace_devmap_xmit(const struct net_device *from, const struct net_device *to, __s32 n)
+{
+	if (n <= 0 || !dev_role(from))
+		return;
+	count_drops(OFX_DROP_TX_DROP, n);
+	count_role_tx_dropped(dev_role(to), n);
+}
+
+/* A failed redirect is counted where it failed; drivers may report it here once more. */
+static __always_inline void trace_exception(const struct net_device *dev, __u32 act)
+{
+	if (act != XDP_REDIRECT && dev_role(dev))
+		count_drop(OFX_DROP_EXCEPTION);
+}
+
+#endif

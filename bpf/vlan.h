@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Push and pop of VLAN tags (§5.12).  The caller has committed pending set-fields.  s->off stays right; s->key does not
+ * follow (a match on a packet whose headers moved needs parse).
+ */
+#ifndef BPF_VLAN_H
+#define BPF_VLAN_H
+
+#include <linux/if_ether.h>
+#include "bpf/parse.h"
+#include "bpf/pkt.h"
+#include "bpf/state.h"
+
+#define VLAN_TAG 4 /* bytes */
+
+/* Offsets behind the tag move with it. */
+static __always_inline void vlan_shift(struct ofx_offsets *off, int n)
+{
+	if (off->l3)
+		off->l3 += n;
+	if (off->l4)
+		off->l4 += n;
+	if (off->nd_ll)
+		off->nd_ll += n;
+	if (off->proto)
+		off->proto += n;
+}
+
+/* Tags at offset 12, counted up to 2. */
+static __always_inline __u16 vlan_count(ofx_ctx *ctx)
+{
+	const pkt16 *type = pkt_at(ctx, 2 * ETH_ALEN, VLAN_TAG + 2);
+
+	if (!type || !is_vlan_tpid(type[0]))
+		return 0;
+	type = pkt_at(ctx, 2 * ETH_ALEN + VLAN_TAG, VLAN_TAG + 2);
+	return type && is_vlan_tpid(type[0]) ? 2 : 1;
+}
+
+/*
+ * A new outer tag with VID, PCP and DEI of the one that was, or zero.  tpid: host order.  -1: no room, or no frame;
+ * nothing has changed.
+ */
+__weak __noinline int vlan_push(ofx_ctx *ctx, struct ofx_state *s, __u16 tpid)
+{
+	__be16 tci = 0;
+	pkt32 *to;
+
+	if (!ctx || !s)
+		return -1;
+	if (s->off.vlans) {
+		const pkt16 *outer = pkt_at(ctx, ETH_HLEN, 2);
+
+		tci = outer ? *outer : 0;
+	}
+	if (ctx_grow_head(ctx, VLAN_TAG))
+		return -1;
+	to = pkt_at(ctx, 0, ETH_HLEN + VLAN_TAG);
+	if (!to)
+		return -1;
+	to[0] = to[1];
+	to[1] = to[2];
+	to[2] = to[3];
+	((pkt16 *)to)[6] = bpf_htons(tpid);
+	((pkt16 *)to)[7] = tci;
+	vlan_shift(&s->off, VLAN_TAG);
+	s->off.vlans = vlan_count(ctx);
+	return 0;
+}
+
+/* -1: no tag; nothing has changed. */
+__weak __noinline int vlan_pop(ofx_ctx *ctx, struct ofx_state *s)
+{
+	pkt32 *from;
+
+	if (!ctx || !s || !s->off.vlans)
+		return -1;
+	from = pkt_at(ctx, 0, ETH_HLEN + VLAN_TAG);
+	if (!from)
+		return -1;
+	from[3] = from[2];
+	from[2] = from[1];
+	from[1] = from[0];
+	if (ctx_grow_head(ctx, -VLAN_TAG))
+		return -1;
+	vlan_shift(&s->off, -VLAN_TAG);
+	s->off.vlans = vlan_count(ctx);
+	return 0;
+}
+
+#endif

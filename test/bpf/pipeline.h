@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A switch for test_pipeline.c, without daemon and loader: the skeleton on real veths, maps filled by hand.
+ *
+ *        h1    h2    h3          hosts: packet sockets, an XDP program that passes
+ *        │     │     │
+ *        p1    p2    p3          ofx_port, ports 1-3
+ *       c0 ─── c1                ofx_inject, ofx_punt (no daemon: packet-ins are counted drops)
+ *       l0 ─── l1                ofx_branch, ofx_continue
+ *
+ * All of it in a network namespace of this process, which dies with it.
+ */
+#ifndef TEST_BPF_PIPELINE_H
+#define TEST_BPF_PIPELINE_H
+
+#include "test/bpf/pipeline_frame.h"
+#include "build/ofxdp.skel.h"
+
+#define N_PORTS 3
+#define MAGIC 0x0f0c5eed
+#define OFXDP_FLOWS 64
+
+static struct ofxdp_bpf *skel;
+static int n_cpus;
+static int host[N_PORTS + 1]; /* packet socket on h1 … h3 */
+static int ctl;		      /* on c1: packet-outs */
+
+/* --- maps --- */
+
+static inline void put(const struct bpf_map *map, const void *key, const void *value)
+{
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY), 0);
+}
+
+static inline void put_u32(const struct bpf_map *map, uint32_t key, uint32_t value)
+{
+	put(map, &key, &value);
+}
+
+struct ops {
+	size_t n;
+	struct ofx_op op[OFX_FLOW_OPS];
+};
+
+#define OPS(...) ((struct ops){sizeof((struct ofx_op[]){__VA_ARGS__}) / sizeof(struct ofx_op), {__VA_ARGS__}})
+#define NO_OPS ((struct ops){0})
+
+/* Flow `slot` (its id too), ops behind the inline ones at op_pool[slot * OFX_FLOW_OPS]. */
+static inline void flow(uint32_t slot, uint8_t table, uint8_t next, uint32_t flags, struct ops apply, struct ops write)
+{
+	struct ofx_flow f = {.id = slot, .gen = 7, .table = table, .next_table = next, .flags = flags};
+
+	f.n_apply = apply.n;
+	f.n_write = write.n;
+	f.first = slot * OFX_FLOW_OPS;
+	for (uint32_t i = 0; i < apply.n + write.n; i++) {
+		struct ofx_op o = i < apply.n ? apply.op[i] : write.op[i - apply.n];
+		uint32_t at = f.first + i - OFX_INLINE_OPS;
+
+		if (i < OFX_INLINE_OPS)
+			f.ops[i] = o;
+		else
+			put(skel->maps.op_pool, &at, &o);
+	}
+	put(skel->maps.flows, &slot, &f);
+}
+
+static inline void subtable(uint32_t id, uint8_t class, uint8_t n_words, const uint8_t *word, const uint64_t *mask)
+{
+	struct ofx_subtable t = {.n_words = n_words, .key_class = class};
+
+	memcpy(t.word, word, n_words);
+	memcpy(t.mask, mask, n_words * 8);
+	put(skel->maps.subtables, &id, &t);
+}
+
+static inline void rule(const struct bpf_map *map, uint32_t id, const uint64_t *w, size_t n, uint32_t slot,
+			uint16_t priority)
+{
+	struct ofx_table_key k = {.subtable = id};
+	struct ofx_rule_ref ref = {.slot = slot, .priority = priority};
+
+	if (n)
+		memcpy(k.w, w, n * 8);
+	put(map, &k, &ref);
+}
+
+static inline void list(uint32_t table, uint32_t n, const struct ofx_list_entry *entries)
+{
+	static struct ofx_list l;
+	uint32_t slot = table + 1;
+	uint64_t root = slot;
+
+	memset(&l, 0, sizeof(l));
+	l.n = n;
+	if (n)
+		memcpy(l.entries, entries, n * sizeof(*entries));
+	put(skel->maps.lists, &slot, &l);
+	put(skel->maps.table_roots, &table, &root);
+}
+
+/* The table's only rule: match anything, go to flow `slot`. */
+static inline void match_all(uint32_t table, uint32_t slot)
+{
+	struct ofx_list_entry e = {.subtable = 100 + table, .max_priority = 1};
+
+	subtable(e.subtable, OFX_CLASS_8, 0, NULL, NULL);
+	rule(skel->maps.tbl8, e.subtable, NULL, 0, slot, 1);
+	list(table, 1, &e);
+}
+
+/* Table 0: these apply-actions for every packet. */
+static inline void apply(struct ops ops)
+{
+	flow(1, 0, OFX_NO_TABLE, 0, ops, NO_OPS);
+	match_all(0, 1);
+}
+
+static inline uint64_t drop_count(enum ofx_drop reason)
+{
+	uint64_t cells[n_cpus], sum = 0;
+	uint32_t key = reason;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.drops), &key, cells), 0);
+	for (int i = 0; i < n_cpus; i++)
+		sum += cells[i];
+	return sum;
+}
+
+static inline struct ofx_port_counters port_count(uint32_t index)
+{
+	struct ofx_port_counters cells[n_cpus], sum = {0};
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.port_counters), &index, cells), 0);
+	for (int i = 0; i < n_cpus; i++)
+		for (size_t w = 0; w < sizeof(sum) / 8; w++)
+			((__u64 *)&sum)[w] += ((__u64 *)&cells[i])[w];
+	return sum;
+}
+
+static inline struct ofx_counter flow_count(uint32_t id)
+{
+	struct ofx_counter sum = {0}, c;
+
+	for (int i = 0; i < n_cpus; i++) {
+		uint32_t key = i * OFXDP_FLOWS + id;
+
+		assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.flow_counters), &key, &c), 0);
+		sum.packets += c.packets;
+		sum.bytes += c.bytes;
+	}
+	return sum;
+}
+
+static inline void port_flags(uint32_t index, uint32_t flags)
+{
+	char name[16];
+	struct ofx_port p = {.flags = OFX_PORT_EXISTS | flags, .max_frame = 1500 + 18};
+
+	snprintf(name, sizeof(name), "p%u", index);
+	p.ifindex = if_nametoindex(name);
+	put(skel->maps.ports, &index, &p);
+}
+
+/* --- namespace --- */
+
+static inline void sh(const char *format, ...)
+{
+	char command[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	if (system(command)) {
+		fprintf(stderr, "failed: %s\n", command);
+		abort();
+	}
+}
+
+static inline void veth(const char *a, const char *b, int mtu)
+{
+	sh("ip link add %s mtu %d numtxqueues %d numrxqueues %d type veth peer name %s mtu %d numtxqueues %d "
+	   "numrxqueues %d",
+	   a, mtu, n_cpus, n_cpus, b, mtu, n_cpus, n_cpus);
+	for (int i = 0; i < 2; i++) {
+		const char *name = i ? b : a;
+
+		sh("echo 1 >/proc/sys/net/ipv6/conf/%s/disable_ipv6; ip link set %s arp off up", name, name);
+	}
+}
+
+static inline void attach(const char *name, int prog)
+{
+	assert_int_equal(bpf_xdp_attach(if_nametoindex(name), prog, 1U << 2 /* XDP_FLAGS_DRV_MODE */, NULL), 0);
+}
+
+static inline int packet_socket(const char *name)
+{
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+	int fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL)), one = 1;
+	int room = 4 << 20; /* a redirected frame counts as a whole page */
+
+	to.sll_ifindex = if_nametoindex(name);
+	assert_true(fd >= 0 && !bind(fd, (void *)&to, sizeof(to)));
+	assert_int_equal(setsockopt(fd, SOL_PACKET, 23 /* PACKET_IGNORE_OUTGOING */, &one, sizeof(one)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)), 0);
+	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)), 0);
+	return fd;
+}
+
+static inline int pass_program(void)
+{
+	struct bpf_insn insns[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS},
+				   {.code = BPF_JMP | BPF_EXIT}};
+
+	return bpf_prog_load(BPF_PROG_TYPE_XDP, "pass", "GPL", insns, 2, NULL);
+}
+
+/* A set with these interfaces, by their indexes, at map[at]. */
+static inline void set_of(const struct bpf_map *map, uint32_t at, size_t n, const char *const *names)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP_HASH, "set", 4, 4, n ? n : 1, NULL);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t ifindex = if_nametoindex(names[i]);
+
+		assert_int_equal(bpf_map_update_elem(fd, &i, &ifindex, 0), 0);
+	}
+	put(map, &at, &fd);
+	close(fd);
+}
+
+/* What a frame from port `in` floods to, without and with the loop. */
+static inline void flood_sets(uint32_t in)
+{
+	static const char *const all[] = {"", "p1", "p2", "p3"};
+	const char *names[N_PORTS + 1];
+	size_t n = 0;
+
+	for (uint32_t i = 1; i <= N_PORTS; i++)
+		if (i != in)
+			names[n++] = all[i];
+	set_of(skel->maps.flood_sets, in, n, names);
+	names[n++] = "l0";
+	set_of(skel->maps.flood_more_sets, in, n, names);
+}
+
+static inline void add_port(uint32_t i, int pass)
+{
+	char p[16], h[16];
+
+	snprintf(p, sizeof(p), "p%u", i);
+	snprintf(h, sizeof(h), "h%u", i);
+	veth(p, h, 1500);
+	attach(p, bpf_program__fd(skel->progs.ofx_port));
+	attach(h, pass);
+	host[i] = packet_socket(h);
+	port_flags(i, 0);
+	put_u32(skel->maps.port_of_ifindex, if_nametoindex(p), i);
+	put_u32(skel->maps.tx_ports, i, if_nametoindex(p));
+	set_of(skel->maps.pair_sets, i, 2, (const char *const[]){p, "l0"});
+}
+
+static inline void add_internal(void)
+{
+	veth("c0", "c1", 3000);
+	veth("l0", "l1", 3000);
+	attach("c0", bpf_program__fd(skel->progs.ofx_inject));
+	attach("c1", bpf_program__fd(skel->progs.ofx_punt));
+	attach("l0", bpf_program__fd(skel->progs.ofx_branch));
+	attach("l1", bpf_program__fd(skel->progs.ofx_continue));
+	put_u32(skel->maps.internal, OFX_DEV_PUNT, if_nametoindex("c0"));
+	put_u32(skel->maps.internal, OFX_DEV_INJECT, if_nametoindex("c1"));
+	put_u32(skel->maps.internal, OFX_DEV_CONTINUE, if_nametoindex("l0"));
+	put_u32(skel->maps.internal, OFX_DEV_BRANCH, if_nametoindex("l1"));
+	put_u32(skel->maps.fork_set, OFX_DEV_CONTINUE, if_nametoindex("l0"));
+	put_u32(skel->maps.fork_set, OFX_DEV_BRANCH, if_nametoindex("l1"));
+	ctl = packet_socket("c1");
+}
+
+static inline int open_skel(void)
+{
+	struct stat ns;
+
+	assert_int_equal(stat("/proc/self/ns/net", &ns), 0);
+	skel = ofxdp_bpf__open();
+	assert_non_null(skel);
+	skel->rodata->ofx_magic = MAGIC;
+	skel->rodata->ofx_n_flow_ids = OFXDP_FLOWS;
+	skel->rodata->ofx_n_cpus = n_cpus;
+	skel->rodata->ofx_netns = ns.st_ino;
+	bpf_map__set_max_entries(skel->maps.op_pool, OFXDP_FLOWS * OFX_FLOW_OPS);
+	bpf_map__set_max_entries(skel->maps.flow_counters, OFXDP_FLOWS * n_cpus);
+	bpf_map__set_max_entries(skel->maps.conts, OFX_CONTS * n_cpus);
+	assert_int_equal(ofxdp_bpf__load(skel), 0);
+	skel->links.ofx_redirect_err = bpf_program__attach(skel->progs.ofx_redirect_err);
+	skel->links.ofx_devmap_xmit = bpf_program__attach(skel->progs.ofx_devmap_xmit);
+	skel->links.ofx_exception = bpf_program__attach(skel->progs.ofx_exception);
+	return 0;
+}
+
+static inline int setup(void **state)
+{
+	struct ofx_flood flood = {.n = N_PORTS, .index = {1, 2, 3}};
+	uint32_t zero = 0;
+	int pass = pass_program();
+
+	n_cpus = libbpf_num_possible_cpus();
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	open_skel();
+	add_internal();
+	for (uint32_t i = 1; i <= N_PORTS; i++)
+		add_port(i, pass);
+	for (uint32_t i = 1; i <= N_PORTS; i++)
+		flood_sets(i);
+	flood_sets(OFX_INDEX_NONE);
+	put(skel->maps.flood_members, &zero, &flood);
+	close(pass);
+	return 0;
+}
+
+static inline int teardown(void **state)
+{
+	ofxdp_bpf__destroy(skel);
+	return 0;
+}
+
+/* --- what a test says --- */
+
+/* The next frame at host `h` is this one. */
+static inline void expect(int h, struct frame want)
+{
+	struct frame got;
+
+	if (!receive_frame(host[h], &got, 1000))
+		fail_msg("h%d received nothing", h);
+	assert_int_equal(got.len, want.len);
+	assert_memory_equal(got.b, want.b, want.len);
+}
+
+/* … and nobody has got anything else. */
+static inline void expect_no_more(void)
+{
+	struct frame got;
+
+	for (int h = 1; h <= N_PORTS; h++)
+		if (receive_frame(host[h], &got, h == 1 ? 20 : 0))
+			fail_msg("h%d received a frame of %zu bytes too many", h, got.len);
+}
+
+/* `n` more drops for this reason than `before`; a copy may still be on its way. */
+static inline void expect_drops(enum ofx_drop reason, uint64_t before, uint64_t n)
+{
+	for (int i = 0; i < 200 && drop_count(reason) - before < n; i++)
+		usleep(1000);
+	assert_int_equal(drop_count(reason) - before, n);
+}
+
+static struct frame plain; /* what h1 sends */
+
+static inline int fresh(void **state)
+{
+	struct frame left;
+	uint64_t zero64 = 0;
+	uint32_t zero = 0;
+
+	for (int h = 1; h <= N_PORTS; h++)
+		while (receive_frame(host[h], &left, 0))
+			;
+	plain = udp_frame(64, 60);
+	put(skel->maps.config, &zero, &zero64);
+	for (uint32_t table = 0; table < 8; table++)
+		list(table, 0, NULL);
+	for (uint32_t i = 1; i <= N_PORTS; i++)
+		port_flags(i, 0);
+	return 0;
+}
+
+#endif

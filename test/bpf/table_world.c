@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "test/bpf/table_world.h"
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <string.h>
+#include "build/ofxdp.skel.h"
+#include "user/util/cleanup.h"
+
+/* --- a datapath that is maps only, or maps and the port program --- */
+
+static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare, uint32_t rule_map_size)
+{
+	struct ofxdp_bpf *skel = dp->skel;
+	struct bpf_map *rule_maps[] = {skel->maps.tbl8,	  skel->maps.tbl16, skel->maps.tbl32, skel->maps.tbl64,
+				       skel->maps.tbl128, skel->maps.lpm4,  skel->maps.lpm6};
+
+	dp->n_cpus = libbpf_num_possible_cpus();
+	dp->max_flows = max_flows;
+	dp->n_flow_ids = max_flows + spare;
+	for (size_t i = 0; i < ARRAY_LEN(rule_maps); i++)
+		bpf_map__set_max_entries(rule_maps[i], rule_map_size);
+	bpf_map__set_max_entries(skel->maps.flows, max_flows + spare);
+	bpf_map__set_max_entries(skel->maps.op_pool, 16 * max_flows);
+	bpf_map__set_max_entries(skel->maps.flow_counters, dp->n_cpus * dp->n_flow_ids);
+	bpf_map__set_max_entries(skel->maps.conts, dp->n_cpus * OFX_CONTS);
+	skel->rodata->ofx_n_flow_ids = dp->n_flow_ids;
+	skel->rodata->ofx_n_cpus = dp->n_cpus;
+}
+
+struct world *world_open(uint32_t max_flows, uint32_t spare, uint32_t rule_map_size, bool program)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct bpf_program *p;
+
+	assert_non_null(w);
+	w->dp.base = event_base_new();
+	w->dp.skel = ofxdp_bpf__open();
+	assert_non_null(w->dp.skel);
+	set_sizes(&w->dp, max_flows, spare, rule_map_size);
+	bpf_object__for_each_program(p, w->dp.skel->obj)
+		bpf_program__set_autoload(p, program && p == w->dp.skel->progs.ofx_port);
+	assert_int_equal(ofxdp_bpf__load(w->dp.skel), 0);
+	assert_int_equal(grace_open(&w->dp), 0);
+	assert_int_equal(tables_open(&w->dp), 0);
+	srandom(1);
+	return w;
+}
+
+void world_close(struct world *w)
+{
+	tables_close(&w->dp);
+	grace_close(&w->dp);
+	ofxdp_bpf__destroy(w->dp.skel);
+	event_base_free(w->dp.base);
+	free(w);
+}
+
+/* Wait for everything deferred, and what that defers. */
+void settle(struct world *w)
+{
+	for (int i = 0; i < 4; i++) {
+		grace_flush(&w->dp);
+		event_base_loop(w->dp.base, EVLOOP_NONBLOCK);
+	}
+}
+
+/* --- random rules, from a small world so that they meet --- */
+
+void put(struct of_match *m, unsigned int offset, unsigned int bytes, uint64_t value, uint64_t mask)
+{
+	for (unsigned int i = 0; i < bytes; i++) {
+		unsigned int shift = 8 * (bytes - 1 - i);
+
+		m->mask.b[offset + i] = mask >> shift;
+		m->value.b[offset + i] = (value & mask) >> shift;
+	}
+}
+
+static uint32_t random_addr(void)
+{
+	static const uint32_t base[] = {0x0a000000, 0x0a010000, 0x0a010100, 0xc0a80000};
+
+	return base[random() % 4] | (random() % 4) << 8 | random() % 4;
+}
+
+static void put_prefix6(struct of_match *m, unsigned int offset, unsigned int len)
+{
+	uint64_t hi = 0x20010db800000000u | random() % 4, lo = (uint64_t)(random() % 4) << 62 | random() % 4;
+
+	put(m, offset, 8, hi, len >= 64 ? UINT64_MAX : ~(UINT64_MAX >> len));
+	if (len > 64)
+		put(m, offset + 8, 8, lo, len >= 128 ? UINT64_MAX : ~(UINT64_MAX >> (len - 64)));
+}
+
+static void random_fields(struct of_match *m)
+{
+	static const uint64_t mac_masks[] = {0xffffffffffff, 0xffffff000000, 0x010000000000};
+
+	if (random() % 2)
+		put(m, 16, 4, 1 + random() % 2, UINT32_MAX);
+	if (random() % 2)
+		put(m, 24, 6, 0x020000000000 | random() % 4, mac_masks[random() % 3]);
+	if (random() % 2)
+		put(m, 30, 2, 0x0800, 0xffff);
+	if (random() % 2)
+		put(m, 48, 4, random_addr(), random() % 2 ? 0xffffffff : 0xffff00ff);
+	if (random() % 3 == 0)
+		put(m, 52, 4, random_addr(), 0xffffff00);
+	if (random() % 2)
+		put(m, 43, 1, 6, 0xff);
+	if (random() % 2)
+		put(m, 46, 2, random() % 4, 0xffff);
+}
+
+/* Most are prefixes with priorities by length, as a routing table has them; some are not, and must go beside the trie.
+ */
+static void random_match(struct of_match *m, uint16_t *priority)
+{
+	unsigned int shape = random() % 10, len;
+
+	*m = (struct of_match){0};
+	*priority = random() % 50 * 7;
+	if (shape < 5) {
+		len = 1 + random() % 32;
+		put(m, 30, 2, 0x0800, 0xffff);
+		put(m, random() % 3 ? 52 : 48, 4, random_addr(), UINT32_MAX << (32 - len));
+		if (random() % 8)
+			*priority = len * 10;
+	} else if (shape < 7) {
+		len = 1 + random() % 128;
+		put(m, 30, 2, 0x86dd, 0xffff);
+		put_prefix6(m, random() % 3 ? 64 : 48, len);
+		if (random() % 8)
+			*priority = len * 10;
+	} else if (random() % 10) {
+		random_fields(m);
+	}
+}
+
+void random_key(const struct world *w, struct ofx_key *key)
+{
+	const struct rule *r = &w->rules[random() % N_RULES];
+	struct of_match m = {0};
+
+	put(&m, 16, 4, 1 + random() % 2, UINT32_MAX);
+	put(&m, 24, 6, 0x020000000000 | random() % 4, UINT64_MAX);
+	put(&m, 30, 2, random() % 2 ? 0x0800 : random() % 4 ? 0x86dd : 0x0806, 0xffff);
+	put(&m, 43, 1, random() % 4 ? 6 : 17, 0xff);
+	put(&m, 46, 2, random() % 4, 0xffff);
+	put(&m, 48, 4, random_addr(), UINT32_MAX);
+	put(&m, 52, 4, random_addr(), UINT32_MAX);
+	*key = m.value;
+	if (r->used && random() % 4) /* one that hits this rule */
+		for (int i = 0; i < OFX_KEY_WORDS; i++)
+			key->w[i] = (key->w[i] & ~r->match.mask.w[i]) | r->match.value.w[i];
+}
+
+void random_inst(const struct world *w, struct rule *r)
+{
+	size_t n = w->no_actions ? 0 : random() % MAX_ACTIONS;
+
+	for (size_t i = 0; i < n; i++)
+		r->actions[i] = (struct of_action){.type = OF_ACT_OUTPUT, .output.port = 1 + random() % 1000};
+	r->inst = (struct of_instructions){.present = OF_INST_APPLY, .apply = {.n = n, .v = r->actions}};
+	if (random() % 4 == 0) {
+		r->inst.present |= OF_INST_METADATA;
+		r->inst.metadata = 0x1122;
+		r->inst.metadata_mask = 0xffff;
+	}
+}
+
+static bool rule_exists(const struct world *w, const struct rule *r)
+{
+	for (size_t i = 0; i < N_RULES; i++) {
+		const struct rule *o = &w->rules[i];
+
+		if (o != r && o->used && o->spec.table == r->spec.table && o->spec.priority == r->spec.priority &&
+		    !memcmp(&o->match, &r->match, sizeof(r->match)))
+			return true;
+	}
+	return false;
+}
+
+void random_rule(const struct world *w, struct rule *r)
+{
+	do {
+		uint16_t priority;
+
+		*r = (struct rule){0};
+		random_match(&r->match, &priority);
+		random_inst(w, r);
+		r->spec = (struct dp_rule){
+			.table = random() % N_TABLES, .priority = priority, .match = &r->match, .inst = &r->inst};
+	} while (rule_exists(w, r));
+	r->used = true;
+}
+
+/* --- the oracle and the walk through the maps --- */
+
+bool rule_matches(const struct rule *r, uint8_t table, const struct ofx_key *key)
+{
+	if (!r->used || r->spec.table != table)
+		return false;
+	for (int i = 0; i < OFX_KEY_WORDS; i++)
+		if ((key->w[i] & r->match.mask.w[i]) != r->match.value.w[i])
+			return false;
+	return true;
+}
+
+struct rule *oracle(struct world *w, uint8_t table, const struct ofx_key *key)
+{
+	struct rule *best = NULL;
+
+	for (size_t i = 0; i < N_RULES; i++)
+		if (rule_matches(&w->rules[i], table, key) &&
+		    (!best || w->rules[i].spec.priority > best->spec.priority))
+			best = &w->rules[i];
+	return best;
+}
+
+static bool walk_subtable(const struct dp_tables *t, const struct ofx_key *key, uint32_t id, uint64_t *word)
+{
+	struct ofx_table_key k = {.subtable = id};
+	struct ofx_subtable s;
+
+	assert_int_equal(bpf_map_lookup_elem(t->subtables_fd, &id, &s), 0);
+	for (int i = 0; i < (1 << s.key_class) - 1; i++)
+		k.w[i] = key->w[s.word[i]] & s.mask[i];
+	return !bpf_map_lookup_elem(t->maps[s.key_class].fd, &k, word);
+}
+
+static bool walk_trie(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, uint8_t kind, uint64_t *word)
+{
+	bool src = kind == OFX_ENTRY_LPM4_SRC || kind == OFX_ENTRY_LPM6_SRC;
+	struct ofx_lpm4_key k4 = {.prefixlen = 64, .tag = {0, 0, kind, table}};
+	struct ofx_lpm6_key k6 = {.prefixlen = 160, .tag = {0, 0, kind, table}};
+
+	if (kind >= OFX_ENTRY_LPM6_SRC) {
+		memcpy(k6.addr, &key->b[src ? 48 : 64], 16);
+		return key->eth_type == htons(0x86dd) && !bpf_map_lookup_elem(t->maps[RULE_MAP_LPM6].fd, &k6, word);
+	}
+	memcpy(k4.addr, &key->b[src ? 48 : 52], 4);
+	return key->eth_type == htons(0x0800) && !bpf_map_lookup_elem(t->maps[RULE_MAP_LPM4].fd, &k4, word);
+}
+
+/* The word of the best rule; false: a miss. */
+bool walk(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, struct ofx_rule_ref *best)
+{
+	struct ofx_list list = {0};
+	uint32_t number = table, slot;
+	uint64_t root, word;
+	bool found = false;
+
+	assert_int_equal(bpf_map_lookup_elem(t->roots_fd, &number, &root), 0);
+	slot = root;
+	if (slot)
+		assert_int_equal(bpf_map_lookup_elem(t->lists_fd, &slot, &list), 0);
+	for (uint32_t i = 0; i < list.n; i++) {
+		const struct ofx_list_entry *e = &list.entries[i];
+		bool hit;
+
+		assert_true(!i || e->max_priority <= e[-1].max_priority);
+		if (found && e->max_priority <= best->priority)
+			break;
+		hit = e->kind ? walk_trie(t, table, key, e->kind, &word) : walk_subtable(t, key, e->subtable, &word);
+		if (hit && (!found || (struct ofx_rule_ref){.word = word}.priority > best->priority)) {
+			best->word = word;
+			found = true;
+		}
+	}
+	return found;
+}
+
+/* The compiled flow entry holds the rule's actions. */
+static void check_flow(const struct dp_tables *t, const struct rule *r, const struct ofx_flow *f)
+{
+	assert_int_equal(f->table, r->spec.table);
+	assert_int_equal(f->next_table, OFX_NO_TABLE);
+	assert_int_equal(f->n_write, 0);
+	assert_int_equal(f->n_apply, r->inst.apply.n + !!(r->inst.present & OF_INST_METADATA));
+	for (uint32_t i = 0; i < r->inst.apply.n; i++) {
+		uint32_t at = f->first + i - OFX_INLINE_OPS;
+		struct ofx_op op;
+
+		if (i < OFX_INLINE_OPS)
+			op = f->ops[i];
+		else
+			assert_int_equal(bpf_map_lookup_elem(t->op_pool_fd, &at, &op), 0);
+		assert_int_equal(op.code, OFX_OP_OUTPUT);
+		assert_int_equal(op.arg, r->actions[i].output.port);
+	}
+}
+
+void check_key(struct world *w, uint8_t table, const struct ofx_key *key)
+{
+	const struct rule *expected = oracle(w, table, key), *r;
+	struct ofx_rule_ref ref;
+	struct ofx_flow f;
+
+	if (!walk(w->dp.tables, table, key, &ref)) {
+		assert_null(expected);
+		return;
+	}
+	assert_non_null(expected);
+	assert_int_equal(ref.priority, expected->spec.priority);
+	assert_int_equal(bpf_map_lookup_elem(w->dp.tables->flows_fd, &ref.slot, &f), 0);
+	r = tables_owner(&w->dp, f.id, f.gen);
+	assert_non_null(r);
+	assert_true(rule_matches(r, table, key)); /* another one of the same priority will do */
+	assert_int_equal(r->spec.priority, ref.priority);
+	check_flow(w->dp.tables, r, &f);
+}
+
+void check_world(struct world *w, int n_keys)
+{
+	struct ofx_key key;
+
+	for (int i = 0; i < n_keys; i++) {
+		random_key(w, &key);
+		check_key(w, random() % N_TABLES, &key);
+	}
+}
+
+void check_empty(struct world *w)
+{
+	const struct dp_tables *t = w->dp.tables;
+
+	settle(w);
+	assert_int_equal(w->n_gone, w->n_removed);
+	assert_int_equal(t->n_flows, 0);
+	assert_int_equal(t->ids.n_free, t->ids.next);
+	assert_int_equal(t->slots.n_free, t->slots.next - 1);
+	assert_int_equal(t->lists.n_free, t->lists.next - 1);
+	assert_int_equal(t->subtables.n_free, t->subtables.next);
+	for (uint32_t i = 0; i < OFX_TABLES; i++) {
+		uint64_t root;
+
+		assert_int_equal(bpf_map_lookup_elem(t->roots_fd, &i, &root), 0);
+		assert_int_equal(root, 0);
+		assert_int_equal(t->table[i].n_lookups, 0);
+	}
+	for (int i = 0; i < RULE_MAPS; i++) {
+		uint8_t key[128];
+
+		assert_int_equal(t->maps[i].used, 0);
+		assert_int_equal(bpf_map_get_next_key(t->maps[i].fd, NULL, key), -ENOENT);
+	}
+	for (uint32_t i = 0, size = t->runs.size; i < size; i += 64)
+		assert_int_equal(t->runs.order[i], RUN_ORDERS - 1);
+}

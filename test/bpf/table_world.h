@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Random rules, their oracle, and the walk through the maps, for tests of the flow tables. */
+#ifndef TEST_BPF_TABLE_WORLD_H
+#define TEST_BPF_TABLE_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include "include/openflow/openflow.h"
+#include "user/datapath/table.h"
+#include "user/openflow/error.h"
+
+#define N_RULES 400
+#define N_TABLES 3
+#define MAX_ACTIONS 14
+
+struct rule {
+	bool used;
+	struct dp_rule spec;
+	struct of_match match;
+	struct of_instructions inst;
+	struct of_action actions[MAX_ACTIONS];
+	struct dp_flow *flow;
+};
+
+struct world {
+	struct dp dp;
+	struct rule rules[N_RULES];
+	unsigned int n_removed, n_gone;
+	bool no_actions; /* in random rules */
+};
+
+/* Rule maps have rule_map_size elements each; program: load ofx_port too. */
+struct world *world_open(uint32_t max_flows, uint32_t spare, uint32_t rule_map_size, bool program);
+void world_close(struct world *w);
+/* Wait for everything deferred, and what that defers. */
+void settle(struct world *w);
+/* A number into the match at a byte offset of the key. */
+void put(struct of_match *m, unsigned int offset, unsigned int bytes, uint64_t value, uint64_t mask);
+/* One that often hits a rule. */
+void random_key(const struct world *w, struct ofx_key *key);
+void random_inst(const struct world *w, struct rule *r);
+/* One that the table does not have yet. */
+void random_rule(const struct world *w, struct rule *r);
+bool rule_matches(const struct rule *r, uint8_t table, const struct ofx_key *key);
+/* The rule of highest priority by linear search, or NULL. */
+struct rule *oracle(struct world *w, uint8_t table, const struct ofx_key *key);
+/* The word of the best rule, as bpf/table.h finds it; false: a miss. */
+bool walk(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, struct ofx_rule_ref *best);
+/* Walk and oracle agree, and the flow entry holds the rule's actions. */
+void check_key(struct world *w, uint8_t table, const struct ofx_key *key);
+/* The same for random keys. */
+void check_world(struct world *w, int n_keys);
+/* Nothing is left, in the maps or in user memory. */
+void check_empty(struct world *w);
+
+#endif

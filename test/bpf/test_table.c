@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Flow tables in the maps against a plain oracle: random transactions on random rules, then every lookup done here as
+ * bpf/table.h does it (and by the BPF program itself) must find what a linear search finds.
+ */
+#include "test/bpf/table_world.h"
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <endian.h>
+#include <string.h>
+#include <time.h>
+#include "build/ofxdp.skel.h"
+#include "include/ofxdp/port.h"
+
+static void gone(void *aux, uint64_t packets, uint64_t bytes)
+{
+	struct world *w = aux;
+
+	w->n_gone++;
+}
+
+/* --- transactions --- */
+
+static void change_one(struct world *w, struct dp_txn *txn, struct rule *r)
+{
+	if (!r->used) {
+		random_rule(w, r);
+		assert_int_equal(dp_txn_add(txn, &r->spec, r, &r->flow), 0);
+	} else if (random() % 2) {
+		random_inst(w, r);
+		assert_int_equal(dp_txn_modify(txn, r->flow, &r->inst), 0);
+	} else {
+		assert_int_equal(dp_txn_remove(txn, r->flow, gone, w), 0);
+		w->n_removed++;
+		r->used = false;
+	}
+}
+
+/* Up to n changes; the same rule may be touched twice.  Aborted ones leave no trace. */
+static void random_txn(struct world *w, unsigned int n)
+{
+	struct rule *before = NULL;
+	unsigned int removed = w->n_removed;
+	struct dp_txn *txn = dp_txn_begin(&w->dp);
+
+	if (random() % 4 == 0) {
+		before = malloc(sizeof(w->rules));
+		memcpy(before, w->rules, sizeof(w->rules));
+	}
+	for (unsigned int i = 0; i < n; i++)
+		change_one(w, txn, &w->rules[random() % N_RULES]);
+	if (!before) {
+		assert_int_equal(dp_txn_commit(txn), 0);
+		return;
+	}
+	dp_txn_abort(txn);
+	memcpy(w->rules, before, sizeof(w->rules));
+	w->n_removed = removed;
+	free(before);
+}
+
+static void remove_all(struct world *w)
+{
+	struct dp_txn *txn = dp_txn_begin(&w->dp);
+
+	for (size_t i = 0; i < N_RULES; i++) {
+		if (!w->rules[i].used)
+			continue;
+		assert_int_equal(dp_txn_remove(txn, w->rules[i].flow, gone, w), 0);
+		w->n_removed++;
+		w->rules[i].used = false;
+	}
+	assert_int_equal(dp_txn_commit(txn), 0);
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+static void test_random(void **state)
+{
+	struct world *w = world_open(N_RULES, 200, N_RULES + 1, false);
+	uint32_t most4 = 0, most6 = 0; /* rules in tries */
+
+	for (int round = 0; round < 400; round++) {
+		random_txn(w, 1 + random() % 20);
+		check_world(w, 30);
+		most4 = larger(most4, w->dp.tables->maps[RULE_MAP_LPM4].used);
+		most6 = larger(most6, w->dp.tables->maps[RULE_MAP_LPM6].used);
+		if (random() % 8 == 0)
+			event_base_loop(w->dp.base, EVLOOP_NONBLOCK);
+		if (random() % 100 == 0)
+			remove_all(w);
+	}
+	settle(w);
+	check_world(w, 1000);
+	assert_true(most4 > 20 && most6 > 10);
+	remove_all(w);
+	check_empty(w);
+	world_close(w);
+}
+
+/* A rule for one Ethernet address: class 16. */
+static int add_mac(struct world *w, struct dp_txn *txn, struct rule *r, uint64_t mac)
+{
+	*r = (struct rule){0};
+	put(&r->match, 24, 6, mac, UINT64_MAX);
+	r->spec = (struct dp_rule){.match = &r->match, .inst = &r->inst, .priority = mac};
+	return dp_txn_add(txn, &r->spec, r, &r->flow);
+}
+
+static void test_full(void **state)
+{
+	struct world *w = world_open(64, 16, 64, false);
+	struct ofx_key key = {0};
+	struct dp_txn *txn;
+	struct rule extra;
+
+	for (int round = 0; round < 5; round++) {
+		for (int i = 0; i < 64; i++) { /* slots of the round before wait for their grace period */
+			txn = dp_txn_begin(&w->dp);
+			assert_int_equal(add_mac(w, txn, &w->rules[i], i + 1), 0);
+			assert_int_equal(dp_txn_commit(txn), 0);
+			w->rules[i].used = true;
+		}
+		for (int i = 0; i < 30; i++) { /* more than there are spare slots */
+			txn = dp_txn_begin(&w->dp);
+			assert_int_equal(add_mac(w, txn, &extra, 1000 + i), 0);
+			assert_int_equal(dp_txn_commit(txn), TABLE_FULL);
+		}
+		/* one out, one in, also for the rule that gives way in the same transaction */
+		txn = dp_txn_begin(&w->dp);
+		assert_int_equal(dp_txn_remove(txn, w->rules[0].flow, gone, w), 0);
+		assert_int_equal(add_mac(w, txn, &w->rules[0], 500), 0);
+		assert_int_equal(dp_txn_commit(txn), 0);
+		w->rules[0].used = true;
+		w->n_removed++;
+		for (int i = 0; i < 64; i++) {
+			key = w->rules[i].match.value;
+			check_key(w, 0, &key);
+		}
+		remove_all(w);
+		check_key(w, 0, &key);
+	}
+	check_empty(w);
+	world_close(w);
+}
+
+/* The map refuses although our own count has room: what was written is taken back. */
+static void test_map_refuses(void **state)
+{
+	struct world *w = world_open(64, 64, 8, false);
+	struct rule extra[8];
+	struct dp_txn *txn = dp_txn_begin(&w->dp);
+
+	w->dp.tables->maps[OFX_CLASS_16].capacity = 1000;
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(add_mac(w, txn, &w->rules[i], i + 1), 0);
+		w->rules[i].used = true;
+	}
+	assert_int_equal(dp_txn_commit(txn), 0);
+	txn = dp_txn_begin(&w->dp);
+	assert_int_equal(dp_txn_remove(txn, w->rules[0].flow, gone, w), 0);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(add_mac(w, txn, &extra[i], 100 + i), 0);
+	assert_int_equal(dp_txn_commit(txn), TABLE_FULL);
+	assert_int_equal(w->dp.tables->maps[OFX_CLASS_16].used, 6);
+	for (int i = 0; i < 6; i++) {
+		check_key(w, 0, &w->rules[i].match.value);
+		check_key(w, 0, &extra[i].match.value);
+	}
+	remove_all(w);
+	check_empty(w);
+	world_close(w);
+}
+
+/* More masks than a list holds. */
+static void test_many_masks(void **state)
+{
+	struct world *w = world_open(600, 100, 600, false);
+	struct rule *rules = calloc(300, sizeof(*rules));
+
+	for (int i = 0; i < 300; i++) {
+		struct dp_txn *txn = dp_txn_begin(&w->dp);
+		struct rule *r = &rules[i];
+		int err;
+
+		put(&r->match, 24, 6, 0, 0xffff00000000 | (i + 1)); /* 300 different masks */
+		r->spec = (struct dp_rule){.match = &r->match, .inst = &r->inst, .priority = i};
+		err = dp_txn_add(txn, &r->spec, r, &r->flow);
+		assert_int_equal(err, i < OFX_LIST_ENTRIES ? 0 : TABLE_FULL);
+		assert_int_equal(dp_txn_commit(txn), err);
+	}
+	w->rules[0] = rules[OFX_LIST_ENTRIES - 1];
+	w->rules[0].used = true;
+	assert_ptr_equal(oracle(w, 0, &rules[0].match.value), &w->rules[0]);
+	for (int i = 0; i < OFX_LIST_ENTRIES - 1; i++) {
+		struct dp_txn *txn = dp_txn_begin(&w->dp);
+
+		assert_int_equal(dp_txn_remove(txn, rules[i].flow, gone, w), 0);
+		assert_int_equal(dp_txn_commit(txn), 0);
+		w->n_removed++;
+	}
+	w->rules[0].flow = rules[OFX_LIST_ENTRIES - 1].flow;
+	remove_all(w);
+	check_empty(w);
+	free(rules);
+	world_close(w);
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* 10 000 routes lie in the trie, one flow-mod each. */
+static void test_routes(void **state)
+{
+	struct world *w = world_open(20000, 1000, 20001, false);
+	struct rule *rules = calloc(10000, sizeof(*rules));
+	struct ofx_rule_ref ref;
+	double start;
+
+	for (uint32_t i = 0; i < 10000; i++) {
+		struct rule *r = &rules[i];
+		unsigned int len = 16 + i % 17;
+
+		put(&r->match, 30, 2, 0x0800, 0xffff);
+		put(&r->match, 52, 4, i * 2654435761u, UINT32_MAX << (32 - len));
+		r->spec = (struct dp_rule){.match = &r->match, .inst = &r->inst, .priority = 1000 + len};
+	}
+	start = seconds();
+	for (uint32_t i = 0; i < 10000; i++) {
+		struct dp_txn *txn = dp_txn_begin(&w->dp);
+
+		assert_int_equal(dp_txn_add(txn, &rules[i].spec, &rules[i], &rules[i].flow), 0);
+		assert_int_equal(dp_txn_commit(txn), 0);
+	}
+	print_message("%.0f adds/s\n", 10000 / (seconds() - start));
+	assert_int_equal(w->dp.tables->table[0].n_lookups, 1);
+	for (uint32_t i = 0; i < 10000; i++) {
+		assert_true(walk(w->dp.tables, 0, &rules[i].match.value, &ref));
+		assert_true(ref.priority >= rules[i].spec.priority);
+	}
+	free(rules);
+	world_close(w);
+}
+
+/* --- the program itself finds the same, and counts it --- */
+
+struct __attribute__((packed)) frame {
+	uint8_t eth_dst[6], eth_src[6];
+	uint16_t eth_type;
+	uint8_t version_ihl, tos;
+	uint16_t total_len, id, frag;
+	uint8_t ttl, proto;
+	uint16_t csum;
+	uint32_t src, dst;
+	uint16_t sport, dport;
+	uint32_t seq, ack;
+	uint8_t data_offset, flags;
+	uint16_t window, tcp_csum, urgent;
+};
+
+static void send_key(struct world *w, const struct ofx_key *key)
+{
+	struct frame f = {.eth_type = htons(0x0800),
+			  .version_ihl = 0x45,
+			  .total_len = htons(40),
+			  .ttl = 64,
+			  .proto = key->ip_proto,
+			  .src = key->ipv4_src,
+			  .dst = key->ipv4_dst,
+			  .sport = key->tp_src,
+			  .dport = key->tp_dst,
+			  .data_offset = 0x50};
+	struct xdp_md md = {.data_end = sizeof(f), .ingress_ifindex = 1};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &f, .data_size_in = sizeof(f), .ctx_in = &md,
+		    .ctx_size_in = sizeof(md));
+
+	memcpy(f.eth_dst, key->eth_dst, 6);
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(w->dp.skel->progs.ofx_port), &opts), 0);
+}
+
+static void open_port(struct world *w)
+{
+	struct ofx_port port = {.ifindex = 1, .flags = OFX_PORT_EXISTS, .max_frame = 1518};
+	uint32_t ifindex = 1, index = 1;
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.ports), &index, &port, 0), 0);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.port_of_ifindex), &ifindex, &index, 0), 0);
+}
+
+static uint64_t all_packets(struct world *w, uint16_t priority, const struct ofx_key *key)
+{
+	uint64_t sum = 0, packets, bytes;
+
+	for (size_t i = 0; i < N_RULES; i++) {
+		struct rule *r = &w->rules[i];
+
+		if (!rule_matches(r, 0, key) || r->spec.priority != priority)
+			continue;
+		dp_flow_counters(&w->dp, r->flow, &packets, &bytes);
+		assert_int_equal(bytes, packets * sizeof(struct frame));
+		sum += packets;
+	}
+	return sum;
+}
+
+static void test_program(void **state)
+{
+	struct world *w = world_open(N_RULES, 200, N_RULES + 1, true);
+	uint64_t n_hits = 0, n_sent = 0, lookups, matched, before;
+	struct ofx_key key;
+
+	w->no_actions = true;
+	open_port(w);
+	for (int round = 0; round < 100; round++) {
+		random_txn(w, 1 + random() % 20);
+		for (int i = 0; i < 20; i++) {
+			const struct rule *expected;
+
+			random_key(w, &key);
+			key.eth_type = htons(0x0800);
+			key.in_port = htonl(1);
+			key.ip_proto = 6;
+			memset(&key.b[56], 0, sizeof(key) - 56);
+			expected = oracle(w, 0, &key);
+			before = expected ? all_packets(w, expected->spec.priority, &key) : 0;
+			send_key(w, &key);
+			n_sent++;
+			if (!expected)
+				continue;
+			n_hits++;
+			assert_int_equal(all_packets(w, expected->spec.priority, &key), before + 1);
+			if (random() % 8 == 0)
+				dp_flow_reset_counters(&w->dp, expected->flow);
+		}
+		dp_table_counters(&w->dp, 0, &lookups, &matched);
+		assert_int_equal(matched, n_hits);
+		assert_int_equal(lookups, n_sent);
+	}
+	assert_true(n_hits > n_sent / 4);
+	remove_all(w);
+	check_empty(w);
+	dp_table_counters(&w->dp, 0, &lookups, &matched);
+	assert_int_equal(matched, n_hits);
+	world_close(w);
+}
+
+/* --- actions to ops --- */
+
+static int compile_one(struct of_action a, struct ofx_op *ops, size_t *n)
+{
+	const struct of_actions actions = {.n = 1, .v = &a};
+
+	*n = 0;
+	return action_compile(&actions, OFPR_ACTION, false, ops, n, OFX_FLOW_OPS);
+}
+
+static void test_set_field(void **state)
+{
+	struct of_action dst = {.type = OF_ACT_SET_FIELD, .set.field = OFX_F_ETH_DST, .set.value = {1, 2, 3, 4, 5, 6}};
+	struct of_action type = {.type = OF_ACT_SET_FIELD, .set.field = OFX_F_ETH_TYPE, .set.value = {8, 6}};
+	struct of_action vid = {.type = OF_ACT_SET_FIELD, .set.field = OFX_F_VLAN_VID, .set.value = {0x10, 7}};
+	struct of_action v6 = {.type = OF_ACT_SET_FIELD, .set.field = OFX_F_IPV6_DST, .set.value = {0x20, [15] = 1}};
+	struct of_action both[] = {dst, type};
+	const struct of_actions merged = {.n = 2, .v = both};
+	struct ofx_op ops[OFX_FLOW_OPS];
+	size_t n = 0;
+
+	assert_int_equal(action_compile(&merged, 0, false, ops, &n, OFX_FLOW_OPS), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(ops[0].a, OFX_W_ETH_DST);
+	assert_int_equal(be64toh(ops[0].value), 0x0102030405060806);
+	assert_int_equal(ops[0].mask, UINT64_MAX);
+	assert_int_equal(compile_one(vid, ops, &n), 0);
+	assert_int_equal(be64toh(ops[0].mask), 0x1fff);
+	assert_int_equal(compile_one(v6, ops, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(ops[0].a, OFX_W_ADDR2);
+	assert_int_equal(ops[1].a, OFX_W_ADDR3);
+	assert_int_equal(be64toh(ops[1].value), 1);
+}
+
+static void test_bad_actions(void **state)
+{
+	const struct {
+		struct of_action action;
+		int code;
+	} rows[] = {
+		{{.type = OF_ACT_OUTPUT, .output.port = OFPP_NORMAL}, OFPBAC_BAD_OUT_PORT},
+		{{.type = OF_ACT_OUTPUT, .output.port = OFPP_ANY}, OFPBAC_BAD_OUT_PORT},
+		{{.type = OF_ACT_OUTPUT, .output.port = OFPP_TABLE}, OFPBAC_BAD_OUT_PORT},
+		{{.type = OF_ACT_OUTPUT, .output.port = 0}, OFPBAC_BAD_OUT_PORT},
+		{{.type = OF_ACT_OUTPUT, .output.port = OFX_PORTS}, OFPBAC_BAD_OUT_PORT},
+		{{.type = OF_ACT_PUSH_VLAN, .ethertype = 0x0800}, OFPBAC_BAD_ARGUMENT},
+		{{.type = OF_ACT_SET_FIELD, .set.field = OFX_F_MPLS_LABEL}, OFPBAC_BAD_SET_TYPE},
+		{{.type = OF_ACT_SET_FIELD, .set.field = OFX_F_IN_PORT}, OFPBAC_BAD_SET_TYPE},
+		{{.type = OF_ACT_GROUP}, OFPBAC_BAD_OUT_GROUP},
+		{{.type = OF_ACT_SET_QUEUE}, OFPBAC_BAD_QUEUE},
+		{{.type = OF_ACT_PUSH_MPLS}, OFPBAC_BAD_TYPE},
+	};
+	struct of_action many[OFX_FLOW_OPS + 1];
+	const struct of_actions too_many = {.n = OFX_FLOW_OPS + 1, .v = many};
+	struct ofx_op ops[OFX_FLOW_OPS];
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(compile_one(rows[i].action, ops, &n), OF_ERROR(OFPET_BAD_ACTION, rows[i].code));
+	for (size_t i = 0; i <= OFX_FLOW_OPS; i++)
+		many[i] = (struct of_action){.type = OF_ACT_OUTPUT, .output.port = 1};
+	assert_int_equal(dp_check_actions(NULL, &too_many, false), OF_ERROR(OFPET_BAD_ACTION, OFPBAC_TOO_MANY));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_set_field), cmocka_unit_test(test_bad_actions), cmocka_unit_test(test_random),
+		cmocka_unit_test(test_full),	  cmocka_unit_test(test_map_refuses), cmocka_unit_test(test_many_masks),
+		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_program),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What loading a BPF object costs the verifier (limit: a million instructions processed) and its size, by program. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int print_warnings(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
+}
+
+static void print_program(const struct bpf_program *prog)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+		return;
+	printf("  VERIFIER %-20s %7u instructions processed, %5u in the program\n", bpf_program__name(prog),
+	       info.verified_insns, info.xlated_prog_len / 8);
+}
+
+int main(int argc, char **argv)
+{
+	struct bpf_program *prog;
+	struct bpf_object *obj;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: verifier OBJECT\n");
+		return 2;
+	}
+	libbpf_set_print(print_warnings);
+	obj = bpf_object__open_file(argv[1], NULL);
+	if (!obj) {
+		fprintf(stderr, "verifier: %s: %s\n", argv[1], strerror(errno));
+		return 1;
+	}
+	if (bpf_object__load(obj)) {
+		fprintf(stderr, "verifier: %s does not load: %s\n", argv[1], strerror(errno));
+		return 1;
+	}
+	bpf_object__for_each_program(prog, obj) print_program(prog);
+	bpf_object__close(obj);
+	return 0;
+}
