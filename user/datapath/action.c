@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* of_actions → ops of include/ofxdp/action.h. */
+#include <string.h>
+#include "include/ofxdp/action.h"
+#include "include/ofxdp/key.h"
+#include "include/ofxdp/port.h"
+#include "include/openflow/openflow.h"
+#include "user/datapath/internal.h"
+#include "user/openflow/error.h"
+
+#define BAD_ACTION(code) OF_ERROR(OFPET_BAD_ACTION, OFPBAC_##code)
+
+/* Where ops go. */
+struct op_list {
+	struct ofx_op *ops;
+	size_t n, max;
+	size_t begin; /* ops before it belong to another list: never merged with */
+};
+
+static int op_add(struct op_list *list, struct ofx_op op)
+{
+	if (list->n >= list->max)
+		return BAD_ACTION(TOO_MANY);
+	list->ops[list->n++] = op;
+	return 0;
+}
+
+static int compile_output(struct op_list *list, uint32_t port, uint16_t max_len, uint8_t reason, bool packet_out)
+{
+	uint32_t index = ofx_port_index(port);
+
+	switch (port) {
+	case OFPP_IN_PORT:
+		return op_add(list, (struct ofx_op){.code = OFX_OP_IN_PORT});
+	case OFPP_ALL:
+	case OFPP_FLOOD:
+		return op_add(list, (struct ofx_op){.code = OFX_OP_FLOOD});
+	case OFPP_CONTROLLER:
+		return op_add(list, (struct ofx_op){.code = OFX_OP_CONTROLLER, .a = reason, .b = max_len});
+	case OFPP_TABLE:
+		if (!packet_out)
+			return BAD_ACTION(BAD_OUT_PORT);
+		return op_add(list, (struct ofx_op){.code = OFX_OP_TABLE});
+	}
+	if (index == OFX_INDEX_NONE)
+		return BAD_ACTION(BAD_OUT_PORT);
+	return op_add(list, (struct ofx_op){.code = OFX_OP_OUTPUT, .arg = index});
+}
+
+/* One word of a set-field; joins the op before it if that writes the same word. */
+static int compile_set_word(struct op_list *list, uint8_t word, uint64_t value, uint64_t mask)
+{
+	struct ofx_op *last = list->n > list->begin ? &list->ops[list->n - 1] : NULL;
+
+	if (last && last->code == OFX_OP_SET && last->a == word) {
+		last->value = (last->value & ~mask) | (value & mask);
+		last->mask |= mask;
+		return 0;
+	}
+	return op_add(list, (struct ofx_op){.code = OFX_OP_SET, .a = word, .value = value & mask, .mask = mask});
+}
+
+/* Fields of headers that the data plane cannot write. */
+static bool field_unwritable(uint8_t field)
+{
+	switch (field) {
+	case OFX_F_MPLS_LABEL:
+	case OFX_F_MPLS_TC:
+	case OFX_F_MPLS_BOS:
+	case OFX_F_PBB_ISID:
+	case OFX_F_PBB_UCA:
+		return true;
+	}
+	return field >= OFX_N_FIELDS || !(of_fields[field].flags & OFX_FF_SET);
+}
+
+static int compile_set_field(struct op_list *list, const struct of_action *a)
+{
+	const struct of_field_info *f = &of_fields[a->set.field < OFX_N_FIELDS ? a->set.field : 0];
+	struct ofx_key value = {0}, mask = {0};
+
+	if (field_unwritable(a->set.field))
+		return BAD_ACTION(BAD_SET_TYPE);
+	for (unsigned int i = 0; i < f->bytes; i++) {
+		/* significant bits are right-aligned in the payload */
+		unsigned int bits_after = 8 * (f->bytes - 1 - i);
+		unsigned int left = f->bits > bits_after ? f->bits - bits_after : 0;
+
+		mask.b[f->offset + i] = left >= 8 ? 0xff : (1u << left) - 1;
+		if (a->set.has_mask)
+			mask.b[f->offset + i] &= a->set.mask[i];
+		value.b[f->offset + i] = a->set.value[i];
+	}
+	for (unsigned int w = f->offset / 8; w <= (f->offset + f->bytes - 1u) / 8; w++) {
+		int err = mask.w[w] ? compile_set_word(list, w, value.w[w], mask.w[w]) : 0;
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int compile_push_vlan(struct op_list *list, uint16_t ethertype)
+{
+	if (ethertype != 0x8100 && ethertype != 0x88a8)
+		return BAD_ACTION(BAD_ARGUMENT);
+	return op_add(list, (struct ofx_op){.code = OFX_OP_PUSH_VLAN, .b = ethertype});
+}
+
+static int compile_action(struct op_list *list, const struct of_action *a, uint8_t reason, bool packet_out)
+{
+	switch (a->type) {
+	case OF_ACT_OUTPUT:
+		return compile_output(list, a->output.port, a->output.max_len, reason, packet_out);
+	case OF_ACT_PUSH_VLAN:
+		return compile_push_vlan(list, a->ethertype);
+	case OF_ACT_POP_VLAN:
+		return op_add(list, (struct ofx_op){.code = OFX_OP_POP_VLAN});
+	case OF_ACT_SET_NW_TTL:
+		return op_add(list, (struct ofx_op){.code = OFX_OP_SET_IP_TTL, .a = a->ttl});
+	case OF_ACT_DEC_NW_TTL:
+		return op_add(list, (struct ofx_op){.code = OFX_OP_DEC_IP_TTL});
+	case OF_ACT_SET_FIELD:
+		return compile_set_field(list, a);
+	case OF_ACT_SET_QUEUE:
+		return BAD_ACTION(BAD_QUEUE);
+	case OF_ACT_GROUP:
+		return BAD_ACTION(BAD_OUT_GROUP);
+	case OF_ACT_EXPERIMENTER:
+		return BAD_ACTION(BAD_EXPERIMENTER);
+	}
+	return BAD_ACTION(BAD_TYPE);
+}
+
+int action_compile(const struct of_actions *actions, uint8_t reason, bool packet_out, struct ofx_op *ops, size_t *n,
+		   size_t max)
+{
+	struct op_list list = {.ops = ops, .n = *n, .max = max, .begin = *n};
+
+	for (size_t i = 0; i < actions->n; i++) {
+		int err = compile_action(&list, &actions->v[i], reason, packet_out);
+
+		if (err)
+			return err;
+	}
+	*n = list.n;
+	return 0;
+}
+
+int dp_check_actions(struct dp *dp, const struct of_actions *actions, bool packet_out)
+{
+	struct ofx_op ops[OFX_INJECT_OPS > OFX_FLOW_OPS ? OFX_INJECT_OPS : OFX_FLOW_OPS];
+	size_t n = 0;
+
+	return action_compile(actions, 0, packet_out, ops, &n, packet_out ? OFX_INJECT_OPS : OFX_FLOW_OPS);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The datapath: XDP programs, BPF maps, interfaces and AF_XDP sockets behind one handle.  The only layer that knows
+ * libbpf, libxdp and netlink.  It knows OpenFlow matches and actions as structs (user/openflow) but no semantics.
+ *
+ * One thread calls everything here and receives every callback (the libevent loop's); a helper thread inside only waits
+ * for grace periods.  Results: 0, a negative errno, or a positive OpenFlow error (openflow/error.h).
+ */
+#ifndef DATAPATH_DATAPATH_H
+#define DATAPATH_DATAPATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <event2/event.h>
+#include "include/ofxdp/drop.h"
+#include "include/ofxdp/limits.h"
+#include "user/openflow/msg.h"
+
+struct dp;
+struct dp_flow; /* an installed flow entry; valid from dp_txn_commit until it is removed */
+struct dp_txn;
+
+struct dp_port_option { /* -i IFACE[=PORTNO] */
+	char ifname[16];
+	uint32_t port_no; /* 0: choose, the number the name had before if there is one */
+};
+
+struct dp_config {
+	const char *name;	  /* switch name: pin folder /sys/fs/bpf/ofxdp/NAME, LOCAL interface NAME */
+	const char *pin_root;	  /* NULL: /sys/fs/bpf/ofxdp; bpffs is mounted if absent */
+	uint32_t max_flows;	  /* 0: default */
+	bool force;		  /* take interfaces that have IP addresses or a route too */
+	bool no_local;		  /* no LOCAL interface */
+	size_t n_ports;
+	const struct dp_port_option *ports;
+	size_t n_controllers;	  /* their addresses: an interface that routes to one is refused without force */
+	const struct sockaddr_storage *controllers;
+};
+
+struct dp_packet_in {
+	uint32_t in_port;
+	uint8_t table, reason; /* OFPR_* of 1.3 */
+	uint16_t max_len, flags; /* OFX_PUNT_* */
+	void *owner;	       /* of the flow entry behind it, as given to dp_txn_add; NULL: none, or gone meanwhile */
+	uint64_t metadata, tunnel_id;
+	const uint8_t *data;   /* the frame; valid during the callback */
+	size_t len;
+};
+
+struct dp_callbacks {
+	/* reason: OFPPR_* 0 add, 1 delete, 2 modify.  Also called for the ports present at dp_open (add). */
+	void (*port_status)(void *aux, uint8_t reason, const struct of_port *port);
+	void (*packet_in)(void *aux, const struct dp_packet_in *p);
+};
+
+/*
+ * Take or make everything: bpffs, load, pin, LOCAL, internal veths, attach the configured ports (those found attached by
+ * a former daemon too, swapped atomically), netlink monitor, AF_XDP sockets.  Registers events on `base`.  On error one
+ * sentence has been logged and nothing is left behind.  -EBUSY: another daemon of this name lives (flock on the folder).
+ */
+int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void *aux, struct event_base *base,
+	    struct dp **out);
+/* SIGTERM: detach, restore ports, remove veths and pins, free. */
+void dp_close(struct dp *dp);
+/* `ofxdpd --cleanup`: remove what a dead daemon of this name left.  -EBUSY if it lives. */
+int dp_cleanup(const char *name, const char *pin_root);
+/* The pinned entry program, for logs and `ip link … xdpdrv pinned`. */
+const char *dp_pin_path(const struct dp *dp);
+
+/* --- flow entries (user/datapath/table.c) --- */
+
+struct dp_rule {
+	uint8_t table;
+	uint16_t priority;
+	const struct of_match *match;
+	const struct of_instructions *inst;
+	bool table_miss; /* priority 0 and no match field: CONTROLLER outputs get reason OFPR_NO_MATCH */
+};
+
+/*
+ * A transaction: all or nothing.  Calls between begin and commit only check and allocate; the first error makes commit
+ * impossible (abort).  Commit publishes removes, modifies, adds in an order in which no packet misses a flow that is
+ * there before and after.  Errors: OF_ERROR(FLOW_MOD_FAILED, TABLE_FULL) when a map or pool is full, -ENOMEM.
+ * Two installed rules of a table must differ in match or priority (the caller's duty).
+ */
+struct dp_txn *dp_txn_begin(struct dp *dp);
+int dp_txn_add(struct dp_txn *txn, const struct dp_rule *rule, void *owner, struct dp_flow **flow);
+/* New instructions for an entry; counters go on. */
+int dp_txn_modify(struct dp_txn *txn, struct dp_flow *flow, const struct of_instructions *inst);
+/* `gone` (may be NULL) is called after a grace period with the entry's final counters, never before commit returned. */
+int dp_txn_remove(struct dp_txn *txn, struct dp_flow *flow, void (*gone)(void *aux, uint64_t packets, uint64_t bytes),
+		  void *aux);
+int dp_txn_commit(struct dp_txn *txn); /* ends the transaction in any case */
+void dp_txn_abort(struct dp_txn *txn);
+
+/* Since the entry was added or its counters were last reset. */
+void dp_flow_counters(struct dp *dp, const struct dp_flow *flow, uint64_t *packets, uint64_t *bytes);
+void dp_flow_reset_counters(struct dp *dp, struct dp_flow *flow);
+/* matched = packets of all its flows, those gone included; lookups = matched + misses. */
+void dp_table_counters(struct dp *dp, uint8_t table, uint64_t *lookups, uint64_t *matched);
+uint32_t dp_max_flows(const struct dp *dp);
+
+/* Can these be executed?  0 or the OpenFlow error (BAD_ACTION: BAD_TYPE, BAD_OUT_PORT, TOO_MANY …). */
+int dp_check_actions(struct dp *dp, const struct of_actions *actions, bool packet_out);
+
+/* --- ports (user/datapath/port.c) --- */
+
+/* Port numbers in rising order, LOCAL last.  Returns the count; fills at most max. */
+size_t dp_port_list(struct dp *dp, uint32_t *port_nos, size_t max);
+int dp_port_get(struct dp *dp, uint32_t port_no, struct of_port *port); /* -ENOENT */
+int dp_port_stats(struct dp *dp, uint32_t port_no, struct of_port_stats *stats); /* -ENOENT */
+/* config bits OFPPC_* under mask; the caller checked them.  Enforced in BPF before it returns. */
+int dp_port_config(struct dp *dp, uint32_t port_no, uint32_t config, uint32_t mask);
+
+/* --- packets (user/datapath/packet_in.c, packet_out.c) --- */
+
+/* in_port: a port number or OFPP_CONTROLLER.  The packet is in the pipeline when this returns; dp_barrier() waits. */
+int dp_packet_out(struct dp *dp, uint32_t in_port, const struct of_actions *actions, const void *data, size_t len);
+/* Returns when the packet-outs before have been executed (bounded: at most 100 ms, then logs). */
+void dp_barrier(struct dp *dp);
+/* Count a packet-in that went no further than the daemon (OFX_DROP_PUNT_QUEUE). */
+void dp_count_punt_drop(struct dp *dp);
+
+/* OFX_CONFIG_* bits for the whole switch. */
+int dp_set_config(struct dp *dp, uint64_t config);
+uint64_t dp_drop_count(struct dp *dp, enum ofx_drop reason);
+
+#endif

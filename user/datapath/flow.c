@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Flow entries: their compiled form in the maps, their identity, their end. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <endian.h>
+#include <string.h>
+#include "include/openflow/openflow.h"
+#include "user/datapath/table.h"
+#include "user/openflow/error.h"
+#include "user/util/cleanup.h"
+
+/* May the packet's headers, as parse sees them, be others after these actions? */
+static bool moves_headers(const struct of_actions *actions)
+{
+	for (size_t i = 0; i < actions->n; i++) {
+		const struct of_action *a = &actions->v[i];
+
+		if (a->type == OF_ACT_PUSH_VLAN || a->type == OF_ACT_POP_VLAN)
+			return true;
+		if (a->type != OF_ACT_SET_FIELD)
+			continue;
+		switch (a->set.field) {
+		case OFX_F_VLAN_VID:
+			if (a->set.value[0] & 0x10) /* OFPVID_PRESENT: the tag stays */
+				break;
+			return true;
+		case OFX_F_ETH_TYPE:
+		case OFX_F_IP_PROTO:
+		case OFX_F_ICMPV6_TYPE:
+			return true;
+		}
+	}
+	return false;
+}
+
+/* OpenFlow 1.3.5 §5.9: apply, clear, write, write-metadata, goto. */
+static int compile(const struct of_instructions *inst, uint8_t reason, struct ofx_flow *f, struct ofx_op *ops)
+{
+	size_t n = 0;
+	int err = 0;
+
+	if (inst->present & OF_INST_APPLY)
+		err = action_compile(&inst->apply, reason, false, ops, &n, OFX_FLOW_OPS);
+	if (!err && inst->present & OF_INST_METADATA && inst->metadata_mask) {
+		uint64_t mask = htobe64(inst->metadata_mask);
+
+		if (n == OFX_FLOW_OPS)
+			return OF_ERROR(OFPET_BAD_ACTION, OFPBAC_TOO_MANY);
+		ops[n++] = (struct ofx_op){
+			.code = OFX_OP_SET, .a = OFX_W_METADATA, .value = htobe64(inst->metadata) & mask, .mask = mask};
+	}
+	f->n_apply = n;
+	if (!err && inst->present & OF_INST_WRITE)
+		err = action_compile(&inst->write, reason, false, ops, &n, OFX_FLOW_OPS);
+	f->n_write = n - f->n_apply;
+	f->next_table = inst->present & OF_INST_GOTO ? inst->goto_table : OFX_NO_TABLE;
+	f->flags = inst->present & OF_INST_CLEAR ? OFX_FLOW_CLEAR : 0;
+	for (size_t i = 0; i < f->n_apply; i++)
+		if (ops[i].code == OFX_OP_SET)
+			f->flags |= OFX_FLOW_SETS;
+	if (inst->present & OF_INST_GOTO && inst->present & OF_INST_APPLY && moves_headers(&inst->apply))
+		f->flags |= OFX_FLOW_REPARSE;
+	return err;
+}
+
+static int run_write(struct dp_tables *tables, const struct ofx_op *ops, size_t n, struct body *body)
+{
+	body->order = RUN_NONE;
+	body->first = 0;
+	if (!n)
+		return 0;
+	if (!runs_take(&tables->runs, n, &body->first, &body->order)) {
+		grace_flush(tables->dp);
+		if (!runs_take(&tables->runs, n, &body->first, &body->order))
+			return TABLE_FULL;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = body->first + i;
+
+		if (bpf_map_update_elem(tables->op_pool_fd, &at, &ops[i], BPF_ANY)) {
+			runs_give(&tables->runs, body->first, body->order);
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+int body_write(struct dp_tables *tables, struct ofx_flow *of, uint8_t reason, const struct of_instructions *inst,
+	       struct body *body)
+{
+	struct ofx_op ops[OFX_FLOW_OPS] = {0};
+	size_t n, n_inline;
+	int err = compile(inst, reason, of, ops);
+
+	if (err)
+		return err;
+	n = of->n_apply + of->n_write;
+	n_inline = n < OFX_INLINE_OPS ? n : OFX_INLINE_OPS;
+	if (!tables_take(tables, &tables->slots, &body->slot))
+		return TABLE_FULL;
+	err = run_write(tables, ops + n_inline, n - n_inline, body);
+	if (err) {
+		numbers_give(&tables->slots, body->slot);
+		return err;
+	}
+	of->first = body->first;
+	memcpy(of->ops, ops, n_inline * sizeof(*ops));
+	if (!bpf_map_update_elem(tables->flows_fd, &body->slot, of, BPF_ANY))
+		return 0;
+	err = -errno;
+	body_free(tables, body);
+	return err;
+}
+
+void body_free(struct dp_tables *tables, const struct body *body)
+{
+	numbers_give(&tables->slots, body->slot);
+	if (body->order != RUN_NONE)
+		runs_give(&tables->runs, body->first, body->order);
+}
+
+static void body_retired(void *aux)
+{
+	struct retired_body *r = aux;
+
+	body_free(r->tables, &r->body);
+	free(r);
+}
+
+void body_retire(struct retired_body *r)
+{
+	grace_defer(r->tables->dp, body_retired, r);
+}
+
+static uint8_t output_reason(bool table_miss)
+{
+	return table_miss ? OFPR_NO_MATCH : OFPR_ACTION;
+}
+
+/* A flow id with its generation raised, and the body: what `flow` shall have.  Its table is given. */
+static int flow_take(struct dp_tables *tables, const struct dp_rule *rule, struct dp_flow *flow)
+{
+	struct ofx_flow of = {.table = rule->table};
+	int err;
+
+	if (!tables_take(tables, &tables->ids, &flow->id))
+		return TABLE_FULL;
+	flow->gen = ++tables->owners[flow->id].gen;
+	of.id = flow->id;
+	of.gen = flow->gen;
+	err = body_write(tables, &of, output_reason(rule->table_miss), rule->inst, &flow->body);
+	if (err)
+		numbers_give(&tables->ids, flow->id);
+	return err;
+}
+
+static void flow_give(struct dp_tables *tables, const struct dp_flow *flow)
+{
+	body_free(tables, &flow->body);
+	numbers_give(&tables->ids, flow->id);
+}
+
+/* The entry, as `from` but with this key, in its lookup. */
+static int flow_insert(const struct dp_flow *from, struct lookup *l, const uint64_t *key, struct dp_flow **out)
+{
+	_free_ struct dp_flow *flow = malloc(sizeof(*flow) + l->key_words * sizeof(*key));
+	int err;
+
+	if (!flow)
+		return -ENOMEM;
+	*flow = *from;
+	flow->lookup = l;
+	memcpy(flow->key, key, l->key_words * sizeof(*key));
+	flow->hash = index_hash(key, l->key_words);
+	err = lookup_insert(l, flow);
+	if (!err)
+		*out = take_ptr(flow);
+	return err;
+}
+
+int flow_new(struct dp_tables *tables, const struct dp_rule *rule, void *owner, struct dp_flow **out)
+{
+	struct dp_flow flow = {.owner = owner,
+			       .priority = rule->priority,
+			       .flags = FLOW_NEW | (rule->table_miss ? FLOW_TABLE_MISS : 0)};
+	uint64_t key[OFX_KEY_WORDS];
+	struct lookup *l;
+	int err = flow_take(tables, rule, &flow);
+
+	if (err)
+		return err;
+	counters_read(tables, flow.id, &flow.base_packets, &flow.base_bytes);
+	/* last, because waiting for a number may tidy empty lookups away */
+	err = lookup_of_rule(tables, rule, &l, key);
+	if (!err) {
+		err = flow_insert(&flow, l, key, out);
+		if (err)
+			table_tidy_later(l->table);
+	}
+	if (err) {
+		flow_give(tables, &flow);
+		return err;
+	}
+	tables->owners[flow.id].flow = *out;
+	tables->n_flows++;
+	return 0;
+}
+
+int flow_rewrite(struct dp_tables *tables, struct dp_flow *flow, const struct of_instructions *inst, struct body *old)
+{
+	struct ofx_flow of = {.id = flow->id, .gen = flow->gen, .table = flow->lookup->table->number};
+	struct body body;
+	int err = body_write(tables, &of, output_reason(flow->flags & FLOW_TABLE_MISS), inst, &body);
+
+	if (err)
+		return err;
+	*old = flow->body;
+	flow->body = body;
+	return 0;
+}
+
+static void flow_take_out(struct dp_tables *tables, struct dp_flow *flow)
+{
+	lookup_remove(flow->lookup, flow);
+	tables->owners[flow->id].flow = NULL;
+	tables->n_flows--;
+}
+
+void flow_free(struct dp_tables *tables, struct dp_flow *flow)
+{
+	flow_take_out(tables, flow);
+	flow_give(tables, flow);
+	free(flow);
+}
+
+/* No packet can count on it any more. */
+static void flow_retired(void *aux)
+{
+	struct retired_flow *r = aux;
+	struct dp_tables *tables = r->table->tables;
+
+	dp_flow_counters(tables->dp, r->flow, &r->packets, &r->bytes);
+	r->table->retired_packets += r->packets;
+	TAILQ_REMOVE(&r->table->retired, r, next);
+	flow_give(tables, r->flow);
+	free(take_ptr(r->flow));
+	if (r->gone && !tables->closing) {
+		/* from the event loop, not from within a call that waits for numbers */
+		TAILQ_INSERT_TAIL(&tables->gone, r, next);
+		event_active(tables->gone_event, EV_TIMEOUT, 0);
+	} else {
+		free(r);
+	}
+}
+
+void flow_retire(struct retired_flow *r)
+{
+	struct dp_tables *tables = r->table->tables;
+
+	flow_take_out(tables, r->flow);
+	TAILQ_INSERT_TAIL(&r->table->retired, r, next);
+	grace_defer(tables->dp, flow_retired, r);
+}

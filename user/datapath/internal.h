@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of the datapath know of each other.  Each part keeps its state behind a pointer in struct dp and is
+ * opened and closed by dp_open() and dp_close() in the order written here (closed in reverse).
+ */
+#ifndef DATAPATH_INTERNAL_H
+#define DATAPATH_INTERNAL_H
+
+#include <limits.h>
+#include "user/datapath/datapath.h"
+
+struct ofxdp_bpf; /* the skeleton, build/ofxdp.skel.h */
+
+struct dp {
+	struct dp_callbacks cb;
+	void *aux;
+	struct event_base *base;
+	char name[OFX_NAME_MAX + 1];
+	char pin_dir[PATH_MAX - 64]; /* /sys/fs/bpf/ofxdp/NAME */
+	char entry_pin[PATH_MAX];    /* pinned ofx_port */
+	int lock_fd;
+	struct ofxdp_bpf *skel;
+	uint32_t n_cpus;    /* possible CPUs */
+	uint32_t max_flows; /* flow entries; flow ids are 0 … n_flow_ids - 1 */
+	uint32_t n_flow_ids;
+	uint32_t magic;	    /* of struct ofx_inject */
+	struct dp_grace *grace;
+	struct dp_tables *tables;
+	struct dp_ports *ports;
+	struct dp_punt *punt;
+	char generation[32]; /* folder in pin_dir that this daemon's programs and maps are pinned in */
+	bool mounted_bpffs;  /* this process did: to be undone */
+	bool force;	     /* dp_config.force */
+};
+
+/* grace.c: work after an RCU grace period.  One helper thread waits once for all that is pending. */
+int grace_open(struct dp *dp);
+/* `fn(aux)` runs on the event loop's thread once no packet can still see what was unpublished before this call. */
+void grace_defer(struct dp *dp, void (*fn)(void *aux), void *aux);
+/* Everything pending is waited for and run. */
+void grace_flush(struct dp *dp);
+void grace_close(struct dp *dp);
+
+/* table.c: flow tables; needs the skeleton loaded. */
+int tables_open(struct dp *dp);
+void tables_close(struct dp *dp);
+/* The owner of flow id with that generation, or NULL. */
+void *tables_owner(struct dp *dp, uint32_t flow, uint16_t gen);
+
+/* action.c: of_actions → ops. */
+struct ofx_op;
+/*
+ * Append the ops of `actions` to ops[*n] (room for max).  reason: OFPR_* for CONTROLLER outputs.  Positive OpenFlow
+ * errors as dp_check_actions(); OF_ERROR(BAD_ACTION, TOO_MANY) beyond max.
+ */
+int action_compile(const struct of_actions *actions, uint8_t reason, bool packet_out, struct ofx_op *ops, size_t *n,
+		   size_t max);
+
+/*
+ * port.c and its neighbours (port_*.c, veth.c, link.c, ethtool.c, trap.c): interfaces, netlink, attachments, LOCAL and
+ * the internal veth pairs.  `former` names the programs of daemons before us, whose ports are taken over.
+ */
+struct former;
+/* First, before anything is made: can all configured ports be taken?  Logs the sentence if not. */
+int ports_check(struct dp *dp, const struct dp_config *config, const struct former *former);
+int ports_open(struct dp *dp, const struct dp_config *config, const struct former *former);
+/* Stop watching, free; interfaces stay as they are. */
+void ports_close(struct dp *dp);
+/*
+ * Detach every interface from any generation's programs, give it its former state back, delete the switch's own
+ * interfaces.  Needs the pin folder, no living daemon.
+ */
+void ports_abandon(const char *pin_dir, const char *name);
+/* Tell all ports through cb.port_status, and from now on every change. */
+void ports_announce(struct dp *dp);
+/* The internal pairs' ends exist after ports_open: NAME-c0, NAME-c1, NAME-l0, NAME-l1. */
+
+/* packet_in.c: AF_XDP sockets on NAME-c1. */
+int punt_open(struct dp *dp);
+void punt_close(struct dp *dp);
+
+#endif

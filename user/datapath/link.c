@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_addr.h>
+#include <linux/if_arp.h>
+#include <linux/if_link.h>
+#include <linux/net_namespace.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <libmnl/libmnl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "user/datapath/link.h"
+
+#define REPLY_SIZE 65536 /* the kernel fills one datagram of a dump with up to 32 KiB */
+#define REQUEST_SIZE 1024
+#define WATCH_BUFFER (4 << 20) /* bytes of changes that may wait while the event loop is busy */
+
+static int nl_socket_open(struct nl *nl, unsigned int groups, int flags)
+{
+	int on = 1;
+
+	memset(nl, 0, sizeof(*nl));
+	nl->socket = mnl_socket_open2(NETLINK_ROUTE, flags | SOCK_CLOEXEC);
+	if (!nl->socket)
+		return -errno;
+	mnl_socket_setsockopt(nl->socket, NETLINK_EXT_ACK, &on, sizeof(on));
+	mnl_socket_setsockopt(nl->socket, NETLINK_CAP_ACK, &on, sizeof(on));
+	if (mnl_socket_bind(nl->socket, groups, MNL_SOCKET_AUTOPID) < 0) {
+		int err = -errno;
+
+		nl_close(nl);
+		return err;
+	}
+	return 0;
+}
+
+int nl_open(struct nl *nl)
+{
+	return nl_socket_open(nl, 0, 0);
+}
+
+void nl_close(struct nl *nl)
+{
+	if (nl->socket)
+		mnl_socket_close(nl->socket);
+	nl->socket = NULL;
+}
+
+/* The kernel's words about a refused request: NLMSGERR_ATTR_MSG, behind the (capped) error. */
+static int on_error(const struct nlmsghdr *h, void *data)
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
+	struct nl *nl = data;
+	struct nlattr *a;
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*e)) {
+		errno = EBADMSG;
+		return MNL_CB_ERROR;
+	}
+	if (h->nlmsg_flags & NLM_F_ACK_TLVS)
+		mnl_attr_for_each(a, h, sizeof(*e)) if (mnl_attr_get_type(a) == NLMSGERR_ATTR_MSG &&
+							!mnl_attr_validate(a, MNL_TYPE_NUL_STRING))
+			snprintf(nl->said, sizeof(nl->said), "%s", mnl_attr_get_str(a));
+	errno = -e->error;
+	return e->error ? MNL_CB_ERROR : MNL_CB_STOP;
+}
+
+struct reply {
+	struct nl *nl;
+	mnl_cb_t fn;
+	void *aux;
+};
+
+static int reply_error(const struct nlmsghdr *h, void *data)
+{
+	return on_error(h, ((struct reply *)data)->nl);
+}
+
+static int reply_data(const struct nlmsghdr *h, void *data)
+{
+	struct reply *r = data;
+
+	return r->fn ? r->fn(h, r->aux) : MNL_CB_OK;
+}
+
+/* Send, and hand the answers to fn until the kernel has acknowledged or ended the dump. */
+static int nl_talk(struct nl *nl, struct nlmsghdr *h, mnl_cb_t fn, void *aux)
+{
+	/* No longer than NLMSG_ERROR: libmnl's own handler ends dumps (NLMSG_DONE). */
+	mnl_cb_t control[NLMSG_ERROR + 1] = {[NLMSG_ERROR] = reply_error};
+	struct reply reply = {nl, fn, aux};
+	unsigned int port = mnl_socket_get_portid(nl->socket);
+	char buf[REPLY_SIZE];
+	int ret = MNL_CB_OK;
+
+	nl->said[0] = '\0';
+	h->nlmsg_seq = ++nl->seq;
+	h->nlmsg_flags |= NLM_F_REQUEST | ((h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP ? 0 : NLM_F_ACK);
+	if (mnl_socket_sendto(nl->socket, h, h->nlmsg_len) < 0)
+		return -errno;
+	while (ret > MNL_CB_STOP) {
+		ssize_t n = mnl_socket_recvfrom(nl->socket, buf, sizeof(buf));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		ret = mnl_cb_run2(buf, n, nl->seq, port, reply_data, &reply, control, NLMSG_ERROR + 1);
+		/* A reply of an earlier request that was given up. */
+		if (ret < 0 && errno == EPROTO)
+			ret = MNL_CB_OK;
+	}
+	return ret < 0 ? -errno : 0;
+}
+
+static struct nlmsghdr *request(char *buf, uint16_t type, uint16_t flags, uint32_t ifindex)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *info;
+
+	h->nlmsg_type = type;
+	h->nlmsg_flags = flags;
+	info = mnl_nlmsg_put_extra_header(h, sizeof(*info));
+	info->ifi_index = ifindex;
+	return h;
+}
+
+static void parse_xdp(const struct nlattr *nest, struct link *link)
+{
+	uint32_t mode = XDP_ATTACHED_NONE, id = 0;
+	struct nlattr *a;
+
+	mnl_attr_for_each_nested(a, nest)
+	{
+		switch (mnl_attr_get_type(a)) {
+		case IFLA_XDP_ATTACHED:
+			mode = mnl_attr_get_u8(a);
+			break;
+		case IFLA_XDP_PROG_ID:
+			id = mnl_attr_get_u32(a);
+			break;
+		case IFLA_XDP_DRV_PROG_ID:
+			link->xdp_drv = mnl_attr_get_u32(a);
+			break;
+		case IFLA_XDP_SKB_PROG_ID:
+			link->xdp_skb = mnl_attr_get_u32(a);
+			break;
+		case IFLA_XDP_HW_PROG_ID:
+			link->xdp_hw = mnl_attr_get_u32(a);
+			break;
+		}
+	}
+	if (mode == XDP_ATTACHED_DRV)
+		link->xdp_drv = id;
+	else if (mode == XDP_ATTACHED_SKB)
+		link->xdp_skb = id;
+	else if (mode == XDP_ATTACHED_HW)
+		link->xdp_hw = id;
+}
+
+static void parse_kind(const struct nlattr *nest, struct link *link)
+{
+	struct nlattr *a;
+
+	mnl_attr_for_each_nested(a, nest) if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
+		snprintf(link->kind, sizeof(link->kind), "%.*s", mnl_attr_get_payload_len(a),
+			 (const char *)mnl_attr_get_payload(a));
+}
+
+static void parse_stats(const struct nlattr *a, struct link *link)
+{
+	struct rtnl_link_stats64 s = {0};
+	size_t n = mnl_attr_get_payload_len(a);
+
+	memcpy(&s, mnl_attr_get_payload(a), n < sizeof(s) ? n : sizeof(s));
+	link->errors = (struct link_errors){s.rx_frame_errors, s.rx_over_errors, s.rx_crc_errors, s.collisions};
+}
+
+static void parse_attr(const struct nlattr *a, struct link *link)
+{
+	switch (mnl_attr_get_type(a)) {
+	case IFLA_IFNAME:
+		snprintf(link->name, sizeof(link->name), "%s", mnl_attr_get_str(a));
+		break;
+	case IFLA_ADDRESS:
+		if (mnl_attr_get_payload_len(a) == sizeof(link->mac))
+			memcpy(link->mac, mnl_attr_get_payload(a), sizeof(link->mac));
+		break;
+	case IFLA_MTU:
+		link->mtu = mnl_attr_get_u32(a);
+		break;
+	case IFLA_CARRIER:
+		link->carrier = mnl_attr_get_u8(a);
+		break;
+	case IFLA_LINK:
+		link->peer = mnl_attr_get_u32(a);
+		break;
+	case IFLA_LINK_NETNSID:
+		link->peer_nsid = (int32_t)mnl_attr_get_u32(a);
+		break;
+	case IFLA_NUM_RX_QUEUES:
+		link->n_rx_queues = mnl_attr_get_u32(a);
+		break;
+	case IFLA_NUM_TX_QUEUES:
+		link->n_tx_queues = mnl_attr_get_u32(a);
+		break;
+	case IFLA_XDP:
+		parse_xdp(a, link);
+		break;
+	case IFLA_LINKINFO:
+		parse_kind(a, link);
+		break;
+	case IFLA_STATS64:
+		parse_stats(a, link);
+		break;
+	}
+}
+
+static void parse_link(const struct nlmsghdr *h, struct link *link)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
+	struct nlattr *a;
+
+	*link = (struct link){
+		.ifindex = info->ifi_index,
+		.flags = info->ifi_flags,
+		.ethernet = info->ifi_type == ARPHRD_ETHER,
+		.peer_nsid = -1,
+	};
+	mnl_attr_for_each(a, h, sizeof(*info)) parse_attr(a, link);
+}
+
+static int got_link(const struct nlmsghdr *h, void *aux)
+{
+	if (h->nlmsg_type == RTM_NEWLINK)
+		parse_link(h, aux);
+	return MNL_CB_OK;
+}
+
+int link_get(struct nl *nl, uint32_t ifindex, const char *name, struct link *link)
+{
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h = request(buf, RTM_GETLINK, 0, ifindex);
+
+	if (!ifindex)
+		mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	memset(link, 0, sizeof(*link));
+	return nl_talk(nl, h, got_link, link);
+}
+
+int link_get_in(struct nl *nl, int32_t nsid, uint32_t ifindex, struct link *link)
+{
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h = request(buf, RTM_GETLINK, 0, ifindex);
+
+	mnl_attr_put_u32(h, IFLA_TARGET_NETNSID, (uint32_t)nsid);
+	memset(link, 0, sizeof(*link));
+	return nl_talk(nl, h, got_link, link);
+}
+
+struct list {
+	struct link *links;
+	size_t n, room;
+};
+
+static int listed_link(const struct nlmsghdr *h, void *data)
+{
+	struct list *l = data;
+
+	if (h->nlmsg_type != RTM_NEWLINK)
+		return MNL_CB_OK;
+	if (l->n == l->room) {
+		size_t room = l->room ? 2 * l->room : 32;
+		struct link *more = realloc(l->links, room * sizeof(*more));
+
+		if (!more)
+			return MNL_CB_ERROR;
+		l->links = more;
+		l->room = room;
+	}
+	parse_link(h, &l->links[l->n++]);
+	return MNL_CB_OK;
+}
+
+#define LIST_TRIES 5 /* the kernel tells when the list changed while it was being read */
+
+int link_list(struct nl *nl, struct link **links, size_t *n)
+{
+	int err = -EINTR;
+
+	for (int i = 0; i < LIST_TRIES && err == -EINTR; i++) {
+		struct list l = {0};
+		char buf[REQUEST_SIZE];
+		struct nlmsghdr *h = request(buf, RTM_GETLINK, NLM_F_DUMP, 0);
+
+		mnl_attr_put_u32(h, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+		err = nl_talk(nl, h, listed_link, &l);
+		*links = l.links;
+		*n = l.n;
+		if (err)
+			free(l.links);
+	}
+	return err;
+}
+
+int link_set_flags(struct nl *nl, uint32_t ifindex, uint32_t flags, uint32_t mask)
+{
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h = request(buf, RTM_NEWLINK, 0, ifindex);
+	struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
+
+	info->ifi_flags = flags;
+	info->ifi_change = mask;
+	return nl_talk(nl, h, NULL, NULL);
+}
+
+int link_set_mtu(struct nl *nl, uint32_t ifindex, uint32_t mtu)
+{
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h = request(buf, RTM_NEWLINK, 0, ifindex);
+
+	mnl_attr_put_u32(h, IFLA_MTU, mtu);
+	return nl_talk(nl, h, NULL, NULL);
+}
+
+static void put_queues(struct nlmsghdr *h, uint32_t n_queues)
+{
+	mnl_attr_put_u32(h, IFLA_NUM_TX_QUEUES, n_queues);
+	mnl_attr_put_u32(h, IFLA_NUM_RX_QUEUES, n_queues);
+}
+
+int link_add_veth(struct nl *nl, const char *name, const char *peer, uint32_t n_queues)
+{
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h = request(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
+	struct nlattr *info, *data, *other;
+
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	put_queues(h, n_queues);
+	info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+	mnl_attr_put_strz(h, IFLA_INFO_KIND, "veth");
+	data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
+	other = mnl_attr_nest_start(h, VETH_INFO_PEER);
+	mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(h, IFLA_IFNAME, peer);
+	put_queues(h, n_queues);
+	mnl_attr_nest_end(h, other);
+	mnl_attr_nest_end(h, data);
+	mnl_attr_nest_end(h, info);
+	return nl_talk(nl, h, NULL, NULL);
+}
+
+int link_delete(struct nl *nl, uint32_t ifindex)
+{
+	char buf[REQUEST_SIZE];
+
+	return nl_talk(nl, request(buf, RTM_DELLINK, 0, ifindex), NULL, NULL);
+}
+
+int link_set_xdp(struct nl *nl, uint32_t ifindex, int fd, uint32_t xdp_flags, int expected_fd)
+{
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h = request(buf, RTM_SETLINK, 0, ifindex);
+	struct nlattr *xdp = mnl_attr_nest_start(h, IFLA_XDP);
+
+	xdp_flags |= expected_fd >= 0 ? XDP_FLAGS_REPLACE : XDP_FLAGS_UPDATE_IF_NOEXIST;
+	mnl_attr_put_u32(h, IFLA_XDP_FD, (uint32_t)fd);
+	mnl_attr_put_u32(h, IFLA_XDP_FLAGS, xdp_flags);
+	if (expected_fd >= 0)
+		mnl_attr_put_u32(h, IFLA_XDP_EXPECTED_FD, (uint32_t)expected_fd);
+	mnl_attr_nest_end(h, xdp);
+	return nl_talk(nl, h, NULL, NULL);
+}
+
+struct address_search {
+	uint32_t ifindex;
+	bool found;
+};
+
+static int got_address(const struct nlmsghdr *h, void *aux)
+{
+	const struct ifaddrmsg *a = mnl_nlmsg_get_payload(h);
+	struct address_search *s = aux;
+
+	if (h->nlmsg_type != RTM_NEWADDR || a->ifa_index != s->ifindex)
+		return MNL_CB_OK;
+	if (a->ifa_family == AF_INET || (a->ifa_family == AF_INET6 && a->ifa_scope < RT_SCOPE_LINK))
+		s->found = true;
+	return MNL_CB_OK;
+}
+
+bool link_has_address(struct nl *nl, uint32_t ifindex)
+{
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct address_search s = {ifindex, false};
+
+	h->nlmsg_type = RTM_GETADDR;
+	h->nlmsg_flags = NLM_F_DUMP;
+	mnl_nlmsg_put_extra_header(h, sizeof(struct ifaddrmsg));
+	nl_talk(nl, h, got_address, &s);
+	return s.found;
+}
+
+static int got_route(const struct nlmsghdr *h, void *aux)
+{
+	struct nlattr *a;
+
+	mnl_attr_for_each(a, h, sizeof(struct rtmsg)) if (mnl_attr_get_type(a) == RTA_OIF) * (uint32_t *)aux =
+		mnl_attr_get_u32(a);
+	return MNL_CB_OK;
+}
+
+uint32_t link_route_to(struct nl *nl, const struct sockaddr *address)
+{
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct rtmsg *r;
+	uint32_t oif = 0;
+
+	h->nlmsg_type = RTM_GETROUTE;
+	r = mnl_nlmsg_put_extra_header(h, sizeof(*r));
+	r->rtm_family = address->sa_family;
+	if (address->sa_family == AF_INET) {
+		r->rtm_dst_len = 32;
+		mnl_attr_put(h, RTA_DST, 4, &((const struct sockaddr_in *)address)->sin_addr);
+	} else if (address->sa_family == AF_INET6) {
+		r->rtm_dst_len = 128;
+		mnl_attr_put(h, RTA_DST, 16, &((const struct sockaddr_in6 *)address)->sin6_addr);
+	} else {
+		return 0;
+	}
+	return nl_talk(nl, h, got_route, &oif) ? 0 : oif;
+}
+
+static int got_nsid(const struct nlmsghdr *h, void *aux)
+{
+	struct nlattr *a;
+
+	if (h->nlmsg_type == RTM_NEWNSID)
+		mnl_attr_for_each(a, h, sizeof(struct rtgenmsg)) if (mnl_attr_get_type(a) == NETNSA_NSID) *
+			(int32_t *)aux = (int32_t)mnl_attr_get_u32(a);
+	return MNL_CB_OK;
+}
+
+int32_t link_nsid(struct nl *nl, int ns_fd)
+{
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	int32_t nsid = -1;
+
+	h->nlmsg_type = RTM_GETNSID;
+	mnl_nlmsg_put_extra_header(h, sizeof(struct rtgenmsg));
+	mnl_attr_put_u32(h, NETNSA_FD, (uint32_t)ns_fd);
+	return nl_talk(nl, h, got_nsid, &nsid) ? -1 : nsid;
+}
+
+int link_watch_open(struct nl *nl)
+{
+	int size = WATCH_BUFFER, err;
+
+	err = nl_socket_open(nl, RTMGRP_LINK, SOCK_NONBLOCK);
+	if (!err)
+		setsockopt(mnl_socket_get_fd(nl->socket), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	return err;
+}
+
+int link_watch_fd(const struct nl *nl)
+{
+	return mnl_socket_get_fd(nl->socket);
+}
+
+struct watch {
+	void (*fn)(void *aux, const struct link *link, bool gone);
+	void *aux;
+};
+
+static int watched(const struct nlmsghdr *h, void *data)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
+	struct watch *w = data;
+	struct link link;
+
+	/* Bridges and wireless send link messages of their own family, which lack most attributes. */
+	if ((h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK) || info->ifi_family != AF_UNSPEC)
+		return MNL_CB_OK;
+	parse_link(h, &link);
+	w->fn(w->aux, &link, h->nlmsg_type == RTM_DELLINK);
+	return MNL_CB_OK;
+}
+
+int link_watch_read(struct nl *nl, void (*fn)(void *aux, const struct link *link, bool gone), void *aux)
+{
+	struct watch w = {fn, aux};
+	char buf[REPLY_SIZE];
+	ssize_t n;
+
+	while ((n = mnl_socket_recvfrom(nl->socket, buf, sizeof(buf))) > 0)
+		mnl_cb_run(buf, n, 0, 0, watched, &w);
+	return n < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
+}

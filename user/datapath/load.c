@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include "build/ofxdp.skel.h"
+#include "include/ofxdp/table.h"
+#include "user/datapath/internal.h"
+#include "user/datapath/load.h"
+#include "user/util/cleanup.h"
+#include "user/util/log.h"
+
+#define KERNEL_MAJOR 6
+#define KERNEL_MINOR 1
+#define BTF "/sys/kernel/btf/vmlinux"
+
+#define DEFAULT_FLOWS 131072
+#define MIN_SPARE 4096 /* slots that wait for a grace period while others are added */
+#define MIN_OP_POOL 65536
+
+static const struct {
+	int number;
+	const char *name;
+} needed_caps[] = {
+	{CAP_BPF, "CAP_BPF"},
+	{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+	{CAP_NET_RAW, "CAP_NET_RAW"},
+	{CAP_PERFMON, "CAP_PERFMON"},
+};
+
+static int check_rights(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
+	for (size_t i = 0; i < ARRAY_LEN(needed_caps); i++) {
+		int n = needed_caps[i].number;
+
+		if (data[n / 32].effective >> (n % 32) & 1 || data[0].effective >> CAP_SYS_ADMIN & 1)
+			continue;
+		log_error("%s is missing: run as root", needed_caps[i].name);
+		return -EPERM;
+	}
+	return 0;
+}
+
+int load_check(void)
+{
+	int major = 0, minor = 0, err = check_rights();
+	struct utsname u;
+
+	if (err)
+		return err;
+	if (uname(&u) || sscanf(u.release, "%d.%d", &major, &minor) != 2 ||
+	    major * 1000 + minor < KERNEL_MAJOR * 1000 + KERNEL_MINOR) {
+		log_error("the kernel is %s: %d.%d or newer is needed", u.release, KERNEL_MAJOR, KERNEL_MINOR);
+		return -ENOSYS;
+	}
+	if (access(BTF, R_OK)) {
+		log_error("%s is missing: a kernel with CONFIG_DEBUG_INFO_BTF is needed", BTF);
+		return -ENOSYS;
+	}
+	return 0;
+}
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	_free_ char *text = NULL;
+
+	if (log_level < LOG_LVL_DEBUG || level == LIBBPF_DEBUG)
+		return 0;
+	if (vasprintf(&text, format, args) < 0) {
+		text = NULL;
+		return 0;
+	}
+	text[strcspn(text, "\n")] == '\n' && !text[strcspn(text, "\n") + 1] ? text[strcspn(text, "\n")] = '\0' : 0;
+	log_debug("%s", text);
+	return 0;
+}
+
+static int set_sizes(struct dp *dp)
+{
+	struct ofxdp_bpf *s = dp->skel;
+	const uint32_t spare = dp->n_flow_ids - dp->max_flows, pool = 2 * dp->max_flows;
+	const struct {
+		struct bpf_map *map;
+		uint32_t size;
+	} sized[] = {
+		{s->maps.tbl8, dp->max_flows},
+		{s->maps.tbl16, dp->max_flows},
+		{s->maps.tbl32, dp->max_flows},
+		{s->maps.tbl64, dp->max_flows},
+		{s->maps.tbl128, dp->max_flows},
+		{s->maps.lpm4, dp->max_flows},
+		{s->maps.lpm6, dp->max_flows},
+		{s->maps.flows, dp->max_flows + spare + 1},
+		{s->maps.op_pool, pool < MIN_OP_POOL ? MIN_OP_POOL : pool},
+		{s->maps.flow_counters, dp->n_flow_ids * dp->n_cpus},
+		{s->maps.conts, dp->n_cpus * OFX_CONTS},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(sized); i++) {
+		int err = bpf_map__set_max_entries(sized[i].map, sized[i].size);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int set_constants(struct dp *dp, uint64_t netns)
+{
+	if (getrandom(&dp->magic, sizeof(dp->magic), 0) != sizeof(dp->magic))
+		return -errno;
+	dp->skel->rodata->ofx_magic = dp->magic;
+	dp->skel->rodata->ofx_n_flow_ids = dp->n_flow_ids;
+	dp->skel->rodata->ofx_n_cpus = dp->n_cpus;
+	dp->skel->rodata->ofx_netns = netns;
+	return 0;
+}
+
+static int choose_sizes(struct dp *dp, uint32_t max_flows)
+{
+	int n_cpus = libbpf_num_possible_cpus();
+	uint32_t spare;
+
+	if (n_cpus < 1 || n_cpus > OFX_CPUS) {
+		log_error("this machine may have %d CPUs: the switch serves 1 to %d", n_cpus, OFX_CPUS);
+		return -ENOTSUP;
+	}
+	dp->n_cpus = n_cpus;
+	dp->max_flows = max_flows ? max_flows : DEFAULT_FLOWS;
+	spare = dp->max_flows / 8 > MIN_SPARE ? dp->max_flows / 8 : MIN_SPARE;
+	if (dp->max_flows > UINT32_MAX / 4 || ((uint64_t)dp->max_flows + spare) * dp->n_cpus > UINT32_MAX) {
+		log_error("%u flows are more than the switch can hold", dp->max_flows);
+		return -EINVAL;
+	}
+	dp->n_flow_ids = dp->max_flows + spare;
+	return 0;
+}
+
+/* The tracing programs count what is lost behind a redirect. */
+static int attach_tracing(struct dp *dp)
+{
+	for (int i = 0; i < dp->skel->skeleton->prog_cnt; i++) {
+		struct bpf_prog_skeleton *p = &dp->skel->skeleton->progs[i];
+
+		if (bpf_program__type(*p->prog) != BPF_PROG_TYPE_RAW_TRACEPOINT)
+			continue;
+		*p->link = bpf_program__attach(*p->prog);
+		if (!*p->link) {
+			log_error("cannot attach the tracing program %s: %s", p->name, strerror(errno));
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+int load_open(struct dp *dp, uint32_t max_flows, uint64_t netns)
+{
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	int err = choose_sizes(dp, max_flows);
+
+	if (err)
+		return err;
+	libbpf_set_print(print_libbpf);
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	dp->skel = ofxdp_bpf__open();
+	if (!dp->skel) {
+		log_error("cannot open the BPF object: %s", strerror(errno));
+		return -errno;
+	}
+	err = set_sizes(dp);
+	if (!err)
+		err = set_constants(dp, netns);
+	if (!err)
+		err = ofxdp_bpf__load(dp->skel);
+	if (err) {
+		log_error("the kernel refused the XDP programs: %s; log level debug shows its verifier's log",
+			  strerror(-err));
+		return err;
+	}
+	return attach_tracing(dp);
+}
+
+void load_close(struct dp *dp)
+{
+	ofxdp_bpf__destroy(dp->skel);
+	dp->skel = NULL;
+}

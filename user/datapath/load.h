@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The BPF object: sizes, constants, load, tracing programs attached. */
+#ifndef DATAPATH_LOAD_H
+#define DATAPATH_LOAD_H
+
+#include <stdint.h>
+
+struct dp;
+
+/* Rights and kernel features without which nothing works: 0, or a negative errno and the sentence has been logged. */
+int load_check(void);
+/* dp->skel, and the sizes in dp. */
+int load_open(struct dp *dp, uint32_t max_flows, uint64_t netns);
+void load_close(struct dp *dp);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include "build/ofxdp.skel.h"
+#include "user/datapath/former.h"
+#include "user/datapath/internal.h"
+#include "user/datapath/pin.h"
+#include "user/util/cleanup.h"
+#include "user/util/log.h"
+
+#define BPFFS "/sys/fs/bpf"
+#define LOCK_TRIES 10 /* another daemon may remove the folder between our open and our lock */
+
+static bool on_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && (unsigned int)fs.f_type == BPF_FS_MAGIC;
+}
+
+static int mount_bpffs(struct dp *dp)
+{
+	if (on_bpffs(BPFFS))
+		return 0;
+	if (mount("bpf", BPFFS, "bpf", 0, "mode=0700")) {
+		int err = -errno;
+
+		log_error("cannot mount the BPF file system at %s: %s; run `mount -t bpf bpf %s`", BPFFS,
+			  strerror(-err), BPFFS);
+		return err;
+	}
+	dp->mounted_bpffs = true;
+	return 0;
+}
+
+/* mkdir -p of the switch's folder. */
+static int make_folder(const char *root, const char *dir)
+{
+	if ((mkdir(root, 0700) && errno != EEXIST) || (mkdir(dir, 0700) && errno != EEXIST)) {
+		int err = -errno;
+
+		log_error("cannot make the pin folder %s: %s", dir, strerror(-err));
+		return err;
+	}
+	if (on_bpffs(dir))
+		return 0;
+	rmdir(dir);
+	log_error("the pin folder %s is not on a BPF file system", dir);
+	return -EINVAL;
+}
+
+/* An fd of the folder with the lock, sure to be the folder that has the name now. */
+static int lock_folder(const char *dir)
+{
+	_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat ours, named;
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB))
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (fstat(fd, &ours) || stat(dir, &named) || ours.st_ino != named.st_ino)
+		return -ESTALE;
+	return take_fd(fd);
+}
+
+int pin_folder_take(struct dp *dp, const char *pin_root, bool create)
+{
+	const char *root = pin_root ? pin_root : PIN_ROOT;
+	int err = 0, fd = -ESTALE;
+
+	if ((size_t)snprintf(dp->pin_dir, sizeof(dp->pin_dir), "%s/%s", root, dp->name) >= sizeof(dp->pin_dir)) {
+		log_error("the pin folder's name is too long: %s", root);
+		return -ENAMETOOLONG;
+	}
+	snprintf(dp->entry_pin, sizeof(dp->entry_pin), "%s/port", dp->pin_dir);
+	if (create && !pin_root)
+		err = mount_bpffs(dp);
+	for (int i = 0; i < LOCK_TRIES && !err && fd == -ESTALE; i++) {
+		if (create)
+			err = make_folder(root, dp->pin_dir);
+		if (!err)
+			fd = lock_folder(dp->pin_dir);
+		if (create && fd == -ENOENT)
+			fd = -ESTALE;
+	}
+	if (err)
+		return err;
+	if (fd == -EBUSY)
+		log_error("a switch named %s is running already: stop it, or choose another name with -n", dp->name);
+	else if (fd < 0 && (create || fd != -ENOENT))
+		log_error("cannot lock the pin folder %s: %s", dp->pin_dir, strerror(-fd));
+	if (fd < 0)
+		return fd;
+	dp->lock_fd = fd;
+	return 0;
+}
+
+void pin_folder_leave(struct dp *dp)
+{
+	if (dp->lock_fd >= 0)
+		close(dp->lock_fd);
+	dp->lock_fd = -1;
+}
+
+static bool folder_empty(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+	bool empty = d;
+
+	while (d && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			empty = false;
+	if (d)
+		closedir(d);
+	return empty;
+}
+
+void pin_folder_remove(struct dp *dp)
+{
+	pins_remove(dp->pin_dir);
+	/* The root goes with the last switch: rmdir refuses while there are others. */
+	rmdir(PIN_ROOT);
+	pin_folder_leave(dp);
+	if (dp->mounted_bpffs && folder_empty(BPFFS))
+		umount(BPFFS);
+	dp->mounted_bpffs = false;
+}
+
+static int netns_map(const struct dp *dp, char *path)
+{
+	snprintf(path, PATH_MAX, "%s/netns", dp->pin_dir);
+	return bpf_obj_get(path);
+}
+
+uint64_t pin_netns_get(const struct dp *dp)
+{
+	char path[PATH_MAX];
+	_close_ int fd = netns_map(dp, path);
+	uint32_t zero = 0;
+	uint64_t netns = 0;
+
+	if (fd >= 0)
+		bpf_map_lookup_elem(fd, &zero, &netns);
+	return netns;
+}
+
+int pin_netns_set(const struct dp *dp, uint64_t netns)
+{
+	char path[PATH_MAX];
+	_close_ int fd = netns_map(dp, path);
+	uint32_t zero = 0;
+
+	if (fd < 0) {
+		fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ofx_netns", sizeof(zero), sizeof(netns), 1, NULL);
+		if (fd < 0)
+			return -errno;
+		if (bpf_obj_pin(fd, path))
+			return -errno;
+	}
+	return bpf_map_update_elem(fd, &zero, &netns, BPF_ANY) ? -errno : 0;
+}
+
+static int pin_maps(struct dp *dp, const char *dir)
+{
+	struct bpf_map *map;
+	char path[PATH_MAX];
+
+	bpf_object__for_each_map(map, dp->skel->obj)
+	{
+		if (bpf_map__is_internal(map))
+			continue; /* .rodata: the programs hold it */
+		snprintf(path, sizeof(path), "%s/%s", dir, bpf_map__name(map));
+		if (bpf_obj_pin(bpf_map__fd(map), path))
+			return -errno;
+	}
+	return 0;
+}
+
+static int pin_programs(struct dp *dp, const char *dir)
+{
+	struct bpf_program *prog;
+	char path[PATH_MAX];
+
+	bpf_object__for_each_program(prog, dp->skel->obj)
+	{
+		snprintf(path, sizeof(path), "%s/%s", dir, bpf_program__name(prog));
+		if (bpf_obj_pin(bpf_program__fd(prog), path))
+			return -errno;
+	}
+	return 0;
+}
+
+/* The tracing programs count losses behind the redirect; their links must outlive the daemon as well. */
+static int pin_links(struct dp *dp, const char *dir)
+{
+	char path[PATH_MAX];
+
+	for (int i = 0; i < dp->skel->skeleton->prog_cnt; i++) {
+		struct bpf_prog_skeleton *p = &dp->skel->skeleton->progs[i];
+		int err;
+
+		if (!*p->link)
+			continue;
+		snprintf(path, sizeof(path), "%s/link_%s", dir, p->name);
+		err = bpf_link__pin(*p->link, path);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int pin_generation(struct dp *dp, uint32_t number)
+{
+	char dir[PATH_MAX - 64];
+	int err;
+
+	snprintf(dp->generation, sizeof(dp->generation), "v%u-%u", OFX_LAYOUT, number);
+	if ((size_t)snprintf(dir, sizeof(dir), "%s/%s", dp->pin_dir, dp->generation) >= sizeof(dir))
+		return -ENAMETOOLONG;
+	err = mkdir(dir, 0700) ? -errno : 0;
+	if (!err)
+		err = pin_programs(dp, dir);
+	if (!err)
+		err = pin_maps(dp, dir);
+	if (!err)
+		err = pin_links(dp, dir);
+	if (err)
+		log_error("cannot pin programs and maps in %s: %s", dir, strerror(-err));
+	return err;
+}
+
+int pin_entry(const struct dp *dp)
+{
+	char next[PATH_MAX], target[64];
+
+	snprintf(next, sizeof(next), "%s/port-next", dp->pin_dir);
+	snprintf(target, sizeof(target), "%s/ofx_port", dp->generation);
+	unlink(next);
+	if (symlink(target, next) || rename(next, dp->entry_pin)) {
+		int err = -errno;
+
+		log_error("cannot make the link %s: %s", dp->entry_pin, strerror(-err));
+		return err;
+	}
+	return 0;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "user/datapath/pool.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "user/util/cleanup.h"
+
+#define NO_RUN UINT32_MAX
+
+int numbers_open(struct numbers *n, uint32_t first, uint32_t size)
+{
+	*n = (struct numbers){.next = first, .size = size};
+	n->free = malloc(size * sizeof(*n->free)); /* untouched pages cost nothing */
+	return n->free || !size ? 0 : -ENOMEM;
+}
+
+void numbers_close(struct numbers *n)
+{
+	free(take_ptr(n->free));
+}
+
+bool numbers_take(struct numbers *n, uint32_t *number)
+{
+	if (n->n_free)
+		*number = n->free[--n->n_free];
+	else if (n->next < n->size)
+		*number = n->next++;
+	else
+		return false;
+	return true;
+}
+
+void numbers_give(struct numbers *n, uint32_t number)
+{
+	n->free[n->n_free++] = number;
+}
+
+static void run_push(struct runs *r, uint32_t first, uint8_t order)
+{
+	uint32_t next = r->head[order];
+
+	r->link[first] = (struct run_link){.next = next, .prev = NO_RUN};
+	if (next != NO_RUN)
+		r->link[next].prev = first;
+	r->head[order] = first;
+	r->order[first] = order;
+}
+
+static void run_unlink(struct runs *r, uint32_t first)
+{
+	struct run_link l = r->link[first];
+
+	if (l.prev != NO_RUN)
+		r->link[l.prev].next = l.next;
+	else
+		r->head[r->order[first]] = l.next;
+	if (l.next != NO_RUN)
+		r->link[l.next].prev = l.prev;
+	r->order[first] = RUN_NONE;
+}
+
+int runs_open(struct runs *r, uint32_t size)
+{
+	const uint32_t longest = 1u << (RUN_ORDERS - 1);
+
+	*r = (struct runs){.size = size / longest * longest};
+	for (int i = 0; i < RUN_ORDERS; i++)
+		r->head[i] = NO_RUN;
+	r->link = calloc(r->size + 1, sizeof(*r->link));
+	r->order = malloc(r->size + 1);
+	if (!r->link || !r->order)
+		return -ENOMEM;
+	memset(r->order, RUN_NONE, r->size + 1);
+	for (uint32_t first = r->size; first; first -= longest)
+		run_push(r, first - longest, RUN_ORDERS - 1);
+	return 0;
+}
+
+void runs_close(struct runs *r)
+{
+	free(take_ptr(r->link));
+	free(take_ptr(r->order));
+}
+
+bool runs_take(struct runs *r, size_t n, uint32_t *first, uint8_t *order)
+{
+	uint8_t want = 0, have;
+
+	while (want < RUN_ORDERS && (1u << want) < n)
+		want++;
+	for (have = want; have < RUN_ORDERS && r->head[have] == NO_RUN;)
+		have++;
+	if (have >= RUN_ORDERS)
+		return false;
+	*first = r->head[have];
+	*order = want;
+	run_unlink(r, *first);
+	while (have > want) { /* keep the lower half, free the upper */
+		have--;
+		run_push(r, *first + (1u << have), have);
+	}
+	return true;
+}
+
+void runs_give(struct runs *r, uint32_t first, uint8_t order)
+{
+	while (order < RUN_ORDERS - 1) {
+		uint32_t buddy = first ^ (1u << order);
+
+		if (r->order[buddy] != order)
+			break;
+		run_unlink(r, buddy);
+		first &= ~(1u << order);
+		order++;
+	}
+	run_push(r, first, order);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Ports, seen from inside: port.c (joining, leaving, changes), port_info.c (what is told), port_set.c, veth.c, trap.c. */
+#ifndef DATAPATH_PORT_H
+#define DATAPATH_PORT_H
+
+#include "include/ofxdp/counter.h"
+#include "include/ofxdp/port.h"
+#include "user/datapath/former.h"
+#include "user/datapath/internal.h"
+#include "user/datapath/link.h"
+
+struct port {
+	bool exists;
+	bool generic;
+	bool flooding;	   /* member of the flood sets */
+	bool seen;	   /* by the resync that is running */
+	uint32_t config;   /* OFPPC_NO_*, as the controller set them; OFPPC_PORT_DOWN follows the interface */
+	uint64_t added_ns; /* CLOCK_MONOTONIC */
+	struct link link;  /* the interface as last seen */
+	struct of_port told; /* the last PORT_STATUS, and the MTU then */
+	uint32_t told_mtu;
+	struct ofx_port bpf; /* as written to map `ports` */
+	struct ofx_port_counters base; /* of the index when the port was added: its own count begins there */
+};
+
+/*
+ * The inner maps behind pair_sets, flood_sets, flood_more_sets, -1: none yet.  Flood sets have room for `capacity`
+ * members; they are remade larger when there are more ports (a broadcast walks every bucket, so they are kept small).
+ */
+struct port_sets {
+	uint32_t capacity;
+	int pair[OFX_PORTS];
+	int flood[OFX_PORTS + 1];
+	int more[OFX_PORTS + 1];
+};
+
+/* The switch's own interfaces; ends[] as in enum ofx_dev. */
+struct veths {
+	uint32_t ends[OFX_DEV_N];
+	uint32_t local; /* NAME-p; 0: no LOCAL */
+	uint32_t host;	/* NAME; 0: not in this namespace */
+};
+
+struct dp_ports {
+	struct nl nl;	 /* requests */
+	struct nl watch; /* changes */
+	int sock;	 /* for ethtool */
+	int memory;	 /* port_memory.h */
+	struct event *watch_event, *timer;
+	int prog_fd;
+	uint32_t prog_id; /* of ofx_port */
+	bool announced;
+	bool told_veth; /* the general advice about veth hosts was logged */
+	uint32_t n;
+	struct veths veths;
+	struct link host; /* LOCAL's host side as last seen, ifindex 0: not in this namespace */
+	struct port_sets sets;
+	struct port port[OFX_PORTS];
+};
+
+/* port.c */
+/* The number asked for, else the one the name had, else the lowest that nobody has or had, else the lowest free; 0: none. */
+uint32_t port_choose_number(const struct dp_ports *ports, const char *name, uint32_t wanted);
+/* Make a port of an interface: remember and prepare it, publish it in the maps.  On error all is undone, and told. */
+int port_join(struct dp *dp, const struct link *link, uint32_t index, bool generic);
+void port_welcome(struct dp *dp, struct port *port);
+/* The interface is no longer a port; `link` is what it is now, NULL: it is gone. */
+void port_leave(struct dp *dp, struct port *port, const struct link *link);
+void ports_resync(struct dp *dp);
+/* Events for what rtnetlink tells, and for the look each second. */
+int ports_watch(struct dp *dp);
+struct port *port_find(struct dp_ports *ports, uint32_t ifindex);
+uint32_t port_index(const struct dp_ports *ports, const struct port *port);
+/* Bring map `ports` and the flood sets in line with the port's link and config. */
+int port_write(struct dp *dp, struct port *port);
+
+/* port_info.c */
+void port_describe(struct dp *dp, const struct port *port, struct of_port *to);
+/* PORT_STATUS, once ports_announce() was called; a modify only if something differs from what was told last. */
+void port_tell(struct dp *dp, uint8_t reason, struct port *port);
+/* The counters of an index since the programs were loaded, all CPUs together. */
+int port_counters(struct dp *dp, uint32_t index, struct ofx_port_counters *sum);
+uint64_t port_clock(void); /* CLOCK_MONOTONIC, ns */
+bool port_is_up(const struct dp_ports *ports, const struct port *port);
+
+/* port_set.c */
+int sets_open(struct dp *dp, uint32_t n_ports);
+void sets_close(struct dp *dp);
+/* Before the port is published: its own sets, and room for it in all. */
+int sets_provide(struct dp *dp, uint32_t index, uint32_t n_ports);
+/* The port's pair set leads to this interface; 0: empty. */
+int sets_pair(struct dp *dp, uint32_t index, uint32_t ifindex);
+/* Take the port into, or out of, everybody's flood sets. */
+int sets_flood(struct dp *dp, uint32_t index, uint32_t ifindex, bool member);
+
+/* veth.c */
+int veths_make(struct dp *dp, bool local);
+/* Attach the internal programs: where none is yet (former NULL), or in place of a former daemon's. */
+int veths_attach(struct dp *dp, const struct former *former);
+void veths_delete(struct nl *nl, const char *name);
+/* Is it one of the switch's own names? */
+bool veths_own(const char *name, const char *ifname);
+
+/* trap.c: set-up mistakes that would cost frames, each told in one sentence with the cure. */
+/* May this interface become a port?  0, or a negative errno and the sentence has been logged. */
+int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link *link);
+/* Advice about a port that was just taken. */
+void trap_advise(struct dp *dp, const struct port *port);
+void trap_generic(const struct link *link, const char *said);
+/* Another XDP program is there. */
+void trap_foreign(const struct link *link, uint32_t id, bool generic);
+
+#endif

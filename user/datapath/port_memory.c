@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include "include/ofxdp/limits.h"
+#include "user/datapath/ethtool.h"
+#include "user/datapath/port_memory.h"
+#include "user/util/cleanup.h"
+#include "user/util/log.h"
+
+/* The order is in pinned memory: append only. */
+static const char *const port_features[] = {
+	"rx-vlan-hw-parse", "rx-vlan-stag-hw-parse", "rx-lro", "rx-gro-hw", "rx-gro",
+};
+#define ALWAYS_OFF 0xf	 /* a tag beside the frame is invisible to XDP, merged frames are too long to forward */
+#define GENERIC_OFF 0x10 /* generic XDP runs behind GRO, native before it */
+
+static bool fits(int fd)
+{
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.key_size == IFNAMSIZ &&
+	       info.value_size == sizeof(struct port_memory);
+}
+
+int memory_open(const char *pin_dir, bool create)
+{
+	char path[PATH_MAX];
+	_close_ int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/memory", pin_dir);
+	fd = bpf_obj_get(path);
+	if (fd >= 0 && fits(fd))
+		return take_fd(fd);
+	if (!create)
+		return -ENOENT;
+	if (fd >= 0) {
+		unlink(path);
+		close(take_fd(fd));
+	}
+	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "ofx_memory", IFNAMSIZ, sizeof(struct port_memory), 4 * OFX_PORTS, NULL);
+	if (fd < 0 || bpf_obj_pin(fd, path))
+		return -errno;
+	return take_fd(fd);
+}
+
+static void make_key(char key[IFNAMSIZ], const char *name)
+{
+	memset(key, 0, IFNAMSIZ);
+	memcpy(key, name, strnlen(name, IFNAMSIZ - 1));
+}
+
+bool memory_get(int memory, const char *name, struct port_memory *m)
+{
+	char key[IFNAMSIZ];
+
+	make_key(key, name);
+	return !bpf_map_lookup_elem(memory, key, m);
+}
+
+int memory_put(int memory, const char *name, const struct port_memory *m)
+{
+	char key[IFNAMSIZ];
+
+	make_key(key, name);
+	return bpf_map_update_elem(memory, key, m, BPF_ANY) ? -errno : 0;
+}
+
+bool memory_next(int memory, char name[IFNAMSIZ])
+{
+	char next[IFNAMSIZ];
+
+	if (bpf_map_get_next_key(memory, *name ? name : NULL, next))
+		return false;
+	memcpy(name, next, IFNAMSIZ);
+	return true;
+}
+
+bool memory_has_number(int memory, uint32_t port_no, const char *name)
+{
+	char other[IFNAMSIZ] = "";
+	struct port_memory m;
+
+	while (memory_next(memory, other))
+		if (strcmp(other, name) && memory_get(memory, other, &m) && m.port_no == port_no)
+			return true;
+	return false;
+}
+
+void memory_rename(int memory, const char *from, const char *to)
+{
+	struct port_memory m;
+	char key[IFNAMSIZ];
+
+	make_key(key, from);
+	if (!memory_get(memory, from, &m) || memory_put(memory, to, &m))
+		return;
+	bpf_map_delete_elem(memory, key);
+}
+
+int port_prepare(struct nl *nl, int sock, int memory, const struct link *link, uint32_t port_no, bool generic)
+{
+	uint32_t off = ALWAYS_OFF | (generic ? GENERIC_OFF : 0);
+	struct port_memory m = {0};
+	uint32_t on;
+	int err;
+
+	on = ethtool_features(sock, link->name, port_features, ARRAY_LEN(port_features)) & off;
+	memory_get(memory, link->name, &m);
+	m.port_no = port_no;
+	if (!m.attached)
+		m = (struct port_memory){.port_no = port_no, .attached = 1};
+	m.port_no = port_no;
+	m.features |= on;
+	if (!(link->flags & IFF_PROMISC))
+		m.changed |= IFF_PROMISC;
+	/* Remembered before anything changes: a daemon killed between the two leaves no interface that nobody restores.
+	 */
+	err = memory_put(memory, link->name, &m);
+	if (err)
+		return err;
+	err = ethtool_set_features(sock, link->name, port_features, ARRAY_LEN(port_features), on, false);
+	if (err)
+		log_warn("port %s: cannot switch off receive offloads (%s); VLAN tags may be invisible to the switch: "
+			 "`ethtool -K %s rxvlan off lro off`",
+			 link->name, strerror(-err), link->name);
+	if (link->flags & IFF_PROMISC)
+		return 0;
+	return link_set_flags(nl, link->ifindex, IFF_PROMISC, IFF_PROMISC);
+}
+
+int port_set_up(struct nl *nl, int memory, const struct link *link, bool up)
+{
+	struct port_memory m;
+
+	if (memory_get(memory, link->name, &m) && m.attached && !(m.changed & IFF_UP)) {
+		m.changed |= IFF_UP;
+		m.flags |= link->flags & IFF_UP;
+		memory_put(memory, link->name, &m);
+	}
+	return link_set_flags(nl, link->ifindex, up ? IFF_UP : 0, IFF_UP);
+}
+
+void port_restore(struct nl *nl, int sock, int memory, const struct link *link)
+{
+	struct port_memory m;
+	int err;
+
+	if (!memory_get(memory, link->name, &m) || !m.attached)
+		return;
+	err = link_set_flags(nl, link->ifindex, m.flags, m.changed);
+	if (!err)
+		err = ethtool_set_features(sock, link->name, port_features, ARRAY_LEN(port_features), m.features, true);
+	if (err)
+		log_warn("port %s: cannot give the interface its former settings back: %s", link->name, strerror(-err));
+	m = (struct port_memory){.port_no = m.port_no};
+	memory_put(memory, link->name, &m);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is remembered of ports over the daemon's life, by interface name, in a map pinned as NAME/memory: the port
+ * number, and what the interface was like before it became a port, so that any later daemon can give that back.
+ */
+#ifndef DATAPATH_PORT_MEMORY_H
+#define DATAPATH_PORT_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "user/datapath/link.h"
+
+struct port_memory {
+	uint32_t port_no;
+	uint32_t attached; /* 1: it is a port; the fields below are its former state */
+	uint32_t changed;  /* which of IFF_UP, IFF_PROMISC the daemon changed */
+	uint32_t flags;	   /* these as they were */
+	uint32_t features; /* those of port_features that were on and were switched off; bit by index */
+};
+
+/* The map's fd, or a negative errno; -ENOENT: there is none and `create` is false. */
+int memory_open(const char *pin_dir, bool create);
+bool memory_get(int memory, const char *name, struct port_memory *m);
+int memory_put(int memory, const char *name, const struct port_memory *m);
+/* Does a name other than `name` own this number? */
+bool memory_has_number(int memory, uint32_t port_no, const char *name);
+/* The interface got a new name; its memory goes with it. */
+void memory_rename(int memory, const char *from, const char *to);
+/* Names, one after the other: "" begins; false at the end. */
+bool memory_next(int memory, char name[IFNAMSIZ]);
+
+/* Make an interface fit to be a port (promiscuous, no receive offloads that hide tags or merge frames); remember first. */
+int port_prepare(struct nl *nl, int sock, int memory, const struct link *link, uint32_t port_no, bool generic);
+/* The administrative state as the controller wants it; remembered as well. */
+int port_set_up(struct nl *nl, int memory, const struct link *link, bool up);
+/* Undo both. */
+void port_restore(struct nl *nl, int sock, int memory, const struct link *link);
+
+#endif

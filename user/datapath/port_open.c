@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Taking interfaces when the daemon starts, giving them back when it ends. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <string.h>
+#include <sys/resource.h>
+#include "build/ofxdp.skel.h"
+#include "user/datapath/ethtool.h"
+#include "user/datapath/port.h"
+#include "user/datapath/port_memory.h"
+#include "user/util/cleanup.h"
+#include "user/util/log.h"
+
+/* --- before anything is changed --- */
+
+static int check_number(const struct dp_config *config, size_t i)
+{
+	const struct dp_port_option *o = &config->ports[i];
+
+	if (o->port_no >= OFX_PORTS) {
+		log_error("port %s: port numbers are 1 to %u", o->ifname, OFX_PORTS - 1);
+		return -EINVAL;
+	}
+	for (size_t j = 0; j < i; j++) {
+		if (!strcmp(config->ports[j].ifname, o->ifname)) {
+			log_error("port %s is given twice", o->ifname);
+			return -EINVAL;
+		}
+		if (o->port_no && config->ports[j].port_no == o->port_no) {
+			log_error("port number %u is given to both %s and %s", o->port_no, config->ports[j].ifname,
+				  o->ifname);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* Another XDP program than one of our former selves'? */
+static int check_foreign(const struct link *link, const struct former *former)
+{
+	if (link->xdp_drv && former_fd(former, link->xdp_drv) < 0)
+		trap_foreign(link, link->xdp_drv, false);
+	else if (link->xdp_skb && former_fd(former, link->xdp_skb) < 0)
+		trap_foreign(link, link->xdp_skb, true);
+	else
+		return 0;
+	return -EBUSY;
+}
+
+static int check_port(struct dp *dp, const struct dp_config *config, size_t i, const struct former *former)
+{
+	const struct dp_port_option *o = &config->ports[i];
+	struct link link;
+	int err = check_number(config, i);
+
+	if (err)
+		return err;
+	if (veths_own(dp->name, o->ifname)) {
+		log_error("port %s: the name is one of the switch's own interfaces", o->ifname);
+		return -EINVAL;
+	}
+	err = link_get(&dp->ports->nl, 0, o->ifname, &link);
+	if (err) {
+		log_error("port %s: %s", o->ifname, err == -ENODEV ? "there is no such interface" : strerror(-err));
+		return err;
+	}
+	err = check_foreign(&link, former);
+	if (!err && !link.xdp_drv && !link.xdp_skb)
+		err = trap_refuse(dp, config, &link);
+	return err;
+}
+
+int ports_check(struct dp *dp, const struct dp_config *config, const struct former *former)
+{
+	struct dp_ports *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	dp->ports = p;
+	p->memory = -1;
+	p->sock = ethtool_open();
+	err = p->sock < 0 ? p->sock : nl_open(&p->nl);
+	if (err)
+		log_error("cannot open a netlink socket: %s", strerror(-err));
+	for (size_t i = 0; i < config->n_ports && !err; i++)
+		err = check_port(dp, config, i, former);
+	if (!err && config->n_ports >= OFX_FLOOD_PORTS) {
+		log_error("%zu ports are given: a switch has at most %u", config->n_ports, OFX_FLOOD_PORTS - 1);
+		err = -ENOSPC;
+	}
+	return err;
+}
+
+/* --- taking --- */
+
+/* Attach ofx_port in place of `expected_fd` (-1: nothing), native if it can be.  *generic tells what became of it. */
+static int attach(struct dp *dp, const struct link *link, int expected_fd, bool was_generic, bool *generic)
+{
+	struct dp_ports *p = dp->ports;
+	int err;
+
+	*generic = was_generic;
+	if (expected_fd >= 0)
+		return link_set_xdp(&p->nl, link->ifindex, p->prog_fd,
+				    was_generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE, expected_fd);
+	err = link_set_xdp(&p->nl, link->ifindex, p->prog_fd, XDP_FLAGS_DRV_MODE, -1);
+	if (err) {
+		char said[sizeof(p->nl.said)];
+
+		memcpy(said, p->nl.said, sizeof(said));
+		err = link_set_xdp(&p->nl, link->ifindex, p->prog_fd, XDP_FLAGS_SKB_MODE, -1);
+		*generic = true;
+		if (!err)
+			trap_generic(link, said);
+	}
+	return err;
+}
+
+/* A port by the daemon's own doing: number it, publish it, attach.  `former`: what may be attached there. */
+static int port_take(struct dp *dp, struct link *link, uint32_t index, const struct former *former)
+{
+	struct dp_ports *p = dp->ports;
+	int native = former_fd(former, link->xdp_drv), skb = former_fd(former, link->xdp_skb);
+	bool generic = native < 0 && skb >= 0;
+	int err;
+
+	if ((link->xdp_drv && native < 0) || (link->xdp_skb && skb < 0)) {
+		trap_foreign(link, native < 0 && link->xdp_drv ? link->xdp_drv : link->xdp_skb, !link->xdp_drv);
+		return -EBUSY;
+	}
+	err = port_join(dp, link, index, generic);
+	if (err)
+		return err;
+	err = attach(dp, link, generic ? skb : native, generic, &generic);
+	if (!err && generic != p->port[index].generic) {
+		p->port[index].generic = true;
+		err = port_prepare(&p->nl, p->sock, p->memory, &p->port[index].link, index, true);
+		if (!err)
+			err = port_write(dp, &p->port[index]);
+	}
+	if (err) {
+		log_error("port %s: cannot attach XDP: %s%s%s", link->name, strerror(-err), *p->nl.said ? ": " : "",
+			  p->nl.said);
+		port_leave(dp, &p->port[index], link);
+		return err;
+	}
+	if (index != OFX_INDEX_LOCAL)
+		port_welcome(dp, &p->port[index]);
+	return 0;
+}
+
+/* Configured ports with a number first, so that none of the others gets it. */
+static int take_configured(struct dp *dp, const struct dp_config *config, const struct former *former, bool numbered)
+{
+	struct dp_ports *p = dp->ports;
+
+	for (size_t i = 0; i < config->n_ports; i++) {
+		const struct dp_port_option *o = &config->ports[i];
+		struct link link;
+		uint32_t index;
+		int err;
+
+		if (numbered != !!o->port_no)
+			continue;
+		err = link_get(&p->nl, 0, o->ifname, &link);
+		if (err)
+			return err;
+		index = port_choose_number(p, o->ifname, o->port_no);
+		if (!index) {
+			log_error("port %s: no port number is free", o->ifname);
+			return -ENOSPC;
+		}
+		err = port_take(dp, &link, index, former);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Ports of a former daemon that are not configured now; and what it could not give back to those that left meanwhile.
+ */
+static int take_found(struct dp *dp, const struct former *former)
+{
+	struct dp_ports *p = dp->ports;
+	_free_ struct link *links = NULL;
+	struct port_memory m;
+	size_t n = 0;
+	int err = link_list(&p->nl, &links, &n);
+
+	if (err) {
+		links = NULL;
+		return err;
+	}
+	for (size_t i = 0; i < n && !err; i++) {
+		struct link *l = &links[i];
+		uint32_t index;
+
+		if (veths_own(dp->name, l->name) || port_find(p, l->ifindex))
+			continue;
+		if (former_fd(former, l->xdp_drv) >= 0 || former_fd(former, l->xdp_skb) >= 0) {
+			index = port_choose_number(p, l->name, 0);
+			err = index ? port_take(dp, l, index, former) : -ENOSPC;
+		} else if (memory_get(p->memory, l->name, &m) && m.attached) {
+			port_restore(&p->nl, p->sock, p->memory, l);
+		}
+	}
+	return err;
+}
+
+static int take_local(struct dp *dp, const struct former *former)
+{
+	struct dp_ports *p = dp->ports;
+	struct link link;
+	int err;
+
+	if (!p->veths.local)
+		return 0;
+	err = link_get(&p->nl, p->veths.local, NULL, &link);
+	return err ? err : port_take(dp, &link, OFX_INDEX_LOCAL, former);
+}
+
+/* Each port holds up to three maps open. */
+static void raise_descriptors(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r))
+		return;
+	r.rlim_cur = r.rlim_max < 65536 ? r.rlim_max : 65536;
+	setrlimit(RLIMIT_NOFILE, &r);
+}
+
+int ports_open(struct dp *dp, const struct dp_config *config, const struct former *former)
+{
+	struct dp_ports *p = dp->ports;
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+	int err;
+
+	raise_descriptors();
+	p->prog_fd = bpf_program__fd(dp->skel->progs.ofx_port);
+	if (bpf_obj_get_info_by_fd(p->prog_fd, &info, &len))
+		return -errno;
+	p->prog_id = info.id;
+	p->memory = memory_open(dp->pin_dir, true);
+	err = p->memory < 0 ? p->memory : veths_make(dp, !config->no_local);
+	if (!err)
+		err = sets_open(dp, config->n_ports + 1);
+	if (!err)
+		err = veths_attach(dp, NULL);
+	if (!err)
+		err = take_local(dp, former);
+	if (!err)
+		err = take_configured(dp, config, former, true);
+	if (!err)
+		err = take_configured(dp, config, former, false);
+	if (!err)
+		err = take_found(dp, former);
+	/* Last: until its port is swapped, a packet in a former pipeline may still take the internal interfaces. */
+	if (!err)
+		err = veths_attach(dp, former);
+	return err ? err : ports_watch(dp);
+}
+
+/* --- giving back --- */
+
+static void detach(struct nl *nl, const struct link *link, const struct former *former)
+{
+	int native = former_fd(former, link->xdp_drv), generic = former_fd(former, link->xdp_skb), err = 0;
+
+	if (native >= 0)
+		err = link_set_xdp(nl, link->ifindex, -1, XDP_FLAGS_DRV_MODE, native);
+	if (!err && generic >= 0)
+		err = link_set_xdp(nl, link->ifindex, -1, XDP_FLAGS_SKB_MODE, generic);
+	if (err)
+		log_warn("port %s: cannot detach XDP: %s; run `ip link set dev %s xdp off`", link->name, strerror(-err),
+			 link->name);
+}
+
+void ports_abandon(const char *pin_dir, const char *name)
+{
+	_close_ int sock = ethtool_open(), memory = memory_open(pin_dir, false);
+	_free_ struct link *links = NULL;
+	struct former former;
+	struct nl nl;
+	size_t n = 0;
+
+	if (nl_open(&nl))
+		return;
+	former_read(pin_dir, &former);
+	if (link_list(&nl, &links, &n)) {
+		links = NULL;
+		n = 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (veths_own(name, links[i].name))
+			continue;
+		detach(&nl, &links[i], &former);
+		if (memory >= 0)
+			port_restore(&nl, sock, memory, &links[i]);
+	}
+	veths_delete(&nl, name);
+	former_free(&former);
+	nl_close(&nl);
+}
+
+void ports_close(struct dp *dp)
+{
+	struct dp_ports *p = dp->ports;
+
+	if (!p)
+		return;
+	if (p->watch_event)
+		event_free(p->watch_event);
+	if (p->timer)
+		event_free(p->timer);
+	sets_close(dp);
+	nl_close(&p->watch);
+	nl_close(&p->nl);
+	cleanup_close(&p->sock);
+	cleanup_close(&p->memory);
+	free(p);
+	dp->ports = NULL;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The AF_XDP sockets on NAME-c1: packet_in.c receives on one per queue, packet_out.c sends on the first.  Each socket
+ * has its own memory; frames of the first TX_FRAMES chunks are the sender's, the others circulate through the fill
+ * ring. Always copy mode: a dead daemon must not own the memory that a driver receives into.
+ */
+#ifndef DATAPATH_PUNT_H
+#define DATAPATH_PUNT_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <xdp/xsk.h>
+#include "user/datapath/internal.h"
+
+#define PUNT_CHUNK 4096
+#define PUNT_TX_FRAMES 256
+
+struct punt_queue {
+	struct dp *dp;
+	struct xsk_umem *umem;
+	struct xsk_socket *socket;
+	struct xsk_ring_prod fill, tx;
+	struct xsk_ring_cons completed, rx;
+	uint8_t *memory;
+	size_t memory_len;
+	struct event *readable;
+};
+
+struct dp_punt {
+	uint32_t n_queues;
+	struct punt_queue *queues;
+	/* packet_out.c */
+	uint32_t max_frame; /* bytes, headers included, that fit NAME-c1's MTU */
+	uint64_t free_tx[PUNT_TX_FRAMES];
+	uint32_t n_free_tx;
+	uint64_t sent;	   /* packet-outs given to the kernel, plus what `injected` held at start */
+	uint64_t executed; /* what `injected` held when it was last read */
+	/* packet_in.c: drops that only user counts */
+	uint64_t drops;
+	bool in_batch; /* write `drops` to the map at the batch's end */
+	bool drops_changed;
+	uint64_t *per_cpu; /* n_cpus values, for a per-CPU map's lookup and update */
+};
+
+/* packet_out.c */
+void punt_tx_open(struct dp *dp);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include "user/datapath/ethtool.h"
+#include "user/datapath/netns.h"
+#include "user/datapath/port.h"
+#include "user/util/cleanup.h"
+#include "user/util/log.h"
+
+static void program_name(uint32_t id, char *name, size_t size)
+{
+	_close_ int fd = bpf_prog_get_fd_by_id(id);
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+
+	snprintf(name, size, "unknown");
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+		snprintf(name, size, "%s", info.name);
+}
+
+void trap_foreign(const struct link *link, uint32_t id, bool generic)
+{
+	char name[BPF_OBJ_NAME_LEN];
+
+	program_name(id, name, sizeof(name));
+	log_error("port %s: another XDP program (id %u, %s) is attached already: remove it with `ip link set dev %s %s "
+		  "off`",
+		  link->name, id, name, link->name, generic ? "xdpgeneric" : "xdp");
+}
+
+static bool routes_to_controller(struct nl *nl, const struct dp_config *config, uint32_t ifindex)
+{
+	for (size_t i = 0; i < config->n_controllers; i++)
+		if (link_route_to(nl, (const struct sockaddr *)&config->controllers[i]) == ifindex)
+			return true;
+	return false;
+}
+
+int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link *link)
+{
+	struct nl *nl = &dp->ports->nl;
+
+	if (!link->ethernet) {
+		log_error("port %s: not an Ethernet interface", link->name);
+		return -EINVAL;
+	}
+	if (config->force)
+		return 0;
+	if (link_has_address(nl, link->ifindex)) {
+		log_error("port %s: the interface has an IP address, which the switch would cut off: remove it "
+			  "(`ip addr flush dev %s`) or use --force",
+			  link->name, link->name);
+		return -EADDRINUSE;
+	}
+	if (routes_to_controller(nl, config, link->ifindex)) {
+		log_error("port %s: the route to a controller leaves by this interface: reach the controller another "
+			  "way, "
+			  "or use --force",
+			  link->name);
+		return -EADDRINUSE;
+	}
+	return 0;
+}
+
+void trap_generic(const struct link *link, const char *said)
+{
+	if (strcasestr(said, "mtu"))
+		log_warn("port %s: native XDP refused (%s), attached in slow generic mode: lower the MTU of the "
+			 "interface "
+			 "and of a veth's peer (now %u) to 3506 or less and attach it again",
+			 link->name, said, link->mtu);
+	else
+		log_warn("port %s: native XDP refused (%s), attached in slow generic mode: use an interface whose "
+			 "driver "
+			 "has native XDP",
+			 link->name, *said ? said : "the driver has none");
+}
+
+struct nsid_search {
+	struct nl *nl;
+	int32_t nsid;
+	int sock;
+};
+
+static bool has_nsid(void *aux, int ns_fd)
+{
+	struct nsid_search *s = aux;
+
+	if (link_nsid(s->nl, ns_fd) != s->nsid)
+		return false;
+	s->sock = netns_socket(ns_fd);
+	return true;
+}
+
+/* A socket in the namespace that ours knows as nsid, or -1.  Only named ones (/run/netns) can be found. */
+static int socket_in(struct nl *nl, int32_t nsid)
+{
+	struct nsid_search s = {nl, nsid, -1};
+	char path[PATH_MAX];
+
+	netns_search(has_nsid, &s, path, sizeof(path));
+	return s.sock;
+}
+
+/* What is wrong at the other end of a veth port.  False: it can't be seen. */
+static bool advise_peer(struct dp *dp, const struct link *link)
+{
+	static const char *const names[] = {"rx-gro", "tx-checksum-ip-generic", "tx-vlan-hw-insert"};
+	struct nl *nl = &dp->ports->nl;
+	bool here = link->peer_nsid == -1;
+	_close_ int sock = here ? ethtool_open() : socket_in(nl, link->peer_nsid);
+	struct link peer;
+	uint32_t on;
+
+	if (sock < 0 ||
+	    (here ? link_get(nl, link->peer, NULL, &peer) : link_get_in(nl, link->peer_nsid, link->peer, &peer)))
+		return false;
+	on = ethtool_features(sock, peer.name, names, ARRAY_LEN(names));
+	if (!(on & 1) && !peer.xdp_drv)
+		log_warn("port %s: its veth peer %s has neither GRO nor XDP, so frames to it vanish: run "
+			 "`ethtool -K %s gro on` there",
+			 link->name, peer.name, peer.name);
+	if (on & 2)
+		log_warn("port %s: its veth peer %s leaves checksums to hardware, so its TCP and UDP stall: run "
+			 "`ethtool -K %s tx off` there",
+			 link->name, peer.name, peer.name);
+	if (on & 4)
+		log_warn("port %s: its veth peer %s hides VLAN tags of its sub-interfaces from the switch: run "
+			 "`ethtool -K %s txvlan off` there",
+			 link->name, peer.name, peer.name);
+	return true;
+}
+
+void trap_advise(struct dp *dp, const struct port *port)
+{
+	const struct link *link = &port->link;
+
+	if (!(link->flags & IFF_UP) && link->ifindex != dp->ports->veths.local)
+		log_info("port %s: the interface is down; `ip link set %s up` when it should carry traffic", link->name,
+			 link->name);
+	if (strcmp(link->kind, "veth") || link->ifindex == dp->ports->veths.local)
+		return;
+	if (advise_peer(dp, link) || dp->ports->told_veth)
+		return;
+	dp->ports->told_veth = true;
+	log_info("port %s is a veth whose peer is out of sight: hosts behind veth ports need "
+		 "`ethtool -K IFACE gro on tx off txvlan off`",
+		 link->name);
+}

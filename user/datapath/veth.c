@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The switch's own veth pairs.  They outlive the daemon, so those of a former one are kept.
+ *
+ *   NAME    ── NAME-p    LOCAL: the host's interface, and the port's (ofx_port)
+ *   NAME-c0 ── NAME-c1   ctl: ofx_inject, ofx_punt (and the AF_XDP sockets)
+ *   NAME-l0 ── NAME-l1   loop: ofx_branch, ofx_continue
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_link.h>
+#include <stdio.h>
+#include <string.h>
+#include "build/ofxdp.skel.h"
+#include "user/datapath/ethtool.h"
+#include "user/datapath/port.h"
+#include "user/util/cleanup.h"
+#include "user/util/log.h"
+
+#define MTU_MAX 3506 /* what native XDP on a veth takes with 4 KiB pages: room for headers in front of whole frames */
+#define MTU_MIN 1600
+#define MTU_STEP 64
+
+static const char *const suffixes[] = {"", "-p", "-c0", "-c1", "-l0", "-l1"};
+
+static void own_name(char ifname[IFNAMSIZ], const char *name, const char *suffix)
+{
+	snprintf(ifname, IFNAMSIZ, "%.*s%s", OFX_NAME_MAX, name, suffix);
+}
+
+bool veths_own(const char *name, const char *ifname)
+{
+	char own[IFNAMSIZ];
+
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+		own_name(own, name, suffixes[i]);
+		if (!strcmp(own, ifname))
+			return true;
+	}
+	return false;
+}
+
+/* No addresses and no neighbour discovery of its own: frames there are the switch's. */
+static void no_ipv6(const char *ifname)
+{
+	_close_ int fd = -1;
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", ifname);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		log_debug("%s: %s", path, strerror(errno));
+}
+
+static int foreign_name(const char *ifname)
+{
+	log_error(
+		"the interface %s exists and is not this switch's: delete it (`ip link del %s`) or choose another name "
+		"with -n",
+		ifname, ifname);
+	return -EEXIST;
+}
+
+/* The pair {a, b}, found or made.  `b` may have moved to another namespace where `roams` allows (b->ifindex 0 then). */
+static int pair_make(struct nl *nl, const char *a_name, const char *b_name, uint32_t n_queues, bool roams,
+		     struct link *a, struct link *b)
+{
+	int err_a = link_get(nl, 0, a_name, a), err_b = link_get(nl, 0, b_name, b);
+	int err;
+
+	if (!err_a && strcmp(a->kind, "veth"))
+		return foreign_name(a_name);
+	if (!err_a && a->peer_nsid != -1 && roams) {
+		memset(b, 0, sizeof(*b));
+		return 0;
+	}
+	if (!err_a != !err_b || (!err_a && a->peer != b->ifindex))
+		return foreign_name(err_b ? a_name : b_name);
+	if (!err_a && a->n_rx_queues == n_queues && b->n_rx_queues == n_queues)
+		return 0;
+	if (!err_a)
+		link_delete(nl, a->ifindex);
+	err = link_add_veth(nl, a_name, b_name, n_queues);
+	if (!err)
+		err = link_get(nl, 0, a_name, a);
+	if (!err)
+		err = link_get(nl, 0, b_name, b);
+	if (err)
+		log_error("cannot make the veth pair %s, %s: %s%s%s", a_name, b_name, strerror(-err),
+			  *nl->said ? ": " : "", nl->said);
+	return err;
+}
+
+static int internal_make(struct dp *dp, const char *suffix_a, const char *suffix_b, struct link *a, struct link *b)
+{
+	struct nl *nl = &dp->ports->nl;
+	char a_name[IFNAMSIZ], b_name[IFNAMSIZ];
+	int err;
+
+	own_name(a_name, dp->name, suffix_a);
+	own_name(b_name, dp->name, suffix_b);
+	err = pair_make(nl, a_name, b_name, dp->n_cpus, false, a, b);
+	if (err)
+		return err;
+	no_ipv6(a_name);
+	no_ipv6(b_name);
+	err = link_set_flags(nl, a->ifindex, IFF_UP | IFF_NOARP, IFF_UP | IFF_NOARP);
+	return err ? err : link_set_flags(nl, b->ifindex, IFF_UP | IFF_NOARP, IFF_UP | IFF_NOARP);
+}
+
+/*
+ * Frames redirected into the pair arrive at the host only where it has GRO on.  Its own frames must be whole: no tag
+ * beside the frame, no checksum left to hardware.
+ */
+static void prepare_host(struct dp *dp, const struct link *host)
+{
+	static const char *const on[] = {"rx-gro"};
+	static const char *const off[] = {"tx-checksum-ip-generic", "tx-checksum-sctp", "tx-vlan-hw-insert",
+					  "tx-vlan-stag-hw-insert"};
+	int sock = dp->ports->sock;
+
+	if (ethtool_set_features(sock, host->name, on, ARRAY_LEN(on), 1, true) ||
+	    ethtool_set_features(sock, host->name, off, ARRAY_LEN(off), (1u << ARRAY_LEN(off)) - 1, false))
+		log_warn("cannot prepare %s: run `ethtool -K %s gro on tx off txvlan off`", host->name, host->name);
+}
+
+static int local_make(struct dp *dp)
+{
+	struct dp_ports *p = dp->ports;
+	char port_name[IFNAMSIZ];
+	struct link port;
+	int err;
+
+	own_name(port_name, dp->name, "-p");
+	err = pair_make(&p->nl, port_name, dp->name, dp->n_cpus, true, &port, &p->host);
+	if (err)
+		return err;
+	no_ipv6(port_name);
+	if (p->host.ifindex)
+		prepare_host(dp, &p->host);
+	err = link_set_flags(&p->nl, port.ifindex, IFF_UP | IFF_NOARP, IFF_UP | IFF_NOARP);
+	p->veths.local = port.ifindex;
+	p->veths.host = p->host.ifindex;
+	return err;
+}
+
+static int write_maps(struct dp *dp)
+{
+	const uint32_t *ends = dp->ports->veths.ends;
+	int fd = bpf_map__fd(dp->skel->maps.internal), fork_fd = bpf_map__fd(dp->skel->maps.fork_set);
+
+	for (uint32_t i = 0; i < OFX_DEV_N; i++)
+		if (bpf_map_update_elem(fd, &i, &ends[i], BPF_ANY))
+			return -errno;
+	for (uint32_t i = OFX_DEV_CONTINUE; i <= OFX_DEV_BRANCH; i++)
+		if (bpf_map_update_elem(fork_fd, &i, &ends[i], BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+int veths_make(struct dp *dp, bool local)
+{
+	uint32_t *ends = dp->ports->veths.ends;
+	struct link c0, c1, l0, l1;
+	int err = internal_make(dp, "-c0", "-c1", &c0, &c1);
+
+	if (!err)
+		err = internal_make(dp, "-l0", "-l1", &l0, &l1);
+	if (err)
+		return err;
+	ends[OFX_DEV_PUNT] = c0.ifindex;
+	ends[OFX_DEV_INJECT] = c1.ifindex;
+	ends[OFX_DEV_CONTINUE] = l0.ifindex;
+	ends[OFX_DEV_BRANCH] = l1.ifindex;
+	err = write_maps(dp);
+	return !err && local ? local_make(dp) : err;
+}
+
+/* Attach at the highest MTU that native XDP takes on this kernel: each end is limited by its peer's. */
+static int attach_first(struct nl *nl, uint32_t ifindex, uint32_t peer, int fd)
+{
+	int err = -ERANGE;
+
+	for (uint32_t mtu = MTU_MAX; mtu >= MTU_MIN && err == -ERANGE; mtu -= MTU_STEP) {
+		err = link_set_mtu(nl, ifindex, mtu);
+		if (!err)
+			err = link_set_mtu(nl, peer, mtu);
+		if (!err || err == -EINVAL)
+			err = link_set_xdp(nl, ifindex, fd, XDP_FLAGS_DRV_MODE, -1);
+	}
+	return err;
+}
+
+static uint32_t program_id(int fd)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+static int attach_end(struct dp *dp, enum ofx_dev dev, enum ofx_dev other, const struct bpf_program *prog,
+		      const struct former *former)
+{
+	struct dp_ports *p = dp->ports;
+	uint32_t ifindex = p->veths.ends[dev];
+	struct link link;
+	int err = link_get(&p->nl, ifindex, NULL, &link), fd = bpf_program__fd(prog);
+
+	if (!err && !link.xdp_drv)
+		err = attach_first(&p->nl, ifindex, p->veths.ends[other], fd);
+	else if (!err && former && link.xdp_drv != program_id(fd))
+		err = link_set_xdp(&p->nl, ifindex, fd, XDP_FLAGS_DRV_MODE, former_fd(former, link.xdp_drv));
+	if (err)
+		log_error("cannot attach XDP to %s: %s%s%s", link.name, strerror(-err), *p->nl.said ? ": " : "",
+			  p->nl.said);
+	return err;
+}
+
+/* Frames sent to a device are received at its other end, which is where the program goes. */
+int veths_attach(struct dp *dp, const struct former *former)
+{
+	int err = attach_end(dp, OFX_DEV_PUNT, OFX_DEV_INJECT, dp->skel->progs.ofx_inject, former);
+
+	if (!err)
+		err = attach_end(dp, OFX_DEV_INJECT, OFX_DEV_PUNT, dp->skel->progs.ofx_punt, former);
+	if (!err)
+		err = attach_end(dp, OFX_DEV_CONTINUE, OFX_DEV_BRANCH, dp->skel->progs.ofx_branch, former);
+	if (!err)
+		err = attach_end(dp, OFX_DEV_BRANCH, OFX_DEV_CONTINUE, dp->skel->progs.ofx_continue, former);
+	return err;
+}
+
+void veths_delete(struct nl *nl, const char *name)
+{
+	static const char *const one_end[] = {"-p", "-c0", "-l0"};
+	char ifname[IFNAMSIZ];
+	struct link link;
+
+	for (size_t i = 0; i < ARRAY_LEN(one_end); i++) {
+		own_name(ifname, name, one_end[i]);
+		if (!link_get(nl, 0, ifname, &link) && !strcmp(link.kind, "veth"))
+			link_delete(nl, link.ifindex);
+	}
+}
