@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* user/datapath/datapath.h without a kernel: rules in lists, counters and failures as the test sets them. */
+#ifndef TEST_FAKE_DATAPATH_H
+#define TEST_FAKE_DATAPATH_H
+
+#include <sys/queue.h>
+#include "user/datapath/datapath.h"
+
+struct dp_flow {
+	struct dp_rule rule; /* its match and inst are `match` and `inst` */
+	struct of_match match;
+	struct of_instructions inst;
+	void *owner;
+	uint64_t packets, bytes;
+	unsigned int resets;
+	LIST_ENTRY(dp_flow) link;
+	/* removed: */
+	void (*gone)(void *aux, uint64_t packets, uint64_t bytes);
+	void *aux;
+};
+LIST_HEAD(dp_flow_head, dp_flow);
+
+struct dp {
+	struct dp_flow_head flows, pending; /* pending: removed, `gone` not called yet */
+	uint32_t n_flows, max_flows;
+	unsigned int fail_after; /* transaction calls that succeed before one returns `fail_with`; 0: all do */
+	int fail_with;
+	unsigned int n_commits, n_barriers, n_punt_drops;
+	size_t n_ports;
+	struct of_port ports[8];
+	uint32_t config_port, config_value, config_mask; /* the last dp_port_config */
+	uint64_t config;				 /* the last dp_set_config */
+	struct {
+		unsigned int n;
+		uint32_t in_port;
+		size_t n_actions, len;
+	} packet_out;
+};
+
+struct dp *fake_dp_new(void); /* ports 1, 2, LOCAL */
+void fake_dp_free(struct dp *dp);
+/* The grace period is over: call `gone` of what was removed. */
+void fake_dp_grace(struct dp *dp);
+/* The only rule that has this priority, or NULL. */
+struct dp_flow *fake_dp_find(struct dp *dp, uint8_t table, uint16_t priority);
+
+#endif

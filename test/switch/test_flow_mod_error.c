@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* FLOW_MODs that are refused (OpenFlow 1.3.5 §6.4, §7.4.4): the right error, and nothing has changed. */
+#include "test/switch/rig.h"
+
+static const struct of_instructions to_port_1 = APPLY(OUTPUT(1)), to_port_2 = APPLY(OUTPUT(2));
+
+static struct of_flow_mod to_1(uint32_t addr, uint32_t mask)
+{
+	struct of_flow_mod fm = route(addr, mask);
+
+	fm.inst = to_port_1;
+	return fm;
+}
+
+static void all_tables_for_delete_only(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = flow_mod(OFPFC_ADD);
+
+	for (int t = 0; t < 255; t += 127) {
+		fm.table = t;
+		rig_flow_mod(rig, 0, &fm);
+	}
+	EXPECT_OK();
+	assert_int_equal(rig_count(rig), 3);
+	fm.table = OFPTT_ALL;
+	for (int c = OFPFC_ADD; c <= OFPFC_MODIFY_STRICT; c++) {
+		fm.command = c;
+		rig_flow_mod(rig, 0, &fm);
+		EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_BAD_TABLE_ID);
+	}
+	fm.command = OFPFC_DELETE_STRICT;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_OK();
+	assert_int_equal(rig_count(rig), 0);
+}
+
+static void unknown_command_and_flags(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = flow_mod(5);
+
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_BAD_COMMAND);
+	fm.command = OFPFC_ADD;
+	fm.flags = 32;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_BAD_FLAGS);
+	assert_int_equal(rig_count(rig), 0);
+}
+
+static void buffer_ids_are_unknown(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = flow_mod(OFPFC_ADD);
+
+	fm.buffer_id = 1;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BUFFER_UNKNOWN);
+	assert_int_equal(rig_count(rig), 0);
+	fm.command = OFPFC_DELETE; /* means nothing there */
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_OK();
+}
+
+static void goto_goes_forward_only(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = flow_mod(OFPFC_ADD);
+
+	fm.table = 4;
+	fm.inst.present = OF_INST_GOTO;
+	for (unsigned int to = 0; to <= 4; to++) {
+		fm.inst.goto_table = to;
+		rig_flow_mod(rig, 0, &fm);
+		EXPECT_ERROR(BAD_INSTRUCTION, OFPBIC_BAD_TABLE_ID);
+	}
+	fm.inst.goto_table = 255;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(BAD_INSTRUCTION, OFPBIC_BAD_TABLE_ID);
+	fm.inst.goto_table = 254;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_OK();
+	assert_int_equal(rig_count(rig), 1);
+}
+
+static void meters_groups_and_ports(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = flow_mod(OFPFC_ADD);
+	const struct of_instructions group = WRITE(GROUP(1)), port_0 = APPLY(OUTPUT(0)), any = APPLY(OUTPUT(OFPP_ANY)),
+				     table = APPLY(OUTPUT(OFPP_TABLE)), later = APPLY(OUTPUT(900));
+
+	fm.inst.present = OF_INST_METER;
+	fm.inst.meter = 1;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(METER_MOD_FAILED, OFPMMFC_UNKNOWN_METER);
+	fm.inst = group;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(BAD_ACTION, OFPBAC_BAD_OUT_GROUP);
+	fm.inst = port_0;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(BAD_ACTION, OFPBAC_BAD_OUT_PORT);
+	fm.inst = any;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(BAD_ACTION, OFPBAC_BAD_OUT_PORT);
+	fm.inst = table;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(BAD_ACTION, OFPBAC_BAD_OUT_PORT);
+	fm.inst = later; /* the port may come */
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_OK();
+}
+
+static void matches_the_switch_cannot_do(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = flow_mod(OFPFC_ADD);
+	uint16_t mpls = 0x4788;
+
+	of_match_set(&fm.match, OFX_F_ETH_TYPE, &mpls);
+	of_match_set_be32(&fm.match, OFX_F_MPLS_LABEL, 5);
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(BAD_MATCH, OFPBMC_BAD_FIELD);
+	for (uint32_t port = OFPP_IN_PORT; port != 1; port++) {
+		fm = flow_mod(OFPFC_ADD);
+		of_match_set_be32(&fm.match, OFX_F_IN_PORT, port);
+		rig_flow_mod(rig, 0, &fm);
+		if (port == OFPP_CONTROLLER || port == OFPP_LOCAL)
+			EXPECT_OK();
+		else
+			EXPECT_ERROR(BAD_MATCH, OFPBMC_BAD_VALUE);
+	}
+	assert_int_equal(rig_count(rig), 2);
+}
+
+static void errors_of_the_datapath_change_nothing(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = to_1(0x0a000001, UINT32_MAX);
+	struct of_flow_stats_request all = flow_request();
+	struct flow_entry e;
+
+	rig->dp->max_flows = 3;
+	for (int i = 0; i < 4; i++) {
+		fm.priority = 100 + i;
+		fm.hard_timeout = 1000;
+		rig_flow_mod(rig, 0, &fm);
+	}
+	EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL);
+	assert_int_equal(rig_count(rig), 3);
+	fm.priority = 100; /* a full table still replaces */
+	fm.cookie = 7;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_OK();
+
+	rig->dp->fail_after = 3; /* the third modify of three */
+	rig->dp->fail_with = OF_ERROR(OFPET_FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL);
+	fm = flow_mod(OFPFC_MODIFY);
+	fm.inst = to_port_2;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(output_port(fake_dp_find(rig->dp, 0, 100 + i)), 1);
+
+	rig->dp->fail_after = 1;
+	fm = to_1(0x0a000001, UINT32_MAX);
+	fm.cookie = 8;
+	fm.inst = to_port_2;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL);
+	all.cookie_mask = UINT64_MAX;
+	all.cookie = 7;
+	assert_int_equal(rig_flow_stats(rig, &all, &e), 1);
+	assert_int_equal(e.hard, 1000);
+
+	rig->dp->fail_after = 2; /* the second of three removes; our own trouble */
+	rig->dp->fail_with = -12;
+	fm = flow_mod(OFPFC_DELETE);
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_UNKNOWN);
+	assert_int_equal(rig_count(rig), 3);
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_OK();
+	assert_int_equal(rig_count(rig), 0);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(all_tables_for_delete_only),
+		T(unknown_command_and_flags),
+		T(buffer_ids_are_unknown),
+		T(goto_goes_forward_only),
+		T(meters_groups_and_ports),
+		T(matches_the_switch_cannot_do),
+		T(errors_of_the_datapath_change_nothing),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("flow_mod_error", tests, NULL, NULL);
+}

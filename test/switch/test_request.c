@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Requests beside flow-mods and multiparts: features, barrier, packet-out, ports, groups, meters, what is unknown. */
+#include "test/switch/rig.h"
+
+static void features(void **state)
+{
+	struct rig *rig = *state;
+	struct reply r;
+
+	rig_send(rig, 0, OFPT_FEATURES_REQUEST, NULL, 0);
+	r = rig_expect(rig, 0, OFPT_FEATURES_REPLY);
+	assert_int_equal(rd64(r.body), 0x42);
+	assert_int_equal(rd32(r.body + 8), 0);	/* n_buffers */
+	assert_int_equal(r.body[12], 255);	/* n_tables */
+	assert_int_equal(rd32(r.body + 16), 7); /* flow, table, port statistics */
+}
+
+static void barrier(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_send(rig, 0, OFPT_BARRIER_REQUEST, NULL, 0);
+	rig_expect(rig, 0, OFPT_BARRIER_REPLY);
+	assert_int_equal(rig->dp->n_barriers, 1);
+}
+
+static void send_packet_out(struct rig *rig, uint32_t buffer, uint32_t in_port, struct of_actions actions, size_t len)
+{
+	struct buf b = {0}, a = {0};
+
+	of_actions_encode(&a, OF_VERSION_13, &actions);
+	buf_put_be32(&b, buffer);
+	buf_put_be32(&b, in_port);
+	buf_put_be16(&b, a.len);
+	buf_put_zero(&b, 6);
+	if (a.len)
+		buf_put(&b, a.data, a.len);
+	if (len)
+		buf_put_zero(&b, len);
+	buf_free(&a);
+	rig_send_buf(rig, 0, OFPT_PACKET_OUT, &b);
+}
+
+static void packet_out(void **state)
+{
+	struct rig *rig = *state;
+	const struct of_actions out = ACTIONS(OUTPUT(OFPP_TABLE)), group = ACTIONS(GROUP(1)), bad = ACTIONS(OUTPUT(0)),
+				none = {0};
+
+	send_packet_out(rig, OF_NO_BUFFER, OFPP_CONTROLLER, out, 60);
+	EXPECT_OK();
+	assert_int_equal(rig->dp->packet_out.n, 1);
+	assert_int_equal(rig->dp->packet_out.in_port, OFPP_CONTROLLER);
+	assert_int_equal(rig->dp->packet_out.n_actions, 1);
+	assert_int_equal(rig->dp->packet_out.len, 60);
+	send_packet_out(rig, OF_NO_BUFFER, 2, out, 14);
+	send_packet_out(rig, OF_NO_BUFFER, OFPP_LOCAL, out, 14);
+	EXPECT_OK();
+	assert_int_equal(rig->dp->packet_out.n, 3);
+	send_packet_out(rig, OF_NO_BUFFER, 2, none, 60); /* a drop */
+	EXPECT_OK();
+	send_packet_out(rig, 7, 2, out, 0);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BUFFER_UNKNOWN);
+	send_packet_out(rig, OF_NO_BUFFER, 3, out, 60);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BAD_PORT);
+	send_packet_out(rig, OF_NO_BUFFER, OFPP_ANY, out, 60);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BAD_PORT);
+	send_packet_out(rig, OF_NO_BUFFER, 2, out, 13);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BAD_PACKET);
+	send_packet_out(rig, OF_NO_BUFFER, 2, out, 0);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BAD_PACKET);
+	send_packet_out(rig, OF_NO_BUFFER, 2, group, 60);
+	EXPECT_ERROR(BAD_ACTION, OFPBAC_BAD_OUT_GROUP);
+	send_packet_out(rig, OF_NO_BUFFER, 2, bad, 60);
+	EXPECT_ERROR(BAD_ACTION, OFPBAC_BAD_OUT_PORT);
+	assert_int_equal(rig->dp->packet_out.n, 3);
+}
+
+static void packet_out_follows_the_ports(void **state)
+{
+	struct rig *rig = *state;
+	const struct of_actions out = ACTIONS(OUTPUT(1));
+	const struct of_port port = {.port_no = 3, .name = "new"};
+
+	sw_datapath_callbacks.port_status(rig->sw, OFPPR_ADD, &port);
+	rig_expect(rig, 0, OFPT_PORT_STATUS);
+	send_packet_out(rig, OF_NO_BUFFER, 3, out, 60);
+	sw_datapath_callbacks.port_status(rig->sw, OFPPR_MODIFY, &port);
+	rig_expect(rig, 0, OFPT_PORT_STATUS);
+	send_packet_out(rig, OF_NO_BUFFER, 3, out, 60);
+	EXPECT_OK();
+	assert_int_equal(rig->dp->packet_out.n, 2);
+	sw_datapath_callbacks.port_status(rig->sw, OFPPR_DELETE, &port);
+	rig_expect(rig, 0, OFPT_PORT_STATUS);
+	send_packet_out(rig, OF_NO_BUFFER, 3, out, 60);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BAD_PORT);
+}
+
+static void port_mod(struct rig *rig, uint32_t port, uint8_t mac_end, uint32_t config, uint32_t mask,
+		     uint32_t advertise)
+{
+	struct buf b = {0};
+
+	buf_put_be32(&b, port);
+	buf_put_zero(&b, 4);
+	buf_put(&b, (uint8_t[]){2, 0, 0, 0, 0, mac_end, 0, 0}, 8);
+	buf_put_be32(&b, config);
+	buf_put_be32(&b, mask);
+	buf_put_be32(&b, advertise);
+	buf_put_zero(&b, 4);
+	rig_send_buf(rig, 0, OFPT_PORT_MOD, &b);
+}
+
+static void port_mods(void **state)
+{
+	struct rig *rig = *state;
+
+	port_mod(rig, 3, 3, 0, 0, 0);
+	EXPECT_ERROR(PORT_MOD_FAILED, OFPPMFC_BAD_PORT);
+	port_mod(rig, 2, 1, 0, OFPPC_NO_FWD, 0);
+	EXPECT_ERROR(PORT_MOD_FAILED, OFPPMFC_BAD_HW_ADDR);
+	port_mod(rig, 2, 2, 0, 2, 0);
+	EXPECT_ERROR(PORT_MOD_FAILED, OFPPMFC_BAD_CONFIG);
+	port_mod(rig, 2, 2, 0, OFPPC_NO_FWD, OFPPF_10MB_HD);
+	EXPECT_ERROR(PORT_MOD_FAILED, OFPPMFC_BAD_ADVERTISE);
+	assert_int_equal(rig->dp->config_port, 0);
+	port_mod(rig, 2, 2, OFPPC_NO_FWD | OFPPC_NO_RECV, OFPPC_NO_FWD | OFPPC_PORT_DOWN, OFPPF_10GB_FD);
+	EXPECT_OK();
+	assert_int_equal(rig->dp->config_port, 2);
+	assert_int_equal(rig->dp->config_value, OFPPC_NO_FWD);
+	assert_int_equal(rig->dp->config_mask, OFPPC_NO_FWD | OFPPC_PORT_DOWN);
+}
+
+/* ADD, MODIFY, DELETE of groups and meters have the same first words: command, type or flags, number. */
+static void mod(struct rig *rig, uint8_t msg, uint16_t command, uint16_t second, uint32_t number)
+{
+	struct buf b = {0};
+
+	buf_put_be16(&b, command);
+	buf_put_be16(&b, second);
+	buf_put_be32(&b, number);
+	rig_send_buf(rig, 0, msg, &b);
+}
+
+static void groups(void **state)
+{
+	struct rig *rig = *state;
+
+	mod(rig, OFPT_GROUP_MOD, OFPGC_DELETE, 0, OFPG_ALL);
+	mod(rig, OFPT_GROUP_MOD, OFPGC_DELETE, 0, 17);
+	EXPECT_OK();
+	mod(rig, OFPT_GROUP_MOD, OFPGC_ADD, OFPGT_ALL << 8, 1);
+	EXPECT_ERROR(GROUP_MOD_FAILED, OFPGMFC_OUT_OF_GROUPS);
+	mod(rig, OFPT_GROUP_MOD, OFPGC_ADD, 9 << 8, 1);
+	EXPECT_ERROR(GROUP_MOD_FAILED, OFPGMFC_BAD_TYPE);
+	mod(rig, OFPT_GROUP_MOD, OFPGC_ADD, 0, OFPG_ANY);
+	EXPECT_ERROR(GROUP_MOD_FAILED, OFPGMFC_INVALID_GROUP);
+	mod(rig, OFPT_GROUP_MOD, OFPGC_MODIFY, 0, 1);
+	EXPECT_ERROR(GROUP_MOD_FAILED, OFPGMFC_UNKNOWN_GROUP);
+	mod(rig, OFPT_GROUP_MOD, 3, 0, 1);
+	EXPECT_ERROR(GROUP_MOD_FAILED, OFPGMFC_BAD_COMMAND);
+}
+
+static void meters(void **state)
+{
+	struct rig *rig = *state;
+
+	mod(rig, OFPT_METER_MOD, OFPMC_DELETE, 0, OFPM_ALL);
+	mod(rig, OFPT_METER_MOD, OFPMC_DELETE, 0, 17);
+	EXPECT_OK();
+	mod(rig, OFPT_METER_MOD, OFPMC_ADD, OFPMF_KBPS, 1);
+	EXPECT_ERROR(METER_MOD_FAILED, OFPMMFC_OUT_OF_METERS);
+	mod(rig, OFPT_METER_MOD, OFPMC_ADD, OFPMF_KBPS, 0);
+	EXPECT_ERROR(METER_MOD_FAILED, OFPMMFC_INVALID_METER);
+	mod(rig, OFPT_METER_MOD, OFPMC_MODIFY, OFPMF_KBPS, 1);
+	EXPECT_ERROR(METER_MOD_FAILED, OFPMMFC_UNKNOWN_METER);
+	mod(rig, OFPT_METER_MOD, 3, OFPMF_KBPS, 1);
+	EXPECT_ERROR(METER_MOD_FAILED, OFPMMFC_BAD_COMMAND);
+}
+
+static void unknown_messages(void **state)
+{
+	struct rig *rig = *state;
+	const uint8_t zero[16] = {0};
+
+	rig_send(rig, 0, OFPT_EXPERIMENTER, zero, 8);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BAD_EXPERIMENTER);
+	rig_send(rig, 0, OFPT_BARRIER_REPLY, NULL, 0);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BAD_TYPE);
+	rig_send(rig, 0, 99, NULL, 0);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BAD_TYPE);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(features),  T(barrier), T(packet_out), T(packet_out_follows_the_ports),
+		T(port_mods), T(groups),  T(meters),	 T(unknown_messages),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("request", tests, NULL, NULL);
+}

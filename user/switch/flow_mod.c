@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* FLOW_MOD (OpenFlow 1.3.5 §6.4, §7.3.4.1).  All checks come before the transaction that changes anything. */
+#include <errno.h>
+#include <stdlib.h>
+#include "user/switch/internal.h"
+
+#define FLOW_MOD_FAILED(code) OF_ERROR(OFPET_FLOW_MOD_FAILED, OFPFMFC_##code)
+#define ALL_FLAGS                                                                                                      \
+	(OFPFF_SEND_FLOW_REM | OFPFF_CHECK_OVERLAP | OFPFF_RESET_COUNTS | OFPFF_NO_PKT_COUNTS | OFPFF_NO_BYT_COUNTS)
+
+/* Of add and modify: what holds whichever entries it meets. */
+static int check_request(struct sw *sw, const struct of_flow_mod *fm)
+{
+	int err;
+
+	if (fm->table > OFPTT_MAX)
+		return FLOW_MOD_FAILED(BAD_TABLE_ID);
+	if (fm->buffer_id != OF_NO_BUFFER) /* there are no buffers */
+		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BUFFER_UNKNOWN);
+	err = sw_match_check(&fm->match);
+	return err ? err : sw_instructions_check(sw, fm->table, &fm->inst);
+}
+
+/* --- add --- */
+
+/* An identical entry overlaps too: one packet matches both, at the same priority. */
+static bool overlaps_any(struct sw *sw, const struct of_flow_mod *fm, const struct sw_match *match)
+{
+	const struct sw_table *t = &sw->tables[fm->table];
+
+	for (uint32_t i = 0; i < t->n_buckets; i++)
+		for (const struct sw_flow *f = t->buckets[i]; f; f = f->next)
+			if (f->priority == fm->priority && sw_match_overlaps(match, &f->match))
+				return true;
+	return false;
+}
+
+static void set_properties(struct sw *sw, struct sw_flow *flow, const struct of_flow_mod *fm,
+			   struct sw_timeout *timeout)
+{
+	sw_timeout_stop(sw, flow);
+	flow->cookie = fm->cookie;
+	flow->flags = fm->flags;
+	flow->idle_timeout = fm->idle_timeout;
+	flow->hard_timeout = fm->hard_timeout;
+	if (timeout)
+		sw_timeout_start(sw, flow, timeout);
+}
+
+static int install(struct sw *sw, struct sw_flow *flow, const struct of_flow_mod *fm)
+{
+	struct dp_rule rule = {
+		.table = flow->table,
+		.priority = flow->priority,
+		.match = &fm->match,
+		.inst = &flow->inst->of,
+		.table_miss = !flow->priority && !flow->match.words,
+	};
+	struct dp_txn *txn = dp_txn_begin(sw->dp);
+	int err = txn ? dp_txn_add(txn, &rule, flow, &flow->dp) : -ENOMEM;
+
+	if (!err)
+		return dp_txn_commit(txn);
+	if (txn)
+		dp_txn_abort(txn);
+	return err;
+}
+
+static int add_new(struct sw *sw, const struct of_flow_mod *fm, const struct sw_match *match,
+		   struct sw_timeout *timeout)
+{
+	struct sw_flow *flow = sw_flow_new(fm->table, fm->priority, match, sw_table_hash(sw, fm->priority, match));
+	int err;
+
+	if (!flow)
+		return -ENOMEM;
+	flow->inst = sw_instructions_get(sw, &fm->inst);
+	err = sw_table_reserve(sw, fm->table);
+	if (!err)
+		err = install(sw, flow, fm);
+	if (err) {
+		sw_flow_free(flow);
+		return err;
+	}
+	sw_table_insert(sw, flow);
+	set_properties(sw, flow, fm, timeout);
+	return 0;
+}
+
+static int modify_datapath(struct sw *sw, const struct sw_flow_list *flows, const struct sw_instructions *inst)
+{
+	struct dp_txn *txn = NULL;
+	int err = 0;
+
+	for (size_t i = 0; i < flows->n && !err; i++) {
+		if (flows->v[i]->inst == inst) /* nothing new for the data plane */
+			continue;
+		if (!txn)
+			txn = dp_txn_begin(sw->dp);
+		err = txn ? dp_txn_modify(txn, flows->v[i]->dp, &inst->of) : -ENOMEM;
+	}
+	if (!err)
+		return txn ? dp_txn_commit(txn) : 0;
+	if (txn)
+		dp_txn_abort(txn);
+	return err;
+}
+
+/* New instructions for entries, in one transaction. */
+static int change_instructions(struct sw *sw, const struct sw_flow_list *flows, const struct of_instructions *to)
+{
+	struct sw_instructions *inst = sw_instructions_get(sw, to);
+	int err = modify_datapath(sw, flows, inst);
+
+	for (size_t i = 0; i < flows->n && !err; i++) {
+		inst->refs++;
+		sw_instructions_put(flows->v[i]->inst);
+		flows->v[i]->inst = inst;
+	}
+	sw_instructions_put(inst);
+	return err;
+}
+
+static void reset_counters(struct sw *sw, const struct sw_flow_list *flows)
+{
+	for (size_t i = 0; i < flows->n; i++)
+		dp_flow_reset_counters(sw->dp, flows->v[i]->dp);
+}
+
+/* An entry with this match and priority exists: the new one takes its place, and its counters unless reset. */
+static int replace(struct sw *sw, struct sw_flow *flow, const struct of_flow_mod *fm, struct sw_timeout *timeout)
+{
+	struct sw_flow_list one = {.v = &flow, .n = 1};
+	int err = change_instructions(sw, &one, &fm->inst);
+
+	if (err)
+		return err;
+	if (fm->flags & OFPFF_RESET_COUNTS)
+		reset_counters(sw, &one);
+	flow->created = sw_now();
+	set_properties(sw, flow, fm, timeout);
+	return 0;
+}
+
+static int add(struct sw *sw, const struct of_flow_mod *fm)
+{
+	union sw_match_space space;
+	const struct sw_match *match = sw_match_pack(&space, &fm->match);
+	struct sw_timeout *timeout = NULL;
+	struct sw_flow *old;
+	int err = check_request(sw, fm);
+
+	if (!err)
+		err = sw_instructions_check_match(&fm->inst, &fm->match);
+	if (err)
+		return err;
+	if (fm->flags & OFPFF_CHECK_OVERLAP && overlaps_any(sw, fm, match))
+		return FLOW_MOD_FAILED(OVERLAP);
+	if (fm->idle_timeout || fm->hard_timeout) {
+		timeout = sw_timeout_new(sw);
+		if (!timeout)
+			return -ENOMEM;
+	}
+	old = sw_table_find(sw, fm->table, fm->priority, match);
+	err = old ? replace(sw, old, fm, timeout) : add_new(sw, fm, match, timeout);
+	if (err)
+		free(timeout);
+	return err;
+}
+
+/* --- modify, delete --- */
+
+static void choose(struct sw *sw, const struct of_flow_mod *fm, bool strict, bool outputs, struct sw_flow_list *chosen)
+{
+	union sw_match_space space;
+	struct sw_flow_filter filter = {
+		.match = sw_match_pack(&space, &fm->match),
+		.strict = strict,
+		.priority = fm->priority,
+		.cookie = fm->cookie,
+		.cookie_mask = fm->cookie_mask,
+		.out_port = outputs ? fm->out_port : OFPP_ANY, /* out_port and out_group: delete only (§7.3.4.1) */
+		.out_group = outputs ? fm->out_group : OFPG_ANY,
+	};
+
+	sw_flow_each(sw, fm->table, &filter, sw_flow_list_add, chosen);
+}
+
+/* Prerequisites are those of the entries to be modified, whose matches may be narrower than the request's. */
+static int check_chosen(const struct sw_flow_list *chosen, const struct of_instructions *inst)
+{
+	for (size_t i = 0; i < chosen->n; i++) {
+		struct of_match match;
+		int err;
+
+		sw_match_unpack(&chosen->v[i]->match, &match);
+		err = sw_instructions_check_match(inst, &match);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Cookie, time-outs, flags and duration of the entries stay (§6.4); no entry is no error. */
+static int modify(struct sw *sw, const struct of_flow_mod *fm, bool strict)
+{
+	struct sw_flow_list chosen _flow_list_ = {0};
+	int err = check_request(sw, fm);
+
+	if (err)
+		return err;
+	choose(sw, fm, strict, false, &chosen);
+	err = check_chosen(&chosen, &fm->inst);
+	if (!err && chosen.n)
+		err = change_instructions(sw, &chosen, &fm->inst);
+	if (!err && fm->flags & OFPFF_RESET_COUNTS)
+		reset_counters(sw, &chosen);
+	return err;
+}
+
+static int delete (struct sw *sw, const struct of_flow_mod *fm, bool strict)
+{
+	struct sw_flow_list chosen _flow_list_ = {0};
+
+	choose(sw, fm, strict, true, &chosen);
+	return sw_flows_remove(sw, &chosen, OFPRR_DELETE);
+}
+
+int sw_flow_mod(struct sw *sw, const struct of_flow_mod *fm)
+{
+	if (fm->flags & ~ALL_FLAGS)
+		return FLOW_MOD_FAILED(BAD_FLAGS);
+	switch (fm->command) {
+	case OFPFC_ADD:
+		return add(sw, fm);
+	case OFPFC_MODIFY:
+	case OFPFC_MODIFY_STRICT:
+		return modify(sw, fm, fm->command == OFPFC_MODIFY_STRICT);
+	case OFPFC_DELETE:
+	case OFPFC_DELETE_STRICT:
+		return delete (sw, fm, fm->command == OFPFC_DELETE_STRICT);
+	}
+	return FLOW_MOD_FAILED(BAD_COMMAND);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of the switch know of each other.  One handler per message, in the file of the message's noun: it
+ * checks everything first, then acts, then answers; a positive result is the OpenFlow error that sw_handle() sends, so
+ * a handler that returns one has changed and written nothing.
+ */
+#ifndef SWITCH_INTERNAL_H
+#define SWITCH_INTERNAL_H
+
+#include <sys/queue.h>
+#include "include/openflow/openflow.h"
+#include "user/openflow/error.h"
+#include "user/switch/flow.h"
+#include "user/switch/flow_table.h"
+#include "user/switch/switch.h"
+#include "user/switch/timeout.h"
+
+struct sw_removal;
+
+struct sw {
+	struct event_base *base;
+	struct dp *dp; /* NULL until sw_start */
+	uint64_t dpid;
+	char *name;
+	uint64_t secret; /* of the flow tables' hash */
+	struct sw_conn *conns;
+	bool has_generation; /* a master or slave request came (§6.3.5) */
+	uint64_t generation;
+	uint16_t frag;		     /* OFPC_FRAG_* */
+	uint64_t dp_config;	     /* OFX_CONFIG_* as the datapath has it */
+	bool port_exists[OFX_PORTS]; /* by ofx_port_index(): asking the datapath costs system calls */
+	struct sw_table tables[OFX_TABLES];
+	struct sw_instructions *instructions; /* uthash */
+	struct sw_timeouts timeouts;
+	LIST_HEAD(, sw_removal) removals; /* removed entries whose counters are not final yet */
+};
+
+/* Does the connection, in its role, want asynchronous messages of this reason?  masks: of its struct of_async. */
+static inline bool sw_wants(const struct sw_conn *conn, const uint32_t masks[2], uint8_t reason)
+{
+	return reason < 32 && masks[conn->role == OFPCR_ROLE_SLAVE] >> reason & 1;
+}
+
+/* flow_mod.c */
+int sw_flow_mod(struct sw *sw, const struct of_flow_mod *fm);
+
+/* flow_removed.c */
+/* Take entries out of tables and datapath, all or none; FLOW_REMOVED(reason) follows when their counters are final. */
+int sw_flows_remove(struct sw *sw, const struct sw_flow_list *flows, uint8_t reason);
+/* The switch ends: removals still pending have nobody to tell. */
+void sw_removals_forget(struct sw *sw);
+
+/* packet_in.c, packet_out.c */
+void sw_packet_in(void *aux, const struct dp_packet_in *p);
+int sw_packet_out(struct sw *sw, const struct of_packet_out *po);
+
+/* port.c */
+void sw_ports_start(struct sw *sw);
+bool sw_port_exists(const struct sw *sw, uint32_t port_no);
+/* Call fn for OFPP_ANY's every port or the one.  OFPBRC_BAD_PORT if there is none of that number. */
+int sw_port_each(struct sw *sw, uint32_t port_no, void (*fn)(struct sw *sw, uint32_t port_no, void *aux), void *aux);
+void sw_port_status(void *aux, uint8_t reason, const struct of_port *port);
+int sw_port_mod(struct sw *sw, const struct of_port_mod *pm);
+int sw_port_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t port_no);
+int sw_port_desc(struct sw *sw, struct sw_conn *conn, uint32_t xid);
+
+/* role.c, async.c, config.c, features.c */
+int sw_role_request(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_role *request);
+void sw_async_default(struct sw_conn *conn);
+int sw_async_set(struct sw *sw, struct sw_conn *conn, const struct of_async *async);
+/* Tell the datapath what fragments and connections ask of it. */
+void sw_config_update(struct sw *sw);
+int sw_config_get(struct sw *sw, struct sw_conn *conn, uint32_t xid);
+int sw_config_set(struct sw *sw, struct sw_conn *conn, const struct of_config *config);
+int sw_features(struct sw *sw, struct sw_conn *conn, uint32_t xid);
+int sw_desc(struct sw *sw, struct sw_conn *conn, uint32_t xid);
+
+/* table.c */
+int sw_table_mod(struct sw *sw, const struct of_table_mod *tm);
+int sw_table_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid);
+int sw_table_features(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request);
+
+/* flow_stats.c */
+int sw_flow_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_flow_stats_request *request);
+int sw_flow_aggregate(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_flow_stats_request *request);
+
+/* group.c, meter.c, queue.c */
+int sw_group_mod(struct sw *sw, const struct of_group_mod *gm);
+int sw_group_features(struct sw *sw, struct sw_conn *conn, uint32_t xid);
+int sw_meter_mod(struct sw *sw, const struct of_meter_mod *mm);
+int sw_meter_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint16_t type, uint32_t meter);
+int sw_meter_features(struct sw *sw, struct sw_conn *conn, uint32_t xid);
+int sw_queue_config(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t port_no);
+int sw_queue_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t port_no, uint32_t queue);
+
+/* multipart.c */
+int sw_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request);
+/* A reply without entries. */
+int sw_multipart_empty(struct sw_conn *conn, uint16_t type, uint32_t xid);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* MULTIPART_REQUEST (§7.3.5): to the file of each type's noun. */
+#include "user/switch/internal.h"
+
+int sw_multipart_empty(struct sw_conn *conn, uint16_t type, uint32_t xid)
+{
+	struct of_multipart mp;
+
+	of_multipart_begin(&mp, &conn->replies, type, xid);
+	of_multipart_end(&mp);
+	return 0;
+}
+
+static int check_flow_request(const struct of_flow_stats_request *request)
+{
+	return sw_match_check(&request->match);
+}
+
+int sw_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *r)
+{
+	int err;
+
+	/* Only table features may span messages, and those are refused from the first on: nothing is ever collected. */
+	if (r->flags & OFPMPF_REQ_MORE && r->type != OFPMP_TABLE_FEATURES)
+		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_MULTIPART_BUFFER_OVERFLOW);
+	switch (r->type) {
+	case OFPMP_DESC:
+		return sw_desc(sw, conn, xid);
+	case OFPMP_FLOW:
+		err = check_flow_request(&r->flow);
+		return err ? err : sw_flow_stats(sw, conn, xid, &r->flow);
+	case OFPMP_AGGREGATE:
+		err = check_flow_request(&r->flow);
+		return err ? err : sw_flow_aggregate(sw, conn, xid, &r->flow);
+	case OFPMP_TABLE:
+		return sw_table_stats(sw, conn, xid);
+	case OFPMP_PORT_STATS:
+		return sw_port_stats(sw, conn, xid, r->port_no);
+	case OFPMP_QUEUE:
+		return sw_queue_stats(sw, conn, xid, r->port_no, r->queue);
+	case OFPMP_GROUP: /* no groups: all of them and any one are an empty list */
+	case OFPMP_GROUP_DESC:
+		return sw_multipart_empty(conn, r->type, xid);
+	case OFPMP_GROUP_FEATURES:
+		return sw_group_features(sw, conn, xid);
+	case OFPMP_METER:
+	case OFPMP_METER_CONFIG:
+		return sw_meter_multipart(sw, conn, xid, r->type, r->meter);
+	case OFPMP_METER_FEATURES:
+		return sw_meter_features(sw, conn, xid);
+	case OFPMP_TABLE_FEATURES:
+		return sw_table_features(sw, conn, xid, r);
+	case OFPMP_PORT_DESC:
+		return sw_port_desc(sw, conn, xid);
+	case OFPMP_EXPERIMENTER:
+		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_EXPERIMENTER);
+	}
+	return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_MULTIPART);
+}

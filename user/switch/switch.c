@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "user/switch/internal.h"
+#include "user/util/log.h"
+
+const struct dp_callbacks sw_datapath_callbacks = {
+	.port_status = sw_port_status,
+	.packet_in = sw_packet_in,
+};
+
+struct sw *sw_new(const struct sw_config *config, struct event_base *base)
+{
+	struct sw *sw = calloc(1, sizeof(*sw));
+
+	if (!sw)
+		return NULL;
+	sw->base = base;
+	sw->dpid = config->dpid;
+	sw->name = strdup(config->name);
+	LIST_INIT(&sw->removals);
+	if (getrandom(&sw->secret, sizeof(sw->secret), 0) != sizeof(sw->secret))
+		sw->secret = sw_now();
+	if (!sw->name || sw_timeouts_open(sw)) {
+		free(sw->name);
+		free(sw);
+		return NULL;
+	}
+	return sw;
+}
+
+void sw_start(struct sw *sw, struct dp *dp)
+{
+	sw->dp = dp;
+	sw_ports_start(sw);
+	sw_config_update(sw);
+}
+
+static void table_free(struct sw *sw, struct sw_table *t)
+{
+	for (uint32_t i = 0; i < t->n_buckets; i++)
+		for (struct sw_flow *f = t->buckets[i], *next; f; f = next) {
+			next = f->next;
+			sw_timeout_stop(sw, f);
+			sw_flow_free(f);
+		}
+	free(t->buckets);
+}
+
+void sw_free(struct sw *sw)
+{
+	if (!sw)
+		return;
+	sw_removals_forget(sw);
+	for (unsigned int i = 0; i < OFX_TABLES; i++)
+		table_free(sw, &sw->tables[i]);
+	sw_timeouts_close(sw);
+	free(sw->name);
+	free(sw);
+}
+
+void sw_conn_add(struct sw *sw, struct sw_conn *conn)
+{
+	conn->role = OFPCR_ROLE_EQUAL;
+	conn->miss_send_len = OFP_DEFAULT_MISS_SEND_LEN;
+	sw_async_default(conn);
+	conn->next = sw->conns;
+	sw->conns = conn;
+}
+
+void sw_conn_remove(struct sw *sw, struct sw_conn *conn)
+{
+	for (struct sw_conn **at = &sw->conns; *at; at = &(*at)->next)
+		if (*at == conn) {
+			*at = conn->next;
+			break;
+		}
+	conn->next = NULL;
+	sw_config_update(sw);
+}
+
+/* Messages that change the switch: not for slaves (§6.3.4). */
+static bool is_change(uint16_t type)
+{
+	switch (type) {
+	case OF_PACKET_OUT:
+	case OF_FLOW_MOD:
+	case OF_GROUP_MOD:
+	case OF_PORT_MOD:
+	case OF_TABLE_MOD:
+	case OF_METER_MOD:
+		return true;
+	}
+	return false;
+}
+
+static int barrier(struct sw *sw, struct sw_conn *conn, uint32_t xid)
+{
+	dp_barrier(sw->dp); /* everything else was done before its handler returned */
+	of_put_empty(&conn->replies, OF_BARRIER_REPLY, xid);
+	return 0;
+}
+
+static int get_async(struct sw_conn *conn, uint32_t xid)
+{
+	of_put_async(&conn->replies, xid, &conn->async);
+	return 0;
+}
+
+static int handle(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
+{
+	if (conn->role == OFPCR_ROLE_SLAVE && is_change(msg->type))
+		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_IS_SLAVE);
+	switch (msg->type) {
+	case OF_FEATURES_REQUEST:
+		return sw_features(sw, conn, msg->xid);
+	case OF_GET_CONFIG_REQUEST:
+		return sw_config_get(sw, conn, msg->xid);
+	case OF_SET_CONFIG:
+		return sw_config_set(sw, conn, &msg->config);
+	case OF_PACKET_OUT:
+		return sw_packet_out(sw, &msg->packet_out);
+	case OF_FLOW_MOD:
+		return sw_flow_mod(sw, &msg->flow_mod);
+	case OF_GROUP_MOD:
+		return sw_group_mod(sw, &msg->group_mod);
+	case OF_PORT_MOD:
+		return sw_port_mod(sw, &msg->port_mod);
+	case OF_TABLE_MOD:
+		return sw_table_mod(sw, &msg->table_mod);
+	case OF_METER_MOD:
+		return sw_meter_mod(sw, &msg->meter_mod);
+	case OF_MULTIPART_REQUEST:
+		return sw_multipart(sw, conn, msg->xid, &msg->multipart);
+	case OF_BARRIER_REQUEST:
+		return barrier(sw, conn, msg->xid);
+	case OF_QUEUE_GET_CONFIG_REQUEST:
+		return sw_queue_config(sw, conn, msg->xid, msg->queue_port);
+	case OF_ROLE_REQUEST:
+		return sw_role_request(sw, conn, msg->xid, &msg->role);
+	case OF_GET_ASYNC_REQUEST:
+		return get_async(conn, msg->xid);
+	case OF_SET_ASYNC:
+		return sw_async_set(sw, conn, &msg->async);
+	case OF_EXPERIMENTER:
+		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_EXPERIMENTER);
+	}
+	return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_TYPE);
+}
+
+/* Our trouble, as the nearest thing the spec has a number for. */
+static int openflow_error(uint16_t type, int err)
+{
+	if (err > 0)
+		return err;
+	log_warn("message of type %u failed: %s", type, strerror(-err));
+	switch (type) {
+	case OF_FLOW_MOD:
+		return OF_ERROR(OFPET_FLOW_MOD_FAILED, OFPFMFC_UNKNOWN);
+	case OF_PORT_MOD:
+		return OF_ERROR(OFPET_PORT_MOD_FAILED, OFPPMFC_EPERM);
+	case OF_PACKET_OUT:
+		return OF_ERROR(OFPET_BAD_REQUEST, err == -EMSGSIZE ? OFPBRC_BAD_PACKET : OFPBRC_EPERM);
+	}
+	return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_EPERM);
+}
+
+void sw_handle(struct sw *sw, struct sw_conn *conn, struct of_msg *msg)
+{
+	int err = handle(sw, conn, msg);
+
+	if (!err)
+		return;
+	err = openflow_error(msg->type, err);
+	log_debug("xid %#x: %s", msg->xid, of_error_name(err));
+	of_put_error(&conn->replies, msg->xid, err, msg->raw, msg->raw_len);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What OpenFlow says a switch does: flow tables' semantics, roles, asynchronous messages, time-outs, statistics.  Knows
+ * neither bytes of the wire nor BPF: messages come decoded, effects go to user/datapath, answers are written with
+ * of_put_*() into the connection's struct of_out.
+ */
+#ifndef SWITCH_SWITCH_H
+#define SWITCH_SWITCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <event2/event.h>
+#include "user/datapath/datapath.h"
+#include "user/openflow/msg.h"
+
+struct sw;
+
+/*
+ * A connection as the switch sees it.  Embedded in control's session, which owns it.  Two outputs: `replies`
+ * (answers, errors, port status, flow removed: in order, never dropped) and packet-ins (bounded, may be dropped).
+ */
+struct sw_conn {
+	/* set by control before sw_conn_add */
+	struct of_out replies; /* control flushes it after each sw_* call and when `wake` was called */
+	/* Queue this packet-in (version of `replies`).  False: the queue is full, count it. */
+	bool (*packet_in)(struct sw_conn *conn, const struct of_packet_in *p);
+	void (*wake)(struct sw_conn *conn); /* `replies` was written outside of sw_handle */
+	/* the switch's own */
+	uint32_t role; /* OFPCR_ROLE_* */
+	struct of_async async;
+	uint16_t miss_send_len;
+	struct sw_conn *next;
+};
+
+struct sw_config {
+	uint64_t dpid;
+	const char *name; /* OFPMP_DESC dp_desc */
+};
+
+/* dp is opened by main with sw_datapath_callbacks and the struct sw * as aux, after sw_new and before sw_start. */
+extern const struct dp_callbacks sw_datapath_callbacks;
+struct sw *sw_new(const struct sw_config *config, struct event_base *base);
+void sw_start(struct sw *sw, struct dp *dp);
+void sw_free(struct sw *sw); /* before dp_close */
+
+void sw_conn_add(struct sw *sw, struct sw_conn *conn);	  /* after the handshake's HELLO */
+void sw_conn_remove(struct sw *sw, struct sw_conn *conn); /* the connection ended */
+
+/*
+ * Act on one message and write the answer, if there is one, to conn->replies.  A wrong message gets its OFPT_ERROR and
+ * changes nothing.  HELLO, ECHO and ERROR never come here (control answers them).
+ */
+void sw_handle(struct sw *sw, struct sw_conn *conn, struct of_msg *msg);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* TABLE_MOD, table statistics and features (§7.3.3, §7.3.5.4, §7.3.5.5). */
+#include <stdio.h>
+#include "user/switch/internal.h"
+
+int sw_table_mod(struct sw *sw, const struct of_table_mod *tm)
+{
+	if (tm->config & ~OFPTC_DEPRECATED_MASK)
+		return OF_ERROR(OFPET_TABLE_MOD_FAILED, OFPTMFC_BAD_CONFIG);
+	for (unsigned int i = 0; i < OFX_TABLES; i++)
+		if (tm->table == OFPTT_ALL || tm->table == i)
+			sw->tables[i].config = tm->config;
+	return 0;
+}
+
+int sw_table_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid)
+{
+	struct of_multipart mp;
+
+	of_multipart_begin(&mp, &conn->replies, OFPMP_TABLE, xid);
+	for (unsigned int i = 0; i < OFX_TABLES; i++) {
+		struct of_table_stats stats = {.table = i, .active = sw->tables[i].n_flows};
+
+		dp_table_counters(sw->dp, i, &stats.lookups, &stats.matched);
+		of_multipart_table(&mp, &stats);
+	}
+	of_multipart_end(&mp);
+	return 0;
+}
+
+static uint64_t fields_with(uint8_t flag)
+{
+	uint64_t fields = 0;
+
+	for (unsigned int f = 0; f < OFX_N_FIELDS; f++)
+		if (of_fields[f].flags & flag)
+			fields |= 1ull << f;
+	return fields & SW_MATCH_FIELDS;
+}
+
+static struct of_table_features features_of(struct sw *sw, uint8_t table)
+{
+	bool last = table == OFX_TABLES - 1;
+	uint32_t instructions = OF_INST_METADATA | OF_INST_WRITE | OF_INST_APPLY | OF_INST_CLEAR;
+	struct of_table_features f = {
+		.table = table,
+		.metadata_match = UINT64_MAX,
+		.metadata_write = UINT64_MAX,
+		.config = sw->tables[table].config,
+		.max_entries = dp_max_flows(sw->dp),
+		.instructions = last ? instructions : instructions | OF_INST_GOTO,
+		.actions = 1u << OFPAT_OUTPUT | 1u << OFPAT_PUSH_VLAN | 1u << OFPAT_POP_VLAN | 1u << OFPAT_SET_NW_TTL |
+			   1u << OFPAT_DEC_NW_TTL | 1u << OFPAT_SET_FIELD,
+		.match = SW_MATCH_FIELDS,
+		.wildcards = SW_MATCH_FIELDS,
+		.set_field = fields_with(OFX_FF_SET),
+		.maskable = fields_with(OFX_FF_MASK),
+		.next_first = last ? 0 : table + 1,
+		.n_next = OFX_TABLES - 1 - table,
+	};
+
+	f.miss_instructions = f.instructions;
+	snprintf(f.name, sizeof(f.name), "table%u", table);
+	return f;
+}
+
+/* Read only: the tables are what they are, a request to change them is refused. */
+int sw_table_features(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request)
+{
+	struct of_multipart mp;
+
+	if (request->body_len || request->flags & OFPMPF_REQ_MORE) {
+		if (conn->role == OFPCR_ROLE_SLAVE)
+			return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_IS_SLAVE);
+		return OF_ERROR(OFPET_TABLE_FEATURES_FAILED, OFPTFFC_EPERM);
+	}
+	of_multipart_begin(&mp, &conn->replies, OFPMP_TABLE_FEATURES, xid);
+	for (unsigned int i = 0; i < OFX_TABLES; i++) {
+		struct of_table_features features = features_of(sw, i);
+
+		of_multipart_table_features(&mp, &features);
+	}
+	of_multipart_end(&mp);
+	return 0;
+}
