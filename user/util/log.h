@@ -13,10 +13,10 @@ void log_at(enum log_level level, const char *format, ...) __attribute__((format
 #define log_error(...) log_at(LOG_LVL_ERROR, __VA_ARGS__)
 #define log_warn(...) log_at(LOG_LVL_WARN, __VA_ARGS__)
 #define log_info(...) log_at(LOG_LVL_INFO, __VA_ARGS__)
-#define log_debug(...)                                                                                                \
-	do {                                                                                                         \
-		if (log_level >= LOG_LVL_DEBUG)                                                                      \
-			log_at(LOG_LVL_DEBUG, __VA_ARGS__);                                                          \
+#define log_debug(...)                                                                                                 \
+	do {                                                                                                           \
+		if (log_level >= LOG_LVL_DEBUG)                                                                        \
+			log_at(LOG_LVL_DEBUG, __VA_ARGS__);                                                            \
 	} while (0)
 
 #endif

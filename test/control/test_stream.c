@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Output under load: replies ahead of packet-ins, bounds for a peer that does not read, fairness between peers. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "include/openflow/openflow.h"
+#include "test/control/rig.h"
+
+#define FLOOD "flood 2000 200" /* packet-ins per ms, bytes: more than a connection takes */
+#define ECHO_MS 100
+/* What may be unsent for one connection: its queue, what the two kernels' sockets hold. */
+#define UNSENT_MAX (1 << 20)
+#define SOCKETS_MAX (8 << 20)
+
+static unsigned long stat_of(struct rig *rig, struct client *c, const char *name)
+{
+	const char *at;
+
+	rig->text[0] = 0;
+	client_command(c, "stats");
+	rig_expect_log(rig, "stats queued");
+	rig_expect_log(rig, "connections");
+	at = strstr(rig->text, name);
+	assert_non_null(at);
+	return strtoul(at + strlen(name), NULL, 10);
+}
+
+static void worst_echo(struct client *c, int n)
+{
+	unsigned int worst = 0;
+
+	for (int i = 0; i < n; i++) {
+		unsigned int ms = client_echo_ms(c);
+
+		worst = ms > worst ? ms : worst;
+	}
+	if (worst >= ECHO_MS)
+		fail_msg("an echo took %u ms", worst);
+}
+
+/* Round trips on a flooded connection whose reader keeps up, and on another one; every message is whole. */
+static void test_echo_under_flood(void **state)
+{
+	struct client flooded, other;
+
+	client_up(&flooded, *state);
+	client_up(&other, *state);
+	client_echo_ms(&flooded);
+	client_command(&flooded, FLOOD);
+	client_await(&flooded, OFPT_PACKET_IN);
+	worst_echo(&flooded, 200);
+	client_command(&flooded, "flood 0 0");
+	client_close(&other);
+	client_close(&flooded);
+}
+
+static void test_peer_that_does_not_read(void **state)
+{
+	struct rig *rig = *state;
+	struct client deaf, other;
+	unsigned long refused, packet_ins = 0;
+	struct message m;
+
+	client_up(&deaf, rig);
+	client_up(&other, rig);
+	client_echo_ms(&other);
+	client_command(&other, FLOOD);
+	/* Enough for the kernel's buffers and our queue; `other` reads on meanwhile. */
+	for (uint64_t end = now_ms() + 1000; now_ms() < end;)
+		assert_true(client_echo_ms(&other) < ECHO_MS);
+	refused = stat_of(rig, &other, "refused ");
+	assert_true(refused > 0);
+	client_command(&other, "flood 0 0");
+	client_echo_ms(&other);
+	/* Its reply stands behind no more than the sockets' and the bounded queue; and all is framed well. */
+	client_put(&deaf, 4, OFPT_BARRIER_REQUEST, 77, NULL, 0);
+	for (m = client_read(&deaf); m.type != OFPT_BARRIER_REPLY; m = client_read(&deaf))
+		packet_ins += m.len;
+	assert_true(packet_ins < SOCKETS_MAX);
+	for (packet_ins = 0; client_read_within(&deaf, &m, 300);)
+		packet_ins += m.len;
+	assert_true(packet_ins <= UNSENT_MAX);
+	client_close(&deaf);
+	client_close(&other);
+}
+
+/* A peer that asks and never reads is not read from any more; when it reads, all its answers come. */
+static void test_back_pressure(void **state)
+{
+	static uint8_t request[65000] = {4, OFPT_ECHO_REQUEST, 65000 >> 8, 65000 & 0xff};
+	struct client c, other;
+	size_t sent = 0, answered = 0, rest;
+	struct message m;
+
+	client_up(&c, *state);
+	client_up(&other, *state);
+	for (;;) {
+		struct pollfd p = {.fd = c.fd, .events = POLLOUT};
+		ssize_t n;
+
+		if (poll(&p, 1, 300) <= 0)
+			break;
+		n = send(c.fd, request + sent % sizeof(request), sizeof(request) - sent % sizeof(request),
+			 MSG_DONTWAIT | MSG_NOSIGNAL);
+		assert_true(n > 0 || errno == EAGAIN);
+		sent += n > 0 ? n : 0;
+		assert_true(sent < 64 << 20);
+	}
+	assert_true(client_echo_ms(&other) < ECHO_MS);
+	rest = sent % sizeof(request);
+	while (answered < sent - rest) {
+		m = client_read(&c);
+		assert_int_equal(m.type, OFPT_ECHO_REPLY);
+		assert_int_equal(m.len, sizeof(request));
+		answered += m.len;
+	}
+	client_close(&c);
+	client_close(&other);
+}
+
+static void test_fair_among_connections(void **state)
+{
+	uint8_t requests[1024][8];
+	struct client greedy, other;
+	uint64_t end;
+
+	for (size_t i = 0; i < 1024; i++)
+		memcpy(requests[i], (uint8_t[]){4, OFPT_ECHO_REQUEST, 0, 8, 0, 0, 0, 0}, 8);
+	client_up(&greedy, *state);
+	client_up(&other, *state);
+	for (end = now_ms() + 500; now_ms() < end;) {
+		struct pollfd p = {.fd = greedy.fd, .events = POLLIN | POLLOUT};
+		uint8_t sink[65536];
+
+		poll(&p, 1, 100);
+		if (p.revents & POLLOUT)
+			send(greedy.fd, requests, sizeof(requests), MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (p.revents & POLLIN)
+			assert_true(recv(greedy.fd, sink, sizeof(sink), MSG_DONTWAIT) != 0);
+		assert_true(client_echo_ms(&other) < ECHO_MS);
+	}
+	client_close(&greedy);
+	client_close(&other);
+}
+
+/* Asynchronous messages are never dropped for a peer that reads, however many come at once. */
+static void test_async_burst(void **state)
+{
+	struct client c;
+	int n = 0;
+
+	client_up(&c, *state);
+	client_command(&c, "async 200000"); /* 16 MB */
+	while (n < 200000)
+		n += client_read(&c).type == OFPT_PORT_STATUS;
+	client_echo_ms(&c);
+	client_close(&c);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_echo_under_flood, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_peer_that_does_not_read, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_back_pressure, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_fair_among_connections, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_async_burst, rig_setup, rig_teardown),
+	};
+
+	RIG_MAIN(argc, argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "user/control/control.h"
+
+#include <stdlib.h>
+#include "user/control/session.h"
+
+#define CONTROL_LAST_WORDS_MS 500 /* for what is queued when we end */
+
+struct control *control_new(struct sw *sw, struct event_base *base, const struct control_options *options)
+{
+	struct control *control = calloc(1, sizeof(*control));
+
+	if (!control)
+		abort();
+	control->sw = sw;
+	control->base = base;
+	control->options = *options;
+	LIST_INIT(&control->sessions);
+	LIST_INIT(&control->actives);
+	LIST_INIT(&control->listeners);
+	return control;
+}
+
+void control_free(struct control *control)
+{
+	uint64_t deadline = control_now_ms() + CONTROL_LAST_WORDS_MS;
+
+	if (!control)
+		return;
+	while (!LIST_EMPTY(&control->sessions))
+		session_free(LIST_FIRST(&control->sessions), deadline);
+	while (!LIST_EMPTY(&control->actives))
+		active_free(LIST_FIRST(&control->actives));
+	while (!LIST_EMPTY(&control->listeners))
+		listener_free(LIST_FIRST(&control->listeners));
+	free(control);
+}

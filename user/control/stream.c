@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "user/control/stream.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define STREAM_NOTSENT (128 * 1024) /* bytes the kernel may hold that are not on the wire yet */
+#define STREAM_SNDBUF (256 * 1024)
+#define STREAM_KEEP (64 * 1024) /* an empty queue keeps this much memory */
+#define STREAM_BULK (64 * 1024) /* packet-in bytes of one write */
+
+void stream_open(struct stream *s, int fd, struct buf *replies, struct buf *packet_ins)
+{
+	int on = 1, notsent = STREAM_NOTSENT, sndbuf = STREAM_SNDBUF;
+
+	*s = (struct stream){.fd = fd, .replies.buf = replies, .packet_ins.buf = packet_ins};
+	s->in = malloc(STREAM_IN_SIZE);
+	if (!s->in)
+		abort();
+	/* The TCP options fail on a Unix socket, where SO_SNDBUF alone bounds the backlog. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+}
+
+void stream_close(struct stream *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+	free(s->in);
+	s->in = NULL;
+}
+
+ssize_t stream_read(struct stream *s)
+{
+	ssize_t n;
+
+	if (s->in_at) {
+		memmove(s->in, s->in + s->in_at, s->in_end - s->in_at);
+		s->in_end -= s->in_at;
+		s->in_at = 0;
+	}
+	if (s->in_end == STREAM_IN_SIZE)
+		return -EAGAIN; /* full of messages that nobody took yet */
+	do
+		n = read(s->fd, s->in + s->in_end, STREAM_IN_SIZE - s->in_end);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	s->in_end += n;
+	return n;
+}
+
+const uint8_t *stream_peek(const struct stream *s, size_t *len)
+{
+	*len = s->in_end - s->in_at;
+	return *len < STREAM_HEADER ? NULL : s->in + s->in_at;
+}
+
+void stream_take(struct stream *s, size_t n)
+{
+	s->in_at += n;
+}
+
+void stream_discard(struct stream *s)
+{
+	s->in_at = s->in_end = 0;
+}
+
+/* Length of the message that begins at `at`. */
+static size_t message_len(const struct buf *b, size_t at)
+{
+	return b->data[at + 2] << 8 | b->data[at + 3];
+}
+
+/* Bytes that are missing from the packet-in that is partly sent; 0: the last one sent is whole. */
+static size_t packet_in_rest(const struct stream *s)
+{
+	size_t sent = s->packet_ins.sent;
+
+	return sent > s->packet_in_at ? s->packet_in_at + message_len(s->packet_ins.buf, s->packet_in_at) - sent : 0;
+}
+
+/* Count `n` more bytes as sent; forget what is sent once that is most of the buffer. */
+static void queue_sent(struct stream_queue *q, size_t n)
+{
+	q->sent += n;
+	if (q->sent == q->buf->len) {
+		q->sent = 0;
+		if (q->buf->size > STREAM_KEEP)
+			buf_free(q->buf);
+		else
+			buf_clear(q->buf);
+	} else if (q->sent > q->buf->len / 2) {
+		q->buf->len -= q->sent;
+		memmove(q->buf->data, q->buf->data + q->sent, q->buf->len);
+		q->sent = 0;
+	}
+}
+
+static void packet_ins_sent(struct stream *s, size_t n)
+{
+	struct stream_queue *q = &s->packet_ins;
+	size_t sent = q->sent + n, left = 0;
+
+	while (s->packet_in_at < sent && s->packet_in_at + message_len(q->buf, s->packet_in_at) <= sent)
+		s->packet_in_at += message_len(q->buf, s->packet_in_at);
+	if (s->packet_in_at < sent) {
+		/* The head of a message under way stays in the buffer: its length is needed again. */
+		left = sent - s->packet_in_at;
+	}
+	q->sent = 0;
+	queue_sent(q, s->packet_in_at);
+	s->packet_in_at = q->sent;
+	q->sent += left;
+}
+
+/* What goes next: the rest of a packet-in under way, all replies, then packet-ins. */
+static int gather(const struct stream *s, struct iovec iov[3])
+{
+	const struct stream_queue *r = &s->replies, *p = &s->packet_ins;
+	size_t rest = packet_in_rest(s), more = stream_unsent(p) - rest;
+	int n = 0;
+
+	if (rest)
+		iov[n++] = (struct iovec){p->buf->data + p->sent, rest};
+	if (stream_unsent(r))
+		iov[n++] = (struct iovec){r->buf->data + r->sent, stream_unsent(r)};
+	if (more)
+		iov[n++] = (struct iovec){p->buf->data + p->sent + rest, more < STREAM_BULK ? more : STREAM_BULK};
+	return n;
+}
+
+static void account(struct stream *s, size_t n)
+{
+	size_t rest = packet_in_rest(s), replies = stream_unsent(&s->replies);
+	size_t first = n < rest ? n : rest, second = n - first < replies ? n - first : replies;
+
+	if (second)
+		queue_sent(&s->replies, second);
+	if (n - second)
+		packet_ins_sent(s, n - second);
+}
+
+int stream_flush(struct stream *s)
+{
+	struct iovec iov[3];
+	struct msghdr msg = {.msg_iov = iov};
+	ssize_t n;
+
+	while ((msg.msg_iovlen = gather(s, iov)) > 0) {
+		n = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		account(s, n);
+	}
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* ofxdpctl drops: why packets went no further. */
+#include <inttypes.h>
+#include "include/ofxdp/drop.h"
+#include "user/ctl/ctl.h"
+#include "user/ctl/report.h"
+#include "user/util/cleanup.h"
+
+static const struct {
+	const char *name, *text;
+} drops[] = {
+#define DROP(ID, NAME, TEXT) {#NAME, TEXT},
+	OFX_DROPS(DROP)
+#undef DROP
+};
+
+int ctl_drops(const struct pins *pins, const struct ctl_format *format)
+{
+	static const struct report_column columns[] = {{"reason", false}, {"packets", true}, {"text", false}};
+	struct report r = {.columns = columns, .n_columns = ARRAY_LEN(columns)};
+	_close_ int map = pins_map(pins, "drops");
+	int error = map < 0 ? map : 0;
+
+	for (uint32_t i = 0; i < OFX_N_DROPS && !error; i++) {
+		uint64_t count;
+
+		error = pins_sum(pins, map, i, &count, 1);
+		if (error || (!count && !format->all))
+			continue;
+		report_cell(&r, "%s", drops[i].name);
+		report_cell(&r, "%" PRIu64, count);
+		report_cell(&r, "%s", drops[i].text);
+	}
+	if (!error)
+		report_print(&r, format->json);
+	return error;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The pinned maps of a switch, read without its daemon.  Errors were printed as one sentence when a call returns < 0.
+ */
+#ifndef CTL_PINS_H
+#define CTL_PINS_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pins {
+	char dir[PATH_MAX / 2]; /* of the switch's current generation */
+	const char *name;
+	int n_cpus; /* possible CPUs */
+};
+
+/* Names of the switches under `root`, sorted; free each and the array.  The count, or < 0. */
+int pins_list(const char *root, char ***names);
+int pins_open(const char *root, const char *name, struct pins *pins);
+
+/* A map's file descriptor, or < 0. */
+int pins_map(const struct pins *pins, const char *map);
+/* The element `index` of a per-CPU array of `n_words` u64 each: the sum over the CPUs. */
+int pins_sum(const struct pins *pins, int map, uint32_t index, uint64_t *words, size_t n_words);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* ofxdpd: options, then the parts put together, run, and taken apart in reverse. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include "user/control/control.h"
+#include "user/datapath/datapath.h"
+#include "user/options.h"
+#include "user/switch/switch.h"
+#include "user/util/log.h"
+
+#define PROBE_MS 10000
+#define MAX_BACKOFF_MS 8000
+#define PACKET_IN_LIMIT (1024 * 1024)
+#define PRIORITIES 2 /* 0: connections, signals; 1: packet-ins, timers, all else */
+
+struct daemon {
+	struct event_base *base;
+	struct sw *sw;
+	struct dp *dp;
+	struct control *control;
+	struct event *signals[2];
+};
+
+static void on_signal(evutil_socket_t number, short what, void *aux)
+{
+	struct daemon *d = aux;
+
+	log_info("signal %d: ending", (int)number);
+	event_base_loopbreak(d->base);
+}
+
+static int watch_signals(struct daemon *d)
+{
+	static const int numbers[] = {SIGTERM, SIGINT};
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* there is no configuration file to read again */
+	for (size_t i = 0; i < 2; i++) {
+		d->signals[i] = evsignal_new(d->base, numbers[i], on_signal, d);
+		if (!d->signals[i] || event_priority_set(d->signals[i], 0) || event_add(d->signals[i], NULL))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int open_loop(struct daemon *d)
+{
+	d->base = event_base_new();
+	if (d->base && !event_base_priority_init(d->base, PRIORITIES) && !watch_signals(d))
+		return 0;
+	log_error("cannot make an event loop: %s", strerror(errno));
+	return -ENOMEM;
+}
+
+static int open_switch(struct daemon *d, const struct options *o)
+{
+	struct sw_config sw_config = {.dpid = o->dpid ? o->dpid : options_default_dpid(o->name), .name = o->name};
+	struct sockaddr_storage controllers[OPTIONS_CONTROLLERS];
+	struct dp_config config = {
+		.name = o->name,
+		.pin_root = o->pin_root,
+		.max_flows = o->max_flows,
+		.force = o->force,
+		.no_local = o->no_local,
+		.n_ports = o->n_ports,
+		.ports = o->ports,
+		.n_controllers = o->n_controllers,
+		.controllers = controllers,
+	};
+	int error;
+
+	for (size_t i = 0; i < o->n_controllers; i++)
+		controllers[i] = o->controllers[i].addr;
+	d->sw = sw_new(&sw_config, d->base);
+	error = dp_open(&config, &sw_datapath_callbacks, d->sw, d->base, &d->dp);
+	if (error)
+		return error;
+	sw_start(d->sw, d->dp);
+	log_info("switch %s, datapath id %016llx, entry program %s", o->name, (unsigned long long)sw_config.dpid,
+		 dp_pin_path(d->dp));
+	return 0;
+}
+
+static int open_control(struct daemon *d, const struct options *o)
+{
+	static const struct control_options control = {
+		.probe_ms = PROBE_MS,
+		.max_backoff_ms = MAX_BACKOFF_MS,
+		.packet_in_limit = PACKET_IN_LIMIT,
+	};
+	int error;
+
+	d->control = control_new(d->sw, d->base, &control);
+	for (size_t i = 0; i < o->n_listeners; i++) {
+		error = control_listen(d->control, o->listeners[i]);
+		if (error)
+			return error;
+	}
+	for (size_t i = 0; i < o->n_controllers; i++) {
+		error = control_connect(d->control, &o->controllers[i]);
+		if (error)
+			return error;
+	}
+	if (!o->n_controllers && !o->n_listeners)
+		log_warn("no controller (-c) and no listener (-l): the switch stays empty");
+	return 0;
+}
+
+static void close_all(struct daemon *d)
+{
+	control_free(d->control);
+	if (d->sw)
+		sw_free(d->sw);
+	if (d->dp)
+		dp_close(d->dp);
+	for (size_t i = 0; i < 2; i++) {
+		if (d->signals[i])
+			event_free(d->signals[i]);
+	}
+	if (d->base)
+		event_base_free(d->base);
+	libevent_global_shutdown();
+}
+
+static int run(const struct options *o)
+{
+	struct daemon d = {0};
+	int error = open_loop(&d);
+
+	if (!error)
+		error = open_switch(&d, o);
+	if (!error)
+		error = open_control(&d, o);
+	if (!error) {
+		sd_notify(0, "READY=1");
+		error = event_base_dispatch(d.base) < 0 ? -EIO : 0;
+		sd_notify(0, "STOPPING=1");
+	}
+	close_all(&d);
+	return error ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	static struct options options; /* large */
+
+	log_init("ofxdpd");
+	switch (options_parse(argc, argv, &options)) {
+	case OPTIONS_DONE:
+		return EXIT_SUCCESS;
+	case OPTIONS_WRONG:
+		return 2;
+	case OPTIONS_RUN:
+		break;
+	}
+	if (options.cleanup)
+		return dp_cleanup(options.name, options.pin_root) ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run(&options);
+}
