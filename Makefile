@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# `make help` lists the targets.  Everything that is built lies in build/.  V=1 shows the commands.
+
+CC := gcc
+CLANG := clang
+BPFTOOL := $(or $(shell PATH="$$PATH:/usr/sbin" command -v bpftool),bpftool)
+PREFIX := /usr/local
+
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += --jobs=$(shell nproc)
+endif
+MAKEFLAGS += --no-print-directory
+Q := $(if $(filter 1,$(V)),,@)
+say = @$(if $(filter 1,$(V)),:,printf '  %-8s %s\n' $(1) '$(2)')
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# --- flags ---
+
+PACKAGES := libbpf libxdp libevent_core libmnl libsystemd
+LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread
+WARN := -Wall -Wextra -Wno-unused-parameter
+CFLAGS := -g -O2
+CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -I.
+SANITIZE := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined
+BPF_CPU := v3
+BPF_FLAGS = -target bpf -O2 -g -mcpu=$(BPF_CPU) -Wall -I. -I/usr/include/$(shell $(CC) -dumpmachine)
+DEPS := -MMD -MP
+
+BPF_FOLDERS := bpf test/bpf test/e2e
+
+# --- sources: a folder is a layer, a new file needs no line here ---
+
+USER := $(filter-out user/main.c,$(wildcard user/*.c user/*/*.c))
+CTL := $(wildcard user/ctl/*.c)
+LIB := $(filter-out $(CTL),$(USER))
+
+UNIT := $(wildcard test/unit/test_*.c test/switch/test_*.c test/control/test_*.c)
+UNIT_BIN := $(UNIT:%.c=build/%)
+BPF_TEST := $(wildcard test/bpf/test_*.c)
+BPF_TEST_BIN := $(BPF_TEST:%.c=build/%)
+FUZZ_BIN := $(patsubst %.c,build/%,$(wildcard test/fuzz/fuzz_*.c))
+E2E := $(wildcard test/e2e/test_*.py)
+
+# --- programs ---
+
+.PHONY: all
+all: build/ofxdpd build/ofxdpctl
+
+build/ofxdpd: build/obj/user/main.o build/obj/libofxdp.a
+build/ofxdpctl: $(CTL:%.c=build/obj/%.o) build/obj/libofxdp.a
+build/ofxdpd build/ofxdpctl:
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
+SKEL := $(patsubst %.bpf.c,build/%.skel.h,$(notdir $(foreach f,$(BPF_FOLDERS),$(wildcard $(f)/*.bpf.c))))
+
+# Objects come in three kinds: obj (the product), san (sanitizers, for unit tests), fuzz (clang, libFuzzer).
+define archive
+build/$(1)/libofxdp.a: $$(LIB:%.c=build/$(1)/%.o)
+	$$(call say,AR,$$@)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+build/$(1)/%.o: %.c | $(SKEL)
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$@)
+	$$(Q)$(2) $(DEPS) -c -o $$@ $$<
+endef
+compile = $(CPPFLAGS) $(CFLAGS) $(WARN)
+$(eval $(call archive,obj,$$(CC) $$(compile)))
+$(eval $(call archive,san,$$(CC) $$(compile) $$(SANITIZE)))
+$(eval $(call archive,fuzz,$$(CLANG) $$(compile) -Wno-gnu-variable-sized-type-not-at-end $$(FUZZ) -fsanitize=fuzzer-no-link))
+
+# --- BPF: object, then skeleton ---
+
+define bpf_folder
+build/%.bpf.o: $(1)/%.bpf.c
+	@mkdir -p $$(@D)
+	$$(call say,CLANG,$$@)
+	$$(Q)$$(CLANG) $$(BPF_FLAGS) $$(DEPS) -c -o $$@ $$<
+endef
+$(foreach f,$(BPF_FOLDERS),$(eval $(call bpf_folder,$(f))))
+
+build/%.skel.h: build/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+
+# --- tests ---
+
+# A test program: test/FOLDER/test_x.c, the folder's other files (fakes, which win over the real parts), the archive.
+fakes = $(filter-out $(wildcard $(1)/test_*.c $(1)/fuzz_*.c $(1)/tool_*.c $(1)/*.bpf.c),$(wildcard $(1)/*.c))
+define test_folder
+$(filter build/$(1)/%,$(UNIT_BIN)): build/$(1)/%: build/san/$(1)/%.o $(patsubst %.c,build/san/%.o,$(call fakes,$(1))) build/san/libofxdp.a
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CC) $$(SANITIZE) -o $$@ $$^ $$(LIBS) -lcmocka
+endef
+$(foreach f,$(sort $(patsubst %/,%,$(dir $(UNIT)))),$(eval $(call test_folder,$(f))))
+
+BPF_FAKES := $(call fakes,test/bpf)
+$(BPF_TEST_BIN): build/test/bpf/%: build/obj/test/bpf/%.o $(BPF_FAKES:%.c=build/obj/%.o) build/obj/libofxdp.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $^ $(LIBS) -lcmocka
+
+$(FUZZ_BIN): build/test/fuzz/%: build/fuzz/test/fuzz/%.o build/fuzz/libofxdp.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) $(FUZZ) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+build/pktgen: build/obj/test/e2e/pktgen.o
+build/verifier: build/obj/test/bpf/tool_verifier.o
+build/pktgen build/verifier:
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $^ $(LIBS)
+
+# The runner prints every case that fails, a line per program, and last `N passed, N failed`.
+RUN := test/run
+
+.PHONY: test test-unit test-bpf test-e2e test-fuzz test-run test-programs
+test:
+	$(Q)scripts/install-deps
+	$(Q)$(MAKE) test-programs compile_commands.json
+	$(Q)$(RUN) lint verifier unit fuzz bpf e2e
+
+test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(FUZZ_BIN) build/pktgen build/verifier
+
+test-unit: $(UNIT_BIN)
+	$(Q)$(RUN) unit
+test-bpf: all $(BPF_TEST_BIN) build/verifier
+	$(Q)$(RUN) verifier bpf
+test-e2e: all build/pktgen
+	$(Q)$(RUN) e2e
+test-fuzz: $(FUZZ_BIN)
+	$(Q)$(RUN) fuzz
+
+# --- checks and demonstrations ---
+
+.PHONY: demo verifier fuzz lint format deps
+demo:
+	$(Q)scripts/install-deps
+	$(Q)$(MAKE) all
+	$(Q)scripts/demo
+
+verifier: build/verifier build/ofxdp.bpf.o
+	$(Q)build/verifier build/ofxdp.bpf.o
+
+FUZZ_SECONDS := 600
+fuzz: $(FUZZ_BIN)
+	$(Q)for f in $(FUZZ_BIN); do \
+		n=$$(basename $$f) && c=build/corpus/$$n && mkdir -p $$c && \
+		(cd $$c/.. && ../../$$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 $$n ../../test/fuzz/corpus/$${n#fuzz_}) || exit 1; \
+	done
+
+lint:
+	$(Q)scripts/lint
+
+format:
+	$(Q)clang-format -i $(C_FILES)
+
+deps:
+	$(Q)scripts/install-deps
+
+# --- the rest ---
+
+C_FILES := $(wildcard bpf/*.[ch] include/*/*.h user/*.[ch] user/*/*.[ch] test/*/*.[ch])
+
+compile_commands.json: Makefile $(wildcard bpf/*.c user/*.c user/*/*.c test/*/*.c)
+	$(call say,GEN,$@)
+	@for f in $(filter %.c,$(C_FILES)); do \
+		case $$f in *.bpf.c) c='$(CLANG) $(BPF_FLAGS)' ;; *) c='$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN)' ;; esac; \
+		printf '{"directory": "%s", "file": "%s", "command": "%s -c %s"}\n' '$(CURDIR)' "$$f" "$$c" "$$f"; \
+	done | sed -e '1s/^/[\n/' -e '$$!s/$$/,/' -e '$$s/$$/\n]/' >$@
+
+.PHONY: install uninstall clean help
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin
+	install build/ofxdpd build/ofxdpctl $(DESTDIR)$(PREFIX)/sbin
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/ofxdpd $(DESTDIR)$(PREFIX)/sbin/ofxdpctl
+
+clean:
+	$(Q)rm -rf build compile_commands.json
+
+help:
+	@echo 'make                 build/ofxdpd and build/ofxdpctl'
+	@echo 'make demo            install what is missing, build, show the switch at work (root)'
+	@echo 'make test            install what is missing, build, run all tests (root)'
+	@echo 'make test-unit | test-fuzz | test-bpf | test-e2e     one part; ONLY=WORD: cases and files whose name holds WORD'
+	@echo 'make verifier        what each BPF program costs the verifier'
+	@echo 'make fuzz            fuzz for FUZZ_SECONDS=600 each; findings in build/corpus'
+	@echo 'make lint | format   check | apply the format; lint checks include directions and licences too'
+	@echo 'make deps            install the Debian packages needed'
+	@echo 'make install | uninstall     PREFIX=/usr/local, DESTDIR='
+	@echo 'make clean'
+	@echo 'V=1 shows the commands.'
+
+-include $(shell find build -name '*.d' 2>/dev/null)

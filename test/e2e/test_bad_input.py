@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Wrong options, missing rights, garbage on the wire: one clear sentence or the specified error, nothing left behind."""
+import os
+import random
+import struct
+import subprocess
+import sys
+import time
+
+from lib import OFXDPCTL, OFXDPD, PIN_ROOT, Client, Failed, Switch, check, equal, run_tests, sh, wait_for
+
+
+def refused(sw, *argv, words=(), prefix=(), program=OFXDPD):
+    """Ends with a status other than 0 and one sentence that holds these words."""
+    links = sh('ip', '-n', sw.sw, 'link')
+    p = subprocess.run(sw.box.into(sw.sw) + list(prefix) + [program] + [str(a) for a in argv], stdin=subprocess.DEVNULL,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
+    text = p.stdout.strip()
+    check(p.returncode not in (0, None) and p.returncode > 0, '%r: status %d: %s', argv, p.returncode, text)
+    check(0 < len(text.split('\n')) <= 2, '%r: not one sentence: %s', argv, text)
+    for w in words:
+        check(w in text, '%r: %r is not in: %s', argv, w, text)
+    equal(sh('ip', '-n', sw.sw, 'link'), links, 'interfaces after %r' % (argv,))
+    name = argv[1] if argv[0] == '-n' else 'ofxdp0'
+    check(name == sw.name or not os.path.exists(PIN_ROOT + '/' + name), '%r left pins', argv)
+
+
+def test_wrong_options(sw):
+    for argv in (['--nonsense'], ['-n', 'a-name-that-is-far-too-long'], ['-n', 'a/b'], ['--dpid', 'xyz'], ['-i', 's9=0'],
+                 ['-i', 's9=5000'], ['-c', 'nonsense'], ['-c', 'tcp:127.0.0.1:99999'], ['-l', 'ptcp:x'], ['-i'],
+                 ['-i', 's9', '-i', 's9'], ['--max-flows', '0'], ['stray'], ['--max-flows', '99999999999999999999']):
+        refused(sw, *argv)
+    refused(sw, 'nonsense', program=OFXDPCTL)
+    refused(sw, 'no-such', 'drops', program=OFXDPCTL, words=['no-such'])
+
+
+def test_not_root(sw):
+    refused(sw, '-n', 'nr', '-i', 's1', words=['root'], prefix=['setpriv', '--reuid=65534', '--clear-groups', '--inh-caps=-all'])
+
+
+def test_missing_interface(sw):
+    refused(sw, '-n', 'mi', '-i', 'nosuch0', '--no-local', words=['nosuch0'])
+
+
+def test_interface_with_an_address(sw):
+    sh('ip', '-n', sw.sw, 'link', 'add', 'x9', 'type', 'veth', 'peer', 'name', 'y9')
+    sh('ip', '-n', sw.sw, 'addr', 'add', '10.77.0.1/24', 'dev', 'x9')
+    try:
+        refused(sw, '-n', 'ia', '-i', 'x9', '--no-local', words=['x9', '--force'])
+    finally:
+        sh('ip', '-n', sw.sw, 'link', 'del', 'x9')
+
+
+def test_interface_of_another_program(sw):
+    """s1 is a port of the switch that runs."""
+    refused(sw, '-n', 'other', '-i', 's1', '--no-local', words=['s1'])
+
+
+def test_second_daemon_of_the_name(sw):
+    refused(sw, '-n', sw.name, '--no-local', words=[sw.name])
+    refused(sw, '-n', sw.name, '--cleanup', words=[sw.name])
+    sw.of('show')
+
+
+def test_listener_that_cannot_be(sw):
+    refused(sw, '-n', 'li', '--no-local', '-l', 'punix:/nonexistent/of.sock', words=['/nonexistent/of.sock'])
+
+
+def frame(kind, body=b'', version=4, xid=7, length=None):
+    return struct.pack('>BBHI', version, kind, 8 + len(body) if length is None else length, xid) + body
+
+
+def test_wrong_version(sw):
+    c = Client(sw.sock, hello=False)
+    c.recv()
+    c.sock.sendall(frame(0, version=1))
+    m = c.recv()
+    equal((m[0], m[2][:4]), (c.ERROR, bytes(4)), 'OFPHFC_INCOMPATIBLE')
+    c.sock.close()
+    with Client(sw.sock) as c:
+        c.sock.sendall(frame(2, version=6))
+        m = c.recv()
+        equal((m[0], m[2][:4]), (c.ERROR, bytes([0, 1, 0, 0])), 'OFPBRC_BAD_VERSION')
+
+
+def test_lengths(sw):
+    with Client(sw.sock) as c:
+        c.sock.sendall(frame(5, b'\0' * 8))  # FEATURES_REQUEST has no body
+        m = c.answer(7)
+        equal((m[0], m[2][:4]), (c.ERROR, bytes([0, 1, 0, 6])), 'OFPBRC_BAD_LEN')
+        c.sock.sendall(frame(c.FLOW_MOD, b'\0' * 10, xid=8))
+        equal(c.answer(8)[0], c.ERROR, 'type of the answer')
+        c.sock.sendall(frame(18, b'\0\x01', xid=9))
+        equal(c.answer(9)[0], c.ERROR, 'type of the answer')
+        c.echo()
+        c.sock.sendall(frame(2, length=4))  # no message is that short: the stream is lost
+        try:
+            while True:
+                c.recv()
+        except (Failed, OSError):
+            pass
+    sw.of('show')
+
+
+def test_message_in_pieces(sw):
+    with Client(sw.sock) as c:
+        for b in frame(2, b'slow'):
+            c.sock.sendall(bytes([b]))
+            time.sleep(0.002)
+        equal(c.answer(7)[2], b'slow', 'echo')
+
+
+def test_garbage(sw):
+    """Random bytes, and valid messages with bytes changed: the switch lives, and serves the next connection."""
+    rng = random.Random(7)
+    flow_mod = frame(14, struct.pack('>QQBBHHHIIIH2x', 0, 0, 0, 0, 0, 0, 1, 0xffffffff, 0xffffffff, 0xffffffff, 0)
+                     + struct.pack('>HHHBBI', 1, 12, 0x8000, 0, 4, 1) + b'\0' * 4
+                     + struct.pack('>HH4xHHIH6x', 4, 24, 0, 16, 2, 0))
+    for round_ in range(150):
+        try:
+            c = Client(sw.sock, timeout=1, hello=round_ % 10 != 0)
+            if round_ % 3 == 0:
+                c.sock.sendall(rng.randbytes(rng.randrange(1, 3000)))
+            else:
+                for _ in range(20):
+                    m = bytearray(flow_mod if rng.random() < 0.7 else frame(rng.randrange(30), rng.randbytes(rng.randrange(64))))
+                    for _ in range(rng.randrange(4)):
+                        m[rng.randrange(4, len(m))] = rng.randrange(256)
+                    c.sock.sendall(m)
+            c.sock.close()
+        except (Failed, OSError):
+            pass
+        check(sw.proc.poll() is None, 'the daemon died')
+    sw.of('del-flows')
+    sw.of('show')
+
+
+def test_many_connections(sw):
+    fds = len(os.listdir('/proc/%d/fd' % sw.proc.pid))
+    clients = [Client(sw.sock) for _ in range(100)]
+    for c in clients:
+        c.echo()
+    for c in clients:
+        c.sock.close()
+    check(wait_for(lambda: len(os.listdir('/proc/%d/fd' % sw.proc.pid)) <= fds, 5), 'descriptors are not given back')
+
+
+if __name__ == '__main__':
+    run_tests(sys.modules[__name__], Switch)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Ports come and go by `ip link`; the controller hears of it; numbers stay."""
+import struct
+import sys
+import time
+
+from lib import PIN_ROOT, Client, Switch, check, equal, run_tests, sh, udp, wait_for
+
+U = udp(1, 2)
+ADD, DELETE, MODIFY = 0, 1, 2
+DOWN, LINK_DOWN = 1, 1
+
+
+def port_status(c, seconds=4):
+    """(reason, number, name, config, state) of the next PORT_STATUS"""
+    m = c.wait(c.PORT_STATUS, seconds)
+    if not m:
+        return None
+    body = m[2]
+    no, = struct.unpack('>I', body[8:12])
+    config, state = struct.unpack('>II', body[40:48])
+    return body[0], no, body[24:40].rstrip(b'\0').decode(), config, state
+
+
+def expect(c, reason, number, name):
+    """That status comes, MODIFY ones before it aside."""
+    end = time.monotonic() + 6
+    seen = []
+    while time.monotonic() < end:
+        s = port_status(c, 1)
+        seen.append(s)
+        if s and s[:3] == (reason, number, name):
+            return s
+    check(False, 'no PORT_STATUS %r; seen %r', (reason, number, name), [s for s in seen if s])
+
+
+def numbers(sw):
+    out = sw.of('dump-ports-desc')
+    return sorted(int(x.split('(')[0]) for x in out.split('\n') if x.strip()[:1].isdigit())
+
+
+def entry_pin(sw):
+    log = sw.box.log('ofxdpd.log')
+    path = [w for w in log.replace(',', ' ').split() if w.startswith(PIN_ROOT + '/' + sw.name)]
+    check(path, 'the log does not name the entry program: %s', log)
+    return path[-1]
+
+
+def test_attached_natively(sw):
+    for i in (1, 2, 3):
+        out = sh('ip', '-n', sw.sw, '-d', 'link', 'show', 's%d' % i)
+        check('prog/xdp' in out and 'xdpgeneric' not in out, 's%d: %s', i, out)
+        check('promiscuity 1' in out or 'PROMISC' in out, 's%d is not promiscuous: %s', i, out)
+
+
+def test_xdp_off_removes_the_port(sw):
+    sw.flows('actions=flood')
+    with Client(sw.sock) as c:
+        sw.link(2, 'xdp', 'off')
+        expect(c, DELETE, 2, 's2')
+        equal(numbers(sw), [1, 3], 'ports')
+        sw.forward([(1, U)], {3: [U]})
+        sw.box.run(sw.sw, 'ip', 'link', 'set', 'dev', 's2', 'xdpdrv', 'pinned', entry_pin(sw))
+        expect(c, ADD, 2, 's2')
+        equal(numbers(sw), [1, 2, 3], 'ports')
+        sw.forward([(1, U)], {2: [U], 3: [U]})
+
+
+def test_new_interface_by_ip_link(sw):
+    sw.box.add_host(4)
+    with Client(sw.sock) as c:
+        sw.box.run(sw.sw, 'ip', 'link', 'set', 'dev', 's4', 'xdpdrv', 'pinned', entry_pin(sw))
+        s = expect(c, ADD, 4, 's4')
+        equal(s[1], 4, 'the first free number')
+        sw.flows('actions=flood')
+        wait_for(sw.box.all_up)
+        sw.forward([(4, U)], {1: [U], 2: [U], 3: [U]})
+
+
+def test_deleted_interface_comes_back_with_its_number(sw):
+    with Client(sw.sock) as c:
+        sw.taps.pop(3).close() if 3 in sw.taps else None
+        sh('ip', '-n', sw.sw, 'link', 'del', 's3')
+        expect(c, DELETE, 3, 's3')
+        sw.box.add_link(3)
+        sw.box.run(sw.sw, 'ip', 'link', 'set', 'dev', 's3', 'xdpdrv', 'pinned', entry_pin(sw))
+        expect(c, ADD, 3, 's3')
+        sw.flows('in_port=1,actions=output:3')
+        wait_for(sw.box.all_up)
+        sw.forward([(1, U)], {3: [U]})
+
+
+def test_attach_while_down(sw):
+    with Client(sw.sock) as c:
+        sw.link(2, 'xdp', 'off')
+        expect(c, DELETE, 2, 's2')
+        sw.link(2, 'down')
+        sw.box.run(sw.sw, 'ip', 'link', 'set', 'dev', 's2', 'xdpdrv', 'pinned', entry_pin(sw))
+        expect(c, ADD, 2, 's2')  # the kernel sends no event: found within a second or two
+        sw.link(2, 'up')
+        check(wait_for(lambda: (port_status(c, 1) or (0, 0, 0, 1, 1))[3:] in ((0, 0), (0, 4)), 5), 'no status without DOWN')
+
+
+def test_link_goes_down_and_up(sw):
+    with Client(sw.sock) as c:
+        sh('ip', '-n', sw.box.hosts[2], 'link', 'set', 'eth0', 'down')
+        s = port_status(c)
+        check(s and s[:3] == (MODIFY, 2, 's2') and s[4] & LINK_DOWN, 'status %r', s)
+        sh('ip', '-n', sw.box.hosts[2], 'link', 'set', 'eth0', 'up')
+        check(wait_for(lambda: (port_status(c, 1) or (0,) * 5)[:2] == (MODIFY, 2), 5), 'no status for link up')
+
+
+def test_ofctl_monitor_sees_it(sw):
+    log = open(sw.box.dir + '/monitor', 'wb')
+    p = sw.box.start(sw.sw, 'ovs-ofctl', '-O', 'OpenFlow13', 'monitor', 'unix:' + sw.sock, stdout=log, stderr=log)
+
+    def text():
+        return open(sw.box.dir + '/monitor').read()
+    time.sleep(0.5)
+    sw.link(2, 'xdp', 'off')
+    check(wait_for(lambda: 'OFPT_PORT_STATUS (OF1.3) (xid=0x0): DEL' in text(), 5), 'monitor: %s', text())
+    sw.box.run(sw.sw, 'ip', 'link', 'set', 'dev', 's2', 'xdpdrv', 'pinned', entry_pin(sw))
+    check(wait_for(lambda: 'PORT_STATUS (OF1.3) (xid=0x0): ADD: 2(s2)' in text(), 5), 'monitor: %s', text())
+    sw.box.stop(p)
+
+
+def test_generic_mode(sw):
+    """A veth whose MTU is too long for native XDP gets generic XDP, and the log says so; between both kinds frames are forwarded."""
+    with Switch(3, start=False) as s:
+        for i in (2, 3):
+            sh('ip', '-n', s.sw, 'link', 'set', 's%d' % i, 'mtu', '5000')
+            sh('ip', '-n', s.box.hosts[i], 'link', 'set', 'eth0', 'mtu', '5000')
+        s.start()
+        check('generic' in s.tail(30), 'the log does not say it: %s', s.tail(30))
+        check('xdpgeneric' in sh('ip', '-n', s.sw, 'link', 'show', 's2'), 's2 is not attached')
+        tagged = udp(1, 2, tags=[(0x8100, 5)])
+        s.flows('in_port=2,actions=output:1,output:3', 'in_port=1,actions=output:2,push_vlan:0x8100,set_field:4101->vlan_vid,output:3')
+        s.forward([(2, U)], {1: [U], 3: [U]})
+        s.forward([(1, U)], {2: [U], 3: [tagged]})
+        equal(s.term(), 0, 'status of the daemon')
+        check('xdp' not in sh('ip', '-n', s.sw, 'link', 'show', 's2'), 'generic attachment left')
+
+
+if __name__ == '__main__':
+    run_tests(sys.modules[__name__], Switch)

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""10 000 exact flows, 10 000 routes and 200 rules with 20 masks: each hit by one packet and missed by a near miss."""
+import ipaddress
+import json
+import random
+import subprocess
+import sys
+import time
+
+from lib import OFXDPCTL, PIN_ROOT, Switch, check, equal, run_tests, sh, udp
+
+N = 10000
+SEED = 20240607
+SUFFIX = 'priority=0,actions=drop'
+
+
+def send_paced(tap, frames):
+    """A veth's ring holds 256 frames: let it drain."""
+    for i, f in enumerate(frames):
+        tap.send(f)
+        if i % 64 == 63:
+            time.sleep(0.001)
+
+
+def once_each(sw, hits, misses):
+    """Every hit comes out of port 2 once, unchanged; every miss is dropped; each flow counts one packet."""
+    tap = sw.tap(2)
+    tap.drain()
+    got = []
+    mixed = hits + misses
+    random.Random(SEED).shuffle(mixed)
+    for at in range(0, len(mixed), 512):
+        send_paced(sw.tap(1), mixed[at:at + 512])
+        time.sleep(0.005)
+        got += tap.receive(1 << 20, 0)
+    got += tap.receive(len(hits) - len(got), 3)
+    time.sleep(0.2)
+    got += tap.receive(1 << 20, 0)
+    equal(len(got), len(hits), 'frames that came out; drops %r' % sw.some_drops())
+    equal(sorted(got) == sorted(hits), True, 'the frames that came out are the ones that went in')
+    out = sw.of('dump-flows', timeout=60)
+    counts = [int(x.split('n_packets=')[1].split(',')[0]) for x in out.split('\n') if 'n_packets=' in x and 'priority=0' not in x]
+    equal([c for c in counts if c != 1], [], 'flows that did not count one packet')
+    equal(len(counts), len(hits), 'flows')
+
+
+def test_exact_flows(sw):
+    start = time.monotonic()
+    flows, hits, misses = [SUFFIX], [], []
+    for i in range(N):
+        sip, sport = '10.1.%d.%d' % (i >> 8, i & 255), 1024 + i
+        flows.append('priority=10,in_port=1,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02,dl_vlan=0xffff,udp,nw_src=%s,nw_dst=10.2.0.1,'
+                     'tp_src=%d,tp_dst=53,actions=output:2' % (sip, sport))
+        hits.append(udp(1, 2, sport, 53, b'', sip=sip, dip='10.2.0.1'))
+        misses.append(udp(1, 2, sport + (1 if i % 2 else -1), 53, b'', sip=sip, dip='10.2.0.1'))
+    sw.flows(*flows)
+    print('# %d exact flows installed in %.1f s' % (N, time.monotonic() - start))
+    once_each(sw, hits, misses)
+
+
+def routes(rng):
+    """Disjoint prefixes of /12 to /32, none beside each other: (network, an address in it, an address just outside)."""
+    found, used = [], set()
+    while len(found) < N:
+        length = rng.choice((16, 20, 22, 24, 24, 24, 24, 26, 28, 30, 32))
+        base = rng.randrange(1 << 24, 223 << 24)
+        net = ipaddress.ip_network((base >> (32 - length) << (32 - length), length))
+        block = int(net.network_address) >> 16
+        if block in used or block - 1 in used or block + 1 in used or length < 16:
+            continue
+        used.add(block)
+        first, last = int(net.network_address), int(net.broadcast_address)
+        found.append((net, rng.randint(first, last), first - 1 if rng.random() < 0.5 else last + 1))
+    return found
+
+
+def test_routes_in_a_trie(sw):
+    rng = random.Random(SEED)
+    table = routes(rng)
+    flows = [SUFFIX]
+    hits, misses = [], []
+    for net, inside, outside in table:
+        flows.append('priority=%d,ip,nw_dst=%s,actions=output:2' % (100 + net.prefixlen, net))
+        hits.append(udp(1, 2, data=b'', dip=str(ipaddress.ip_address(inside))))
+        misses.append(udp(1, 2, data=b'', dip=str(ipaddress.ip_address(outside))))
+    start = time.monotonic()
+    sw.flows(*flows)
+    print('# %d routes installed in %.1f s' % (N, time.monotonic() - start))
+    once_each(sw, hits, misses)
+    most = 0
+    for m in json.loads(sh('bpftool', '-j', 'map', 'show')):
+        if m['type'] == 'lpm_trie' and in_switch(sw, m['id']):
+            most = max(most, entries_of(m["id"]))
+    check(most >= N, 'the routes do not lie in an LPM_TRIE: it has %d entries', most)
+    print('# LPM_TRIE with %d entries' % most)
+    print('# ' + sw.box.run(sw.sw, OFXDPCTL, sw.name, 'tables').strip().replace('\n', '\n# '))
+
+
+def in_switch(sw, map_id):
+    """Is the map one of this switch's pins?"""
+    if not hasattr(sw, 'pinned'):
+        sw.pinned = set()
+        for path in sh('find', '%s/%s' % (PIN_ROOT, sw.name), '-type', 'f').split():
+            try:
+                sw.pinned.add(json.loads(sh('bpftool', '-j', 'map', 'show', 'pinned', path))['id'])
+            except Exception:  # a program or a link
+                continue
+    return map_id in sw.pinned
+
+
+def entries_of(map_id):
+    out = subprocess.run(['bpftool', '-j', 'map', 'dump', 'id', str(map_id)], stdout=subprocess.PIPE, check=True).stdout
+    return len(json.loads(out))
+
+
+def test_nested_routes(sw):
+    """The longest prefix wins, whatever the order in which they were added."""
+    nets = ['10.0.0.0/8', '10.128.0.0/9', '10.128.0.0/16', '10.128.7.0/24', '10.128.7.9/32', '0.0.0.0/0']
+    rng = random.Random(SEED)
+    rng.shuffle(nets)
+    sw.flows(*['priority=%d,ip,nw_dst=%s,actions=set_field:%d->ip_dscp,output:2' % (
+        100 + int(n.split('/')[1]), n, int(n.split('/')[1])) for n in nets])
+    for dip, length in (('10.1.1.1', 8), ('10.129.0.1', 9), ('10.128.6.1', 16), ('10.128.7.8', 24), ('10.128.7.9', 32), ('9.1.1.1', 0)):
+        sw.forward([(1, udp(1, 2, dip=dip))], {2: [udp(1, 2, dip=dip, tos=length << 2)]}, 0.05)
+
+
+def test_acl(sw):
+    """200 rules, 20 masks.  A rule's packet differs from its near miss in one bit that the rule's mask looks at."""
+    rng = random.Random(SEED)
+    masks = [(s, d, p) for s, d in ((32, 24), (24, 32), (16, 24), (24, 16), (8, 32), (32, 8), (12, 28), (28, 12), (20, 20), (30, 30))
+             for p in (False, True)]
+    rules, frames, near = [SUFFIX], [], []
+    for i in range(200):
+        s, d, port = masks[i % 20]
+        src = (i + 1) << 24 | rng.getrandbits(24)
+        dst = rng.getrandbits(32) & 0x7fffffff | 0x40000000
+        dport = 1000 + i
+
+        def net(addr, n):
+            return str(ipaddress.ip_network((addr >> (32 - n) << (32 - n), n)))
+
+        def frame(src, dst, dport):
+            return udp(1, 2, 7, dport, b'', sip=str(ipaddress.ip_address(src)), dip=str(ipaddress.ip_address(dst)))
+        rules.append('priority=%d,udp,nw_src=%s,nw_dst=%s%s,actions=output:2' % (
+            1000 - i, net(src, s), net(dst, d), ',tp_dst=%d' % dport if port else ''))
+        frames.append(frame(src, dst, dport))
+        near.append(frame(src, dst ^ 1 << (32 - d), dport) if i % 3 else frame(src ^ 1 << (32 - s), dst, dport) if s > 8
+                    else frame(src, dst ^ 1 << 31 - rng.randrange(d), dport))
+    equal(len(set(masks)), 20, 'masks')
+    sw.flows(*rules)
+    once_each(sw, frames, near)
+
+
+def test_overlapping_rules(sw):
+    """The rule of highest priority wins across masks: compared with a plain search, 40 rules of 12 masks, 600 packets."""
+    rng = random.Random(SEED)
+    rules, flows = [], []
+    for i in range(40):
+        r = {'prio': 10 + i, 'src': rng.choice((0, 24, 30, 32)), 'dst': rng.choice((0, 24, 31)), 'port': rng.choice((None, 53, 54))}
+        r['s'], r['d'] = 0x0a000000 | rng.randrange(8), 0x0a000100 | rng.randrange(4)
+        rules.append(r)
+        text = ['priority=%d,udp' % r['prio']]
+        for key, at in (('src', 's'), ('dst', 'd')):
+            if r[key]:
+                text.append('nw_%s=%s' % (key, ipaddress.ip_network((r[at] >> 32 - r[key] << 32 - r[key], r[key]))))
+        if r['port']:
+            text.append('tp_dst=%d' % r['port'])
+        flows.append(','.join(text) + ',actions=set_field:%d->ip_dscp,output:2' % i)
+    rng.shuffle(flows)
+    sw.flows(*flows)
+    sends, want = [], []
+    for _ in range(600):
+        s, d, p = 0x0a000000 | rng.randrange(8), 0x0a000100 | rng.randrange(4), rng.choice((53, 54, 55))
+        hit = [r for r in rules if (not r['src'] or (s ^ r['s']) >> 32 - r['src'] == 0)
+               and (not r['dst'] or (d ^ r['d']) >> 32 - r['dst'] == 0) and r['port'] in (None, p)]
+        a = {'sip': str(ipaddress.ip_address(s)), 'dip': str(ipaddress.ip_address(d))}
+        sends.append(udp(1, 2, 7, p, b'', **a))
+        if hit:
+            want.append(udp(1, 2, 7, p, b'', tos=rules.index(max(hit, key=lambda r: r['prio'])) << 2, **a))
+    tap = sw.tap(2)
+    tap.drain()
+    send_paced(sw.tap(1), sends)
+    got = tap.receive(len(want), 3)
+    bad = [i for i, (g, w) in enumerate(zip(got, want)) if g != w]
+    check(len(got) == len(want) and not bad, '%d frames of %d; wrong: %r', len(got), len(want), bad[:5])
+
+
+def test_table_full(sw):
+    with Switch(1, ['--max-flows', '100']) as small:
+        out = small.of('add-flows', '-', input=''.join('in_port=%d,actions=output:1\n' % (1 + i) for i in range(150)), check=False)
+        check('OFPFMFC_TABLE_FULL' in out, 'no TABLE_FULL: %s', out[-500:])
+        n = len(small.dump())
+        check(n == 100, '%d flows in a table for 100', n)
+        small.of('del-flows')
+        small.add('in_port=1,actions=output:1')
+        equal(len(small.dump()), 1, 'flows')
+
+
+if __name__ == '__main__':
+    run_tests(sys.modules[__name__], Switch)
