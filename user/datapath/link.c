@@ -37,9 +37,21 @@ static int nl_socket_open(struct nl *nl, unsigned int groups, int flags)
 	return 0;
 }
 
+/* An answer that never comes must not hold up the daemon. */
+#define NL_TIMEOUT_S 5
+
 int nl_open(struct nl *nl)
 {
-	return nl_socket_open(nl, 0, 0);
+	const struct timeval limit = {.tv_sec = NL_TIMEOUT_S};
+	int err = nl_socket_open(nl, 0, 0);
+
+	if (err)
+		return err;
+	if (setsockopt(mnl_socket_get_fd(nl->socket), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit))) {
+		err = -errno;
+		nl_close(nl);
+	}
+	return err;
 }
 
 void nl_close(struct nl *nl)
