@@ -13,22 +13,30 @@
 
 enum ofx_op_code {
 	OFX_OP_NONE = 0,
-	OFX_OP_FLOW,	    /* arg = flow id, a = table, b = generation: count this flow; it is the current one */
-	OFX_OP_SET,	    /* a = key word; word = (word & ~mask) | value, value within mask, key's byte order */
-	OFX_OP_OUTPUT,	    /* arg = port index (ofx_port_index); the packet's own in_port drops this copy */
-	OFX_OP_IN_PORT,	    /* output to the packet's in_port */
-	OFX_OP_FLOOD,	    /* ALL and FLOOD: every port but in_port and those with NO_FWD */
-	OFX_OP_CONTROLLER,  /* a = OFPR_ reason, b = max_len; arg = 1 by the action set (resolve writes that) */
-	OFX_OP_TABLE,	    /* packet-out only: walk the tables from 0 */
-	OFX_OP_PUSH_VLAN,   /* b = TPID 0x8100 or 0x88a8, host order */
+	OFX_OP_FLOW,	   /* arg = flow id, a = table, b = generation: count this flow; it is the current one */
+	OFX_OP_SET,	   /* a = key word; word = (word & ~mask) | value, value within mask, key's byte order */
+	OFX_OP_OUTPUT,	   /* arg = port index (ofx_port_index); the packet's own in_port drops this copy */
+	OFX_OP_IN_PORT,	   /* output to the packet's in_port */
+	OFX_OP_FLOOD,	   /* ALL and FLOOD: every port but in_port and those with NO_FWD */
+	OFX_OP_CONTROLLER, /* a = OFPR_ reason, b = max_len; arg = 1 by the action set (resolve writes that) */
+	OFX_OP_TABLE,	   /* packet-out only: walk the tables from 0 */
+	OFX_OP_PUSH_VLAN,  /* b = TPID 0x8100 or 0x88a8, host order */
 	OFX_OP_POP_VLAN,
-	OFX_OP_SET_IP_TTL,  /* a = TTL */
+	OFX_OP_SET_IP_TTL, /* a = TTL */
 	OFX_OP_DEC_IP_TTL,
-	OFX_OP_DROP,	    /* a = enum ofx_drop, b = table: made by resolve only; ends the packet, counted */
-	OFX_OP_RESUME,	    /* a = table: made by resolve only; parse again, go on at that table */
-	OFX_OP_MISS,	    /* a = table: made by resolve only; count a table miss, then drop (OFX_DROP_NO_MATCH) */
+	OFX_OP_DROP,	     /* a = enum ofx_drop, b = table: made by resolve only; ends the packet, counted */
+	OFX_OP_RESUME,	     /* a = table: made by resolve only; parse again, go on at that table */
+	OFX_OP_MISS,	     /* a = table: made by resolve only; count a table miss, then drop (OFX_DROP_NO_MATCH) */
+	OFX_OP_PUSH_MPLS,    /* b = Ethernet type 0x8847 or 0x8848, host order */
+	OFX_OP_POP_MPLS,     /* b = Ethernet type of what is below, host order */
+	OFX_OP_SET_MPLS_TTL, /* a = TTL */
+	OFX_OP_DEC_MPLS_TTL,
+	OFX_OP_COPY_TTL_OUT,
+	OFX_OP_COPY_TTL_IN,
 	OFX_N_OPS
 };
+
+_Static_assert(OFX_N_OPS <= 32, "sets of op codes are 32-bit words");
 
 struct ofx_op {
 	__u8 code; /* enum ofx_op_code */

@@ -21,7 +21,8 @@ struct ofx_counter {
 struct ofx_port_counters {
 	__u64 rx_packets, rx_bytes;
 	__u64 tx_packets, tx_bytes;
-	__u64 rx_dropped; /* frames from this port that ended in a drop for a reason of the port (no-recv, no daemon …) */
+	__u64 rx_dropped; /* frames from this port that ended in a drop for a reason of the port (no-recv, no daemon …)
+			   */
 	__u64 tx_dropped; /* frames for this port that it did not take */
 	__u64 rx_errors;  /* malformed frames */
 	__u64 tx_errors;

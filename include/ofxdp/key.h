@@ -20,19 +20,19 @@
 enum ofx_key_word {
 	OFX_W_METADATA = 0,
 	OFX_W_TUNNEL_ID = 1,
-	OFX_W_PORTS = 2,    /* in_port, in_phy_port */
-	OFX_W_ETH_DST = 3,  /* eth_dst, eth_type */
-	OFX_W_ETH_SRC = 4,  /* eth_src, vlan_vid */
-	OFX_W_L4 = 5,	    /* vlan_pcp, dscp, ecn, ip_proto, ports / icmp / arp_op */
-	OFX_W_ADDR = 6,	    /* ipv4 src,dst; arp spa,tpa; ipv6_src[0..7]; mpls; pbb */
-	OFX_W_ADDR1 = 7,    /* ipv6_src[8..15]; arp_sha */
-	OFX_W_ADDR2 = 8,    /* ipv6_dst[0..7]; arp_tha */
-	OFX_W_ADDR3 = 9,    /* ipv6_dst[8..15] */
-	OFX_W_FLABEL = 10,  /* ipv6_flabel, ipv6_exthdr, tcp_flags */
-	OFX_W_ND = 11,	    /* nd_target, two words */
+	OFX_W_PORTS = 2,   /* in_port, in_phy_port */
+	OFX_W_ETH_DST = 3, /* eth_dst, eth_type */
+	OFX_W_ETH_SRC = 4, /* eth_src, vlan_vid */
+	OFX_W_L4 = 5,	   /* vlan_pcp, dscp, ecn, ip_proto, ports / icmp / arp_op */
+	OFX_W_ADDR = 6,	   /* ipv4 src,dst; arp spa,tpa; ipv6_src[0..7]; mpls; pbb */
+	OFX_W_ADDR1 = 7,   /* ipv6_src[8..15]; arp_sha */
+	OFX_W_ADDR2 = 8,   /* ipv6_dst[0..7]; arp_tha */
+	OFX_W_ADDR3 = 9,   /* ipv6_dst[8..15] */
+	OFX_W_FLABEL = 10, /* ipv6_flabel, ipv6_exthdr, tcp_flags */
+	OFX_W_ND = 11,	   /* nd_target, two words */
 	OFX_W_ND1 = 12,
-	OFX_W_ND_LL = 13,   /* nd_sll or nd_tll */
-	OFX_W_TYPE = 14,    /* packet_type, actset_output */
+	OFX_W_ND_LL = 13, /* nd_sll or nd_tll */
+	OFX_W_TYPE = 14,  /* packet_type, actset_output */
 	OFX_W_SHAPE = 15,
 };
 
@@ -101,19 +101,20 @@ struct ofx_key {
 };
 
 /* Bits of .shape: which headers parse found, whole and well-formed. */
-#define OFX_SHAPE_VLAN (1 << 0)	      /* one tag at least */
-#define OFX_SHAPE_VLAN2 (1 << 1)      /* two tags at least */
+#define OFX_SHAPE_VLAN (1 << 0)	 /* one tag at least */
+#define OFX_SHAPE_VLAN2 (1 << 1) /* two tags at least */
 #define OFX_SHAPE_IPV4 (1 << 2)
 #define OFX_SHAPE_IPV6 (1 << 3)
 #define OFX_SHAPE_ARP (1 << 4)
-#define OFX_SHAPE_L4 (1 << 5)	      /* transport header present (not a later fragment, not truncated) */
-#define OFX_SHAPE_FRAG (1 << 6)	      /* a fragment, first or later */
-#define OFX_SHAPE_LATER (1 << 7)      /* a later fragment: no transport header */
-#define OFX_SHAPE_ND (1 << 8)	      /* neighbour solicitation or advertisement */
-#define OFX_SHAPE_ROUTED (1 << 9)     /* IPv6 routing header with segments left: ipv6_dst is not the last destination */
+#define OFX_SHAPE_L4 (1 << 5)	  /* transport header present (not a later fragment, not truncated) */
+#define OFX_SHAPE_FRAG (1 << 6)	  /* a fragment, first or later */
+#define OFX_SHAPE_LATER (1 << 7)  /* a later fragment: no transport header */
+#define OFX_SHAPE_ND (1 << 8)	  /* neighbour solicitation or advertisement */
+#define OFX_SHAPE_ROUTED (1 << 9) /* IPv6 routing header with segments left: ipv6_dst is not the last destination */
+#define OFX_SHAPE_MPLS (1 << 10)  /* an MPLS label; nothing behind the stack is parsed */
 
 _Static_assert(sizeof(struct ofx_key) == 128, "16 words");
-#define OFX_FIELD_ASSERT(ID, NAME, OXM, OFF, BYTES, BITS, FLAGS, PRE)                                                 \
+#define OFX_FIELD_ASSERT(ID, NAME, OXM, OFF, BYTES, BITS, FLAGS, PRE)                                                  \
 	_Static_assert((OFF) + (BYTES) <= OFX_KEY_WORDS * 8 && (BITS) <= (BYTES)*8, #NAME);
 OFX_FIELDS(OFX_FIELD_ASSERT)
 #undef OFX_FIELD_ASSERT

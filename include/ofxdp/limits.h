@@ -3,23 +3,23 @@
 #ifndef OFXDP_LIMITS_H
 #define OFXDP_LIMITS_H
 
-#define OFX_LAYOUT 1		/* version of the pinned maps' layout; part of the pin folder's contents */
+#define OFX_LAYOUT 1 /* version of the pinned maps' layout; part of the pin folder's contents */
 
-#define OFX_TABLES 255		/* tables 0-254; 255 is OFPTT_ALL */
-#define OFX_PORTS 1024		/* port indexes: 0 is LOCAL, 1-1023 are port numbers */
-#define OFX_FLOOD_PORTS 256	/* ports that may exist at one time (members of a flood) */
-#define OFX_LIST_ENTRIES 256	/* lookups (subtables and tries) in one table */
-#define OFX_LISTS 1024		/* published or retiring table lists */
+#define OFX_TABLES 255	     /* tables 0-254; 255 is OFPTT_ALL */
+#define OFX_PORTS 1024	     /* port indexes: 0 is LOCAL, 1-1023 are port numbers */
+#define OFX_FLOOD_PORTS 256  /* ports that may exist at one time (members of a flood) */
+#define OFX_LIST_ENTRIES 256 /* lookups (subtables and tries) in one table */
+#define OFX_LISTS 1024	     /* published or retiring table lists */
 #define OFX_SUBTABLES 8192
-#define OFX_INLINE_OPS 4	/* ops in struct ofx_flow itself */
-#define OFX_FLOW_OPS 64		/* ops of one flow, apply and write together */
-#define OFX_VERDICT_OPS 128	/* ops of one packet's walk through all tables */
-#define OFX_CONT_OPS 48		/* ops that may remain when a packet takes the loop veth */
-#define OFX_CONTS 512		/* continuations per CPU; a power of two */
-#define OFX_ROUNDS 48		/* loop rounds a packet may take */
-#define OFX_CPUS 128		/* CPU numbers we serve */
-#define OFX_INJECT_OPS 64	/* ops of one packet-out */
+#define OFX_INLINE_OPS 4    /* ops in struct ofx_flow itself */
+#define OFX_FLOW_OPS 64	    /* ops of one flow, apply and write together */
+#define OFX_VERDICT_OPS 128 /* ops of one packet's walk through all tables */
+#define OFX_CONT_OPS 48	    /* ops that may remain when a packet takes the loop veth */
+#define OFX_CONTS 512	    /* continuations per CPU; a power of two */
+#define OFX_ROUNDS 48	    /* loop rounds a packet may take */
+#define OFX_CPUS 128	    /* CPU numbers we serve */
+#define OFX_INJECT_OPS 64   /* ops of one packet-out */
 
-#define OFX_NAME_MAX 11		/* switch name: internal interfaces add up to 4 characters (IFNAMSIZ is 16) */
+#define OFX_NAME_MAX 11 /* switch name: internal interfaces add up to 4 characters (IFNAMSIZ is 16) */
 
 #endif

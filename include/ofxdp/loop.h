@@ -24,9 +24,12 @@ struct ofx_action_set {
 	__u8 ip_ttl;
 	__u8 reason; /* of a CONTROLLER output */
 	__u16 max_len;
-	__u16 pad;
-	__u32 output; /* op code of the output (OUTPUT, IN_PORT, FLOOD, CONTROLLER), 0 = none */
-	__u32 port;   /* its port index */
+	__u16 push_mpls; /* Ethernet type */
+	__u32 output;	 /* op code of the output (OUTPUT, IN_PORT, FLOOD, CONTROLLER), 0 = none */
+	__u32 port;	 /* its port index */
+	__u16 pop_mpls;	 /* Ethernet type of what is below */
+	__u8 mpls_ttl;
+	__u8 pad[5];
 	__u64 set_value[OFX_KEY_WORDS];
 	__u64 set_mask[OFX_KEY_WORDS];
 };

@@ -17,8 +17,8 @@ struct ofx_punt {
 	__u16 gen;     /* its generation */
 	__u16 max_len;
 	__u8 table;
-	__u8 reason;   /* OFPR_* as in OpenFlow 1.3: 0 no match, 1 action, 2 invalid TTL */
-	__u16 flags;   /* OFX_PUNT_* */
+	__u8 reason; /* OFPR_* as in OpenFlow 1.3: 0 no match, 1 action, 2 invalid TTL */
+	__u16 flags; /* OFX_PUNT_* */
 	__be64 metadata;
 	__be64 tunnel_id;
 };

@@ -36,12 +36,12 @@ static inline __u32 ofx_port_no(__u32 index)
 	return index == OFX_INDEX_LOCAL ? OFX_PORT_LOCAL : index;
 }
 
-#define OFX_PORT_EXISTS 1	/* has an interface */
-#define OFX_PORT_DOWN 2		/* OFPPC_PORT_DOWN, or the interface is administratively down */
-#define OFX_PORT_NO_RECV 4	/* OFPPC_NO_RECV */
-#define OFX_PORT_NO_FWD 8	/* OFPPC_NO_FWD */
+#define OFX_PORT_EXISTS 1	 /* has an interface */
+#define OFX_PORT_DOWN 2		 /* OFPPC_PORT_DOWN, or the interface is administratively down */
+#define OFX_PORT_NO_RECV 4	 /* OFPPC_NO_RECV */
+#define OFX_PORT_NO_FWD 8	 /* OFPPC_NO_FWD */
 #define OFX_PORT_NO_PACKET_IN 16 /* OFPPC_NO_PACKET_IN */
-#define OFX_PORT_GENERIC 32	/* its XDP runs in generic mode: frames take the loop veth before the pipeline */
+#define OFX_PORT_GENERIC 32	 /* its XDP runs in generic mode: frames take the loop veth before the pipeline */
 
 struct ofx_port {
 	__u32 ifindex;

@@ -8,8 +8,8 @@
  *   hash or trie value  u64 ─► flows[slot] (a compiled flow entry) ─► op_pool[first…] for the ops past OFX_INLINE_OPS
  *
  * Publication: everything a pointer leads to is complete before the word that points there is written (a root, a hash
- * value, a trie value: one aligned 8-byte word, read once).  Nothing that was reachable (list, subtable, flow slot, ops)
- * is written again before an RCU grace period has passed since it was unreachable.
+ * value, a trie value: one aligned 8-byte word, read once).  Nothing that was reachable (list, subtable, flow slot,
+ * ops) is written again before an RCU grace period has passed since it was unreachable.
  */
 #ifndef OFXDP_TABLE_H
 #define OFXDP_TABLE_H
@@ -29,9 +29,9 @@ enum ofx_entry_kind {
 };
 
 struct ofx_list_entry {
-	__u32 subtable;	     /* number in `subtables`; unused for a trie */
-	__u16 max_priority;  /* of the rules reachable through this entry, or higher */
-	__u8 kind;	     /* enum ofx_entry_kind */
+	__u32 subtable;	    /* number in `subtables`; unused for a trie */
+	__u16 max_priority; /* of the rules reachable through this entry, or higher */
+	__u8 kind;	    /* enum ofx_entry_kind */
 	__u8 pad;
 };
 
@@ -43,11 +43,11 @@ struct ofx_list {
 
 /* A mask: which words of the key, under which bits. */
 struct ofx_subtable {
-	__u8 n_words;		 /* 0-15 */
-	__u8 key_class;		 /* enum ofx_key_class: the smallest with n_words <= its words */
+	__u8 n_words;	/* 0-15 */
+	__u8 key_class; /* enum ofx_key_class: the smallest with n_words <= its words */
 	__u8 word[14 + 1];
 	__u8 pad[7];
-	__u64 mask[15];		 /* 0 behind n_words, word too: BPF fills up the class by them */
+	__u64 mask[15]; /* 0 behind n_words, word too: BPF fills up the class by them */
 };
 
 /* Key-size classes: hash maps tbl8, tbl16, tbl32, tbl64, tbl128. */
@@ -105,8 +105,8 @@ struct ofx_rule_ref {
  * op_pool[first + i - OFX_INLINE_OPS].
  */
 struct ofx_flow {
-	__u32 id;	 /* the flow entry's identity: index of its counters; stays over a modify */
-	__u16 gen;	 /* generation of id, to tell a reused one in late packet-ins */
+	__u32 id;  /* the flow entry's identity: index of its counters; stays over a modify */
+	__u16 gen; /* generation of id, to tell a reused one in late packet-ins */
 	__u8 table;
 	__u8 next_table; /* goto, or OFX_NO_TABLE */
 	__u16 n_apply;

@@ -29,17 +29,17 @@ static inline void cleanup_close(int *fd)
 #define _close_ __attribute__((cleanup(cleanup_close)))
 
 /* The value, the variable emptied. */
-#define take_ptr(p)                                                                                                   \
-	({                                                                                                           \
-		__typeof__(p) taken_ = (p);                                                                          \
-		(p) = NULL;                                                                                          \
-		taken_;                                                                                              \
+#define take_ptr(p)                                                                                                    \
+	({                                                                                                             \
+		__typeof__(p) taken_ = (p);                                                                            \
+		(p) = NULL;                                                                                            \
+		taken_;                                                                                                \
 	})
-#define take_fd(fd)                                                                                                   \
-	({                                                                                                           \
-		int taken_ = (fd);                                                                                   \
-		(fd) = -1;                                                                                           \
-		taken_;                                                                                              \
+#define take_fd(fd)                                                                                                    \
+	({                                                                                                             \
+		int taken_ = (fd);                                                                                     \
+		(fd) = -1;                                                                                             \
+		taken_;                                                                                                \
 	})
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

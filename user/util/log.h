@@ -5,6 +5,7 @@
 
 enum log_level { LOG_LVL_ERROR, LOG_LVL_WARN, LOG_LVL_INFO, LOG_LVL_DEBUG };
 
+extern unsigned int log_errors;	 /* error lines so far: has a failure been told? */
 extern enum log_level log_level; /* what is printed: this level and those before it; LOG_LVL_INFO at start */
 
 void log_init(const char *program);
