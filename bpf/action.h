@@ -7,6 +7,7 @@
 #ifndef BPF_ACTION_H
 #define BPF_ACTION_H
 
+#include "bpf/mpls.h"
 #include "bpf/packet_in.h"
 #include "bpf/parse.h"
 #include "bpf/ttl.h"
@@ -55,10 +56,9 @@ __weak __noinline int action_table(ofx_ctx *ctx, struct ofx_state *s)
 	return action_resume(ctx, s, 0);
 }
 
-static __always_inline int action_dec_ttl(ofx_ctx *ctx, struct ofx_state *s)
+/* err: what ttl_dec() or mpls_ttl_dec() returned. */
+static __always_inline int action_dec_ttl(ofx_ctx *ctx, struct ofx_state *s, int err)
 {
-	int err = ttl_dec(ctx, s);
-
 	if (err > 0)
 		return packet_in_invalid_ttl(ctx, s);
 	return err ? drop(OFX_DROP_ACTION_FAILED) : OFX_NEXT;
@@ -82,7 +82,19 @@ static __always_inline int action_change(ofx_ctx *ctx, struct ofx_state *s, cons
 	case OFX_OP_SET_IP_TTL:
 		return action_done(ttl_set(ctx, s, a));
 	case OFX_OP_DEC_IP_TTL:
-		return action_dec_ttl(ctx, s);
+		return action_dec_ttl(ctx, s, ttl_dec(ctx, s));
+	case OFX_OP_PUSH_MPLS:
+		return action_done(mpls_push(ctx, s, b));
+	case OFX_OP_POP_MPLS:
+		return action_done(mpls_pop(ctx, s, b));
+	case OFX_OP_SET_MPLS_TTL:
+		return action_done(mpls_ttl_set(ctx, s, a));
+	case OFX_OP_DEC_MPLS_TTL:
+		return action_dec_ttl(ctx, s, mpls_ttl_dec(ctx, s));
+	case OFX_OP_COPY_TTL_OUT:
+		return action_done(ttl_copy_out(ctx, s));
+	case OFX_OP_COPY_TTL_IN:
+		return action_done(ttl_copy_in(ctx, s));
 	}
 	return drop(OFX_DROP_INTERNAL);
 }

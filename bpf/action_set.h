@@ -52,8 +52,17 @@ static __always_inline void action_set_write(struct ofx_action_set *set, const s
 	case OFX_OP_PUSH_VLAN:
 		set->push_vlan = op->b;
 		break;
+	case OFX_OP_PUSH_MPLS:
+		set->push_mpls = op->b;
+		break;
+	case OFX_OP_POP_MPLS:
+		set->pop_mpls = op->b;
+		break;
 	case OFX_OP_SET_IP_TTL:
 		set->ip_ttl = op->a;
+		break;
+	case OFX_OP_SET_MPLS_TTL:
+		set->mpls_ttl = op->a;
 		break;
 	}
 	set->present |= 1u << (op->code & 31);
@@ -73,16 +82,25 @@ static __always_inline void action_set_add_fields(struct ofx_state *s)
 	}
 }
 
-/* End of the pipeline: the set becomes the end of the verdict.  pop, push, TTL, set-field, output. */
+/*
+ * End of the pipeline: the set becomes the end of the verdict.  copy TTL in, pop, push, copy TTL out, TTL,
+ * set-field, output.
+ */
 __weak __noinline int action_set_finish(struct ofx_state *s)
 {
 	__u32 output, arg;
 
 	if (!s)
 		return -1;
+	action_set_add_op(s, OFX_OP_COPY_TTL_IN, 0, 0);
 	action_set_add_op(s, OFX_OP_POP_VLAN, 0, 0);
+	action_set_add_op(s, OFX_OP_POP_MPLS, 0, s->set.pop_mpls);
+	action_set_add_op(s, OFX_OP_PUSH_MPLS, 0, s->set.push_mpls);
 	action_set_add_op(s, OFX_OP_PUSH_VLAN, 0, s->set.push_vlan);
+	action_set_add_op(s, OFX_OP_COPY_TTL_OUT, 0, 0);
+	action_set_add_op(s, OFX_OP_DEC_MPLS_TTL, 0, 0);
 	action_set_add_op(s, OFX_OP_DEC_IP_TTL, 0, 0);
+	action_set_add_op(s, OFX_OP_SET_MPLS_TTL, s->set.mpls_ttl, 0);
 	action_set_add_op(s, OFX_OP_SET_IP_TTL, s->set.ip_ttl, 0);
 	action_set_add_fields(s);
 	output = s->set.output;

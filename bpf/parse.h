@@ -111,6 +111,28 @@ static __always_inline void parse_ipv4(ofx_ctx *ctx, struct ofx_state *s, __u32 
 	parse_l4(ctx, s, at + head, at + total);
 }
 
+static __always_inline int is_mpls(__be16 type)
+{
+	return type == bpf_htons(ETH_P_MPLS_UC) || type == bpf_htons(ETH_P_MPLS_MC);
+}
+
+/* The outermost label.  What is behind the stack has no type in the frame, so it is not parsed. */
+static __always_inline void parse_mpls(ofx_ctx *ctx, struct ofx_state *s, __u32 at)
+{
+	const pkt32 *entry = pkt_at(ctx, at, 4);
+	struct ofx_key *k = &s->key;
+	__u32 fields;
+
+	if (!entry || at != ETH_HLEN + 4 * s->off.vlans) /* in SNAP it is no label of ours */
+		return;
+	fields = bpf_ntohl(*entry);
+	k->mpls_label = bpf_htonl(fields >> 12);
+	k->mpls_tc = fields >> 9 & 7;
+	k->mpls_bos = fields >> 8 & 1;
+	k->shape |= OFX_SHAPE_MPLS;
+	s->off.mpls = at;
+}
+
 static __always_inline void parse_reset(struct ofx_state *s)
 {
 	__builtin_memset(&s->key.w[OFX_W_ETH_DST], 0, sizeof(s->key) - OFX_W_ETH_DST * 8);
@@ -149,6 +171,8 @@ __weak __noinline int parse_packet(ofx_ctx *ctx, struct ofx_state *s)
 		parse_ipv6(ctx, s, at);
 	else if (type == bpf_htons(ETH_P_ARP))
 		parse_arp(ctx, s, at);
+	else if (is_mpls(type))
+		parse_mpls(ctx, s, at);
 	return 0;
 }
 

@@ -251,6 +251,22 @@ static __always_inline int set_arp(ofx_ctx *ctx, const struct ofx_state *s)
 	return err;
 }
 
+#define MPLS_KEY_BITS bpf_cpu_to_be64(0x000fffff07010000ULL) /* of OFX_W_ADDR: label, TC, BoS */
+
+/* The outermost label stack entry. */
+static __always_inline int set_mpls(ofx_ctx *ctx, const struct ofx_state *s)
+{
+	const struct ofx_key *v = set_value(s), *m = set_mask(s);
+	__u32 value = bpf_ntohl(v->mpls_label) << 12 | v->mpls_tc << 9 | v->mpls_bos << 8;
+	__u32 mask = bpf_ntohl(m->mpls_label) << 12 | m->mpls_tc << 9 | m->mpls_bos << 8;
+	pkt32 *entry = pkt_at(ctx, s->off.mpls, 4);
+
+	if (!entry || s->set_mask[OFX_W_ADDR] & ~MPLS_KEY_BITS)
+		return -1;
+	*entry = MERGE(*entry, bpf_htonl(value), bpf_htonl(mask));
+	return 0;
+}
+
 #define OFX_W_BIT(word) (1U << (word))
 #define SET_L3_WORDS                                                                                                   \
 	(OFX_W_BIT(OFX_W_ADDR) | OFX_W_BIT(OFX_W_ADDR1) | OFX_W_BIT(OFX_W_ADDR2) | OFX_W_BIT(OFX_W_ADDR3) |            \
@@ -266,7 +282,11 @@ static __always_inline int set_l3(ofx_ctx *ctx, const struct ofx_state *s, struc
 		return set_ipv6(ctx, s, sums);
 	if (s->key.shape & OFX_SHAPE_ARP)
 		return set_arp(ctx, s);
-	if (!(s->key.shape & OFX_SHAPE_IPV4) || s->dirty & SET_L3_WORDS & ~OFX_W_BIT(OFX_W_ADDR))
+	if (s->dirty & SET_L3_WORDS & ~OFX_W_BIT(OFX_W_ADDR))
+		return -1;
+	if (s->key.shape & OFX_SHAPE_MPLS)
+		return set_mpls(ctx, s);
+	if (!(s->key.shape & OFX_SHAPE_IPV4))
 		return -1;
 	err = set_addr(ctx, s, s->off.l3 + offsetof(struct iphdr, saddr), OFX_W_ADDR, &sum);
 	sums->ip += sum;

@@ -9,6 +9,12 @@
 #include "bpf/pkt.h"
 #include "bpf/state.h"
 
+static __always_inline void ttl_put_ipv4(struct iphdr *ip, __u8 ttl)
+{
+	ip->check = csum_apply(ip->check, csum_diff16(bpf_htons(ip->ttl << 8), bpf_htons(ttl << 8)));
+	ip->ttl = ttl;
+}
+
 static __always_inline int ttl_write(ofx_ctx *ctx, const struct ofx_state *s, int dec, __u8 ttl)
 {
 	__u32 at = s->off.l3;
@@ -20,9 +26,7 @@ static __always_inline int ttl_write(ofx_ctx *ctx, const struct ofx_state *s, in
 			return -1;
 		if (dec && ip->ttl <= 1)
 			return 1;
-		ttl = dec ? ip->ttl - 1 : ttl;
-		ip->check = csum_apply(ip->check, csum_diff16(bpf_htons(ip->ttl << 8), bpf_htons(ttl << 8)));
-		ip->ttl = ttl;
+		ttl_put_ipv4(ip, dec ? ip->ttl - 1 : ttl);
 		return 0;
 	}
 	if (s->key.shape & OFX_SHAPE_IPV6) {

@@ -36,7 +36,7 @@ static __always_inline int op_needs_frame(const struct ofx_state *s, __u8 code)
 	const __u32 outputs = 1u << OFX_OP_OUTPUT | 1u << OFX_OP_IN_PORT | 1u << OFX_OP_FLOOD |
 			      1u << OFX_OP_CONTROLLER | 1u << OFX_OP_TABLE | 1u << OFX_OP_RESUME;
 
-	if (code == OFX_OP_DEC_IP_TTL)
+	if (code == OFX_OP_DEC_IP_TTL || code == OFX_OP_DEC_MPLS_TTL)
 		return s->config & OFX_CONFIG_INVALID_TTL;
 	return outputs >> (code & 31) & 1;
 }

@@ -20,6 +20,8 @@ static __always_inline void vlan_shift(struct ofx_offsets *off, int n)
 		off->l3 += n;
 	if (off->l4)
 		off->l4 += n;
+	if (off->mpls)
+		off->mpls += n;
 	if (off->nd_ll)
 		off->nd_ll += n;
 	if (off->proto)

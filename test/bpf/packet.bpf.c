@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Runs the packet functions of bpf/ one by one: parse, then the job's steps, then parse again. */
+#include "bpf/mpls.h"
 #include "bpf/parse.h"
 #include "bpf/set_field.h"
 #include "bpf/ttl.h"
@@ -36,6 +37,18 @@ static __always_inline int run_step(struct xdp_md *ctx, struct ofx_state *s, str
 		return ttl_set(ctx, s, step->arg);
 	case STEP_DEC:
 		return ttl_dec(ctx, s);
+	case STEP_MPLS_PUSH:
+		return mpls_push(ctx, s, step->arg);
+	case STEP_MPLS_POP:
+		return mpls_pop(ctx, s, step->arg);
+	case STEP_MPLS_TTL:
+		return mpls_ttl_set(ctx, s, step->arg);
+	case STEP_MPLS_DEC:
+		return mpls_ttl_dec(ctx, s);
+	case STEP_COPY_OUT:
+		return ttl_copy_out(ctx, s);
+	case STEP_COPY_IN:
+		return ttl_copy_in(ctx, s);
 	}
 	return 0;
 }

@@ -14,6 +14,12 @@ enum step_code {
 	STEP_POP,
 	STEP_TTL, /* arg */
 	STEP_DEC,
+	STEP_MPLS_PUSH, /* arg: Ethernet type */
+	STEP_MPLS_POP,	/* arg: Ethernet type */
+	STEP_MPLS_TTL,	/* arg */
+	STEP_MPLS_DEC,
+	STEP_COPY_OUT,
+	STEP_COPY_IN,
 };
 
 struct step {

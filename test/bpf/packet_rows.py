@@ -2,8 +2,8 @@
 """Rows for test_packet.c: frames, what is done to them, what must come out.  Scapy makes the bytes and checksums.
 
 One row a line, fields separated by tabs:  name, steps, results, frame in, frame out, key (or `-`: not compared).
-Steps are joined by `;`: set=FIELD:VALUE[/MASK],…  push=TPID  pop  ttl=N  dec; the result of each in order.  Values are
-OXM payloads in hex.  The key lists the fields that are not zero, and `shape`.
+Steps are joined by `;`: set=FIELD:VALUE[/MASK],…  push=TPID  pop  ttl=N  dec  mpush=TYPE  mpop=TYPE  mttl=N  mdec
+copyout  copyin; the result of each in order.  Values are OXM payloads in hex.  The key lists the fields that are not zero, and `shape`.
 """
 import logging
 import os
@@ -22,7 +22,7 @@ from scapy.layers.l2 import ARP, LLC, SNAP, Dot1AD, Dot1Q, Dot3, Ether  # noqa: 
 from scapy.layers.sctp import SCTP, SCTPChunkData  # noqa: E402
 from scapy.packet import Raw  # noqa: E402
 
-VLAN, VLAN2, IPV4, IPV6, ARPS, L4, FRAG, LATER, ND, ROUTED = (1 << i for i in range(10))
+VLAN, VLAN2, IPV4, IPV6, ARPS, L4, FRAG, LATER, ND, ROUTED, MPLS = (1 << i for i in range(11))
 NONEXT, XESP, AUTH, DEST, XFRAG, ROUTER, HOP, UNREP, UNSEQ = (1 << i for i in range(9))
 
 random.seed(1305)
@@ -74,6 +74,29 @@ def parsed(name, frame, shape, **fields):
 
 def ext(shape, exthdr, **more):
     return dict(IN6, shape=shape, ipv6_exthdr='%04x' % exthdr, **more)
+
+
+def label(number=100, tc=3, bos=1, ttl=64):
+    return Raw(struct.pack('!I', number << 12 | tc << 9 | bos << 8 | ttl))
+
+
+def typed(ethertype):
+    return Ether(dst=DST, src=SRC, type=ethertype)
+
+
+def parse_mpls_rows():
+    key = dict(eth_type='8847', mpls_label='00000064', mpls_tc='03', mpls_bos='01')
+    parsed('a label', typed(0x8847) / label() / ip4 / tcp, MPLS, **key)
+    parsed('a multicast label', typed(0x8848) / label() / ip6 / tcp, MPLS, **dict(key, eth_type='8848'))
+    parsed('two labels', typed(0x8847) / label(0xfffff, 7, 0, 9) / label() / ip4, MPLS, eth_type='8847', mpls_label='000fffff',
+           mpls_tc='07')
+    parsed('a label and nothing else', typed(0x8847) / label(), MPLS, **key)
+    parsed('a tagged label', eth / Dot1Q(vlan=10, type=0x8847) / label() / ip4, VLAN | MPLS, vlan_vid='100a', **key)
+    parsed('a double tagged label', eth / Dot1AD(vlan=10) / Dot1Q(vlan=5, type=0x8847) / label() / ip4, VLAN | VLAN2 | MPLS,
+           vlan_vid='100a', **key)
+    parsed('a label cut', typed(0x8847) / bytes(3), 0, eth_type='8847')
+    parsed('a label in SNAP', bytes(Dot3(dst=DST, src=SRC) / LLC(dsap=0xaa, ssap=0xaa, ctrl=3) /
+                                    SNAP(OUI=0, code=0x8847) / label() / ip4), 0, eth_type='8847')
 
 
 def parse_rows():
@@ -449,9 +472,98 @@ def ttl_rows():
          eth / Dot1Q(vlan=1) / IP(src=A4, dst=B4, tos=0x06, ttl=63, id=77) / tcp)
 
 
+# --- MPLS: scapy's frames around labels put together by hand ---
+
+def mpls_push_rows():
+    v4, v6 = ip4 / tcp / PAYLOAD, ip6 / udp / PAYLOAD
+    low = dict(number=0, tc=0)
+    for name, pkt, ttl in (('IPv4', v4, 64), ('IPv6', v6, 64), ('ARP', ARP(op=1), 0), ('IPv4, TTL 255', IP(ttl=255) / udp, 255)):
+        emit('push a label, ' + name, eth / pkt, ['mpush=8847'], [0], typed(0x8847) / label(ttl=ttl, **low) / pkt)
+        emit('push a label onto a label, ' + name, typed(0x8848) / label() / pkt, ['mpush=8847'], [0],
+             typed(0x8847) / label(bos=0) / label() / pkt)
+        emit('push a label before a tag, ' + name, eth / Dot1Q(vlan=7, prio=6) / pkt, ['mpush=8847'], [0],
+             typed(0x8847) / label(ttl=ttl, **low) / bytes(eth / Dot1Q(vlan=7, prio=6) / pkt)[14:])
+    emit('push two labels, set them', eth / v4, ['mpush=8847', 'set=mpls_label:00000007', 'mpush=8848',
+         'set=mpls_label:000fffff,mpls_tc:05'], [0] * 4, typed(0x8848) / label(0xfffff, 5, 0) / label(7, 0) / v4)
+    emit('push a label, then a tag', eth / v4, ['mpush=8847', 'push=8100', 'set=vlan_vid:1064,mpls_label:00000009'], [0] * 3,
+         eth / Dot1Q(vlan=100, type=0x8847) / label(9, 0) / v4)
+    emit('push a label before a tagged label', eth / Dot1Q(vlan=7, type=0x8847) / label(bos=0) / label() / v4,
+         ['mpush=8847'], [0], typed(0x8847) / label() / b'\0\7\x88\x47' / label(bos=0) / label() / v4)
+    emit('push a label onto an Ethernet header only', bytes(eth)[:12] + b'\x12\x34', ['mpush=8847'], [0],
+         typed(0x8847) / label(ttl=0, **low))
+    emit('no label onto 802.3', Dot3(dst=DST, src=SRC) / LLC(dsap=0x42, ssap=0x42, ctrl=3) / PAYLOAD, ['mpush=8847'], [-1])
+
+
+def mpls_pop_rows():
+    tags = {'': b'', 'a tag, ': b'\x81\0\x60\7', 'two tags, ': b'\x88\xa8\0\x09\x81\0\x60\7'}
+    for pkt, ethertype in ((ip4 / tcp / PAYLOAD, 0x800), (ip6 / ns, 0x86dd), (ARP(op=1), 0x806)):
+        for name, tag in tags.items():
+            head, kind = bytes(eth)[:12] + tag, struct.pack('!H', ethertype)
+            emit('pop, %s%04x' % (name, ethertype), head + b'\x88\x47' + bytes(label()) + bytes(pkt), ['mpop=%04x' % ethertype],
+                 [0], head + kind + bytes(pkt))
+            emit('pop of two, %s%04x' % (name, ethertype), head + b'\x88\x47' + bytes(label(bos=0) / label()) + bytes(pkt),
+                 ['mpop=8848', 'mpop=%04x' % ethertype], [0, 0], head + kind + bytes(pkt))
+        emit('no label to pop, %04x' % ethertype, eth / pkt, ['mpop=%04x' % ethertype], [-1])
+        tagged = eth / Dot1Q(vlan=7, prio=6) / pkt
+        emit('push and pop, %04x' % ethertype, tagged, ['mpush=8847', 'mpop=8100', 'pop'], [0] * 3, eth / pkt)
+    other = IP(src=A4, dst='9.8.7.6', tos=0x4a, ttl=63, id=77) / TCP(sport=1000, dport=5555, flags='SA') / PAYLOAD
+    emit('pop, set below', typed(0x8847) / label() / ip4 / tcp / PAYLOAD, ['mpop=0800', 'set=ipv4_dst:09080706,tcp_dst:15b3', 'dec'],
+         [0] * 3, eth / other)
+    emit('pop what is no IPv4', typed(0x8847) / label() / ip6, ['mpop=0800', 'set=ipv4_dst:09080706', 'dec'], [0, -1, -1],
+         bytes(eth)[:12] + b'\x08\0' + bytes(ip6))
+    emit('pop the last byte', typed(0x8847) / label(), ['mpop=1234'], [0], bytes(eth)[:12] + b'\x12\x34')
+
+
+def mpls_set_rows():
+    for head, name in ((typed(0x8847), 'a label'), (eth / Dot1Q(vlan=7, type=0x8847), 'a tagged label')):
+        pkt = head / label() / ip4 / tcp
+        for step, changed in (('mpls_label:000abcde', dict(number=0xabcde)), ('mpls_tc:06', dict(tc=6)),
+                              ('mpls_bos:00', dict(bos=0)), ('mpls_bos:01', {}),
+                              ('mpls_label:00000000,mpls_tc:00,mpls_bos:00', dict(number=0, tc=0, bos=0))):
+            emit('set %s in %s' % (step, name), pkt, ['set=' + step], [0], head / label(**changed) / ip4 / tcp)
+    pkt = typed(0x8847) / label() / ip4 / tcp
+    for step in ('ipv4_src:01020304', 'ipv4_dst:01020304', 'arp_sha:010203040506', 'ip_dscp:01', 'tcp_src:0001', 'ipv6_flabel:00000001'):
+        emit('no %s behind a label' % step, pkt, ['set=' + step], [-1])
+    emit('set eth_dst before a label', pkt, ['set=eth_dst:' + mac(SRC)], [0], Ether(dst=SRC, src=SRC, type=0x8847) / label() / ip4 / tcp)
+
+
+def mpls_ttl_rows():
+    for head, name in ((typed(0x8847), ''), (eth / Dot1Q(vlan=7, type=0x8847), ', tagged')):
+        for pkt in (ip4 / tcp, ip6 / tcp):
+            emit('set MPLS TTL' + name, head / label() / pkt, ['mttl=200'], [0], head / label(ttl=200) / pkt)
+            emit('dec MPLS TTL' + name, head / label() / pkt, ['mdec'], [0], head / label(ttl=63) / pkt)
+        for ttl in (0, 1):
+            emit('dec MPLS TTL %d%s' % (ttl, name), head / label(ttl=ttl) / ip4 / tcp, ['mdec'], [1])
+        emit('dec MPLS TTL 2' + name, head / label(ttl=2) / ip4, ['mdec', 'mdec'], [0, 1], head / label(ttl=1) / ip4)
+        v4, v6 = IP(src=A4, dst=B4, ttl=9) / udp, IPv6(src=A6, dst=B6, hlim=9) / udp
+        new4, new6 = IP(src=A4, dst=B4, ttl=77) / udp, IPv6(src=A6, dst=B6, hlim=77) / udp
+        for pkt, new in ((v4, new4), (v6, new6)):
+            emit('copy TTL out, IP to label' + name, head / label() / pkt, ['copyout'], [0], head / label(ttl=9) / pkt)
+            emit('copy TTL in, label to IP' + name, head / label(ttl=77) / pkt, ['copyin'], [0], head / label(ttl=77) / new)
+        two = head / label(bos=0, ttl=77) / label(ttl=5) / v4
+        emit('copy TTL out, label to label' + name, two, ['copyout'], [0], head / label(bos=0, ttl=5) / label(ttl=5) / v4)
+        emit('copy TTL in, label to label' + name, two, ['copyin'], [0], head / label(bos=0, ttl=77) / label(ttl=77) / v4)
+        emit('no TTL in ARP' + name, head / label() / ARP(), ['copyout', 'copyin'], [-1, -1])
+        emit('no TTL behind the stack' + name, head / label(bos=0), ['copyout', 'copyin'], [-1, -1])
+    for outer, new in ((IP(src=A4, dst=B4, ttl=9), IP(src=A4, dst=B4, ttl=3)),
+                       (IPv6(src=A6, dst=B6, hlim=9), IPv6(src=A6, dst=B6, hlim=3))):
+        for inner, changed in ((IP(src=A4, dst=B4, ttl=3) / udp, IP(src=A4, dst=B4, ttl=9) / udp),
+                               (IPv6(src=A6, dst=B6, hlim=3) / udp, IPv6(src=A6, dst=B6, hlim=9) / udp)):
+            emit('copy TTL out, IP to IP', eth / outer / inner, ['copyout'], [0], eth / new / inner)
+            emit('copy TTL in, IP to IP', eth / outer / inner, ['copyin'], [0], eth / outer / changed)
+        emit('no inner IP header', eth / outer / udp, ['copyout', 'copyin'], [-1, -1])
+    emit('no label', eth / ip4 / tcp, ['mttl=7', 'mdec'], [-1, -1])
+    emit('no TTL at all', eth / ARP(), ['copyout', 'copyin'], [-1, -1])
+
+
 parse_rows()
+parse_mpls_rows()
 all_set_rows()
 fragment_rows()
 odd_set_rows()
 tag_rows()
 ttl_rows()
+mpls_push_rows()
+mpls_pop_rows()
+mpls_set_rows()
+mpls_ttl_rows()

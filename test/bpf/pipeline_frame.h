@@ -83,6 +83,17 @@ static inline struct frame tagged(struct frame f, uint16_t tci)
 	return f;
 }
 
+/* The frame with a label before all else; its Ethernet type goes. */
+static inline struct frame labelled(struct frame f, uint32_t entry)
+{
+	memmove(f.b + 18, f.b + 14, f.len - 14);
+	memcpy(f.b + 12, "\x88\x47", 2);
+	entry = htonl(entry);
+	memcpy(f.b + 14, &entry, 4);
+	f.len += 4;
+	return f;
+}
+
 static inline struct frame to_mac(struct frame f, uint8_t last)
 {
 	f.b[5] = last;
@@ -104,6 +115,12 @@ static inline struct ofx_op op(uint8_t code, uint8_t a, uint16_t b, uint32_t arg
 #define PUSH op(OFX_OP_PUSH_VLAN, 0, 0x8100, 0)
 #define POP op(OFX_OP_POP_VLAN, 0, 0, 0)
 #define DEC_TTL op(OFX_OP_DEC_IP_TTL, 0, 0, 0)
+#define PUSH_MPLS op(OFX_OP_PUSH_MPLS, 0, 0x8847, 0)
+#define POP_MPLS op(OFX_OP_POP_MPLS, 0, 0x0800, 0)
+#define SET_MPLS_TTL(TTL) op(OFX_OP_SET_MPLS_TTL, TTL, 0, 0)
+#define DEC_MPLS_TTL op(OFX_OP_DEC_MPLS_TTL, 0, 0, 0)
+#define COPY_TTL_OUT op(OFX_OP_COPY_TTL_OUT, 0, 0, 0)
+#define COPY_TTL_IN op(OFX_OP_COPY_TTL_IN, 0, 0, 0)
 
 static inline struct ofx_op set_field(size_t offset, const void *bytes, size_t n)
 {
@@ -117,6 +134,16 @@ static inline struct ofx_op set_field(size_t offset, const void *bytes, size_t n
 static inline struct ofx_op set_mac(uint8_t last)
 {
 	return set_field(offsetof(struct ofx_key, eth_dst), (uint8_t[6]){2, 0, 0, 0, 0, last}, 6);
+}
+
+static inline struct ofx_op set_label(uint32_t label)
+{
+	struct ofx_op o;
+
+	label = htonl(label);
+	o = set_field(offsetof(struct ofx_key, mpls_label), &label, 4);
+	o.mask &= ~(uint64_t)htonl(0xfff00000);
+	return o;
 }
 
 static inline struct ofx_op set_vid(uint16_t vid)

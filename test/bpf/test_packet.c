@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The packet functions of bpf/ (parse, commit_sets, VLAN, TTL) on single frames, byte for byte.  Each line that
+ * The packet functions of bpf/ (parse, commit_sets, VLAN, MPLS, TTL) on single frames, byte for byte.  Each line that
  * packet_rows.py prints is one case: it says what is in a line.
  */
 #include <arpa/inet.h>
@@ -97,11 +97,29 @@ static void add_set(struct step *step, const char *text)
 		mask[0] = 3;
 	if (f == OFX_F_IPV6_FLABEL)
 		memcpy(mask, "\0\x0f\xff\xff", 4);
+	if (f == OFX_F_MPLS_LABEL)
+		memcpy(mask, "\0\x0f\xff\xff", 4);
+	if (f == OFX_F_MPLS_TC)
+		mask[0] = 7;
+	if (f == OFX_F_MPLS_BOS)
+		mask[0] = 1;
 	if (slash)
 		unhex(slash + 1, mask, 16);
 	for (unsigned int w = offset / 8; w <= (offset + fields[f].bytes - 1) / 8; w++)
 		step->dirty |= 1U << w;
 }
+
+/* Steps with an argument, NAME=ARG, and without. */
+static const struct {
+	const char *name;
+	enum step_code code;
+	int base;
+} steps_by_name[] = {
+	{"push=", STEP_PUSH, 16},     {"ttl=", STEP_TTL, 10},	    {"mpush=", STEP_MPLS_PUSH, 16},
+	{"mpop=", STEP_MPLS_POP, 16}, {"mttl=", STEP_MPLS_TTL, 10}, {"pop", STEP_POP, 0},
+	{"dec", STEP_DEC, 0},	      {"mdec", STEP_MPLS_DEC, 0},   {"copyout", STEP_COPY_OUT, 0},
+	{"copyin", STEP_COPY_IN, 0},
+};
 
 static void add_step(struct row *row, struct step *step, char *text)
 {
@@ -112,16 +130,18 @@ static void add_step(struct row *row, struct step *step, char *text)
 		row->structure |= strstr(text, "eth_type") || strstr(text, "ip_proto") || strstr(text, "icmpv6_type");
 		for (char *t = strtok_r(text + 4, ",", &rest); t; t = strtok_r(NULL, ",", &rest))
 			add_set(step, t);
-	} else if (!strncmp(text, "push=", 5)) {
-		step->code = STEP_PUSH;
-		step->arg = strtoul(text + 5, NULL, 16);
-	} else if (!strncmp(text, "ttl=", 4)) {
-		step->code = STEP_TTL;
-		step->arg = strtoul(text + 4, NULL, 10);
-	} else {
-		step->code = !strcmp(text, "pop") ? STEP_POP : !strcmp(text, "dec") ? STEP_DEC : STEP_NONE;
-		assert_int_not_equal(step->code, STEP_NONE);
+		return;
 	}
+	for (size_t i = 0; i < sizeof(steps_by_name) / sizeof(steps_by_name[0]); i++) {
+		size_t len = strlen(steps_by_name[i].name);
+		int base = steps_by_name[i].base;
+
+		if (base ? strncmp(text, steps_by_name[i].name, len) : strcmp(text, steps_by_name[i].name))
+			continue;
+		step->code = steps_by_name[i].code;
+		step->arg = base ? strtoul(text + len, NULL, base) : 0;
+	}
+	assert_int_not_equal(step->code, STEP_NONE);
 }
 
 static void make_job(struct row *row, struct job *job)
@@ -218,7 +238,7 @@ static void test_row(void **arg)
 	if (opts.data_size_out != len || memcmp(out, want, len))
 		fail_row(row, "frame differs", out, opts.data_size_out);
 	/* Without l3, a pop may uncover headers that parse did not see before. */
-	if (!row->structure && job.off.l3 && memcmp(&job.off, &job.off_again, sizeof(job.off)))
+	if (!row->structure && (job.off.l3 || job.off.mpls) && memcmp(&job.off, &job.off_again, sizeof(job.off)))
 		fail_row(row, "offsets differ from those parsed again", (uint8_t *)&job.off, 2 * sizeof(job.off));
 }
 

@@ -239,6 +239,88 @@ static void test_ttl(void **state)
 	expect_no_more();
 }
 
+/* --- MPLS --- */
+
+#define LABEL(NUMBER, BOS, TTL) ((NUMBER) << 12 | (BOS) << 8 | (TTL))
+
+static void test_mpls_list(void **state)
+{
+	struct frame in = labelled(plain, LABEL(5, 1, 9));
+
+	apply(OPS(PUSH_MPLS, set_label(7), OUTPUT(2), PUSH_MPLS, set_label(8), DEC_MPLS_TTL, OUTPUT(3), COPY_TTL_IN,
+		  OUTPUT(2), POP_MPLS));
+	send_frame(host[1], &plain);
+	expect(2, labelled(plain, LABEL(7, 1, 64)));
+	expect(3, labelled(labelled(plain, LABEL(7, 1, 64)), LABEL(8, 0, 63)));
+	expect(2, labelled(labelled(plain, LABEL(7, 1, 63)), LABEL(8, 0, 63)));
+	expect_no_more();
+	/* what is uncovered can be changed at once, before and behind a copy */
+	apply(OPS(COPY_TTL_IN, POP_MPLS, DEC_TTL, OUTPUT(2), DEC_TTL, PUSH, OUTPUT(3)));
+	send_frame(host[1], &in);
+	expect(2, udp_frame(8, 60));
+	expect(3, tagged(udp_frame(7, 60), 0));
+	expect_no_more();
+}
+
+static void test_mpls_action_set(void **state)
+{
+	struct frame in = labelled(plain, LABEL(5, 1, 9));
+
+	/* written in the wrong order; §5.10: copy in, pop, push MPLS, push VLAN, copy out, dec, set */
+	flow(1, 0, OFX_NO_TABLE, 0, NO_OPS,
+	     OPS(OUTPUT(2), set_label(6), DEC_MPLS_TTL, COPY_TTL_OUT, PUSH_MPLS, POP_MPLS, COPY_TTL_IN, set_mac(3)));
+	match_all(0, 1);
+	send_frame(host[1], &in);
+	expect(2, to_mac(labelled(udp_frame(9, 60), LABEL(6, 1, 8)), 3));
+	flow(1, 0, OFX_NO_TABLE, 0, NO_OPS, OPS(SET_MPLS_TTL(3), PUSH, set_vid(4), PUSH_MPLS, DEC_MPLS_TTL, OUTPUT(2)));
+	send_frame(host[1], &plain);
+	in = labelled(plain, LABEL(0, 1, 3));
+	expect(2, tagged(in, 4));
+	expect_no_more();
+}
+
+static void test_mpls_resume(void **state)
+{
+	struct frame in = labelled(plain, LABEL(5, 1, 9));
+	struct ofx_counter before = flow_count(2);
+	uint64_t miss = drop_count(OFX_DROP_NO_MATCH);
+
+	flow(1, 0, 1, OFX_FLOW_REPARSE, OPS(POP_MPLS), OPS(OUTPUT(3)));
+	flow(2, 1, OFX_NO_TABLE, 0, OPS(DEC_TTL), NO_OPS);
+	match_all(0, 1);
+	match_ipv4(1, 2);
+	send_frame(host[1], &in);
+	expect(3, udp_frame(63, 60));
+	in.b[18] = 0x65; /* IP version 6: nothing below is parsed, but the type is what the pop said */
+	send_frame(host[1], &in);
+	expect_no_more();
+	assert_int_equal(flow_count(2).packets - before.packets, 2);
+	flow(1, 0, 1, OFX_FLOW_REPARSE, OPS(PUSH_MPLS), OPS(OUTPUT(3)));
+	send_frame(host[1], &plain);
+	expect_drops(OFX_DROP_NO_MATCH, miss, 1);
+	expect_no_more();
+}
+
+static void test_mpls_ttl_invalid(void **state)
+{
+	struct frame in = labelled(plain, LABEL(5, 1, 1));
+	uint64_t invalid = drop_count(OFX_DROP_TTL_INVALID), punt = drop_count(OFX_DROP_PUNT_NO_DAEMON);
+	uint64_t failed = drop_count(OFX_DROP_ACTION_FAILED), on = OFX_CONFIG_INVALID_TTL;
+	uint32_t zero = 0;
+
+	apply(OPS(DEC_MPLS_TTL, OUTPUT(2)));
+	send_frame(host[1], &in);
+	expect_drops(OFX_DROP_TTL_INVALID, invalid, 1);
+	send_frame(host[1], &plain);
+	expect_drops(OFX_DROP_ACTION_FAILED, failed, 1);
+	put(skel->maps.config, &zero, &on);
+	apply(OPS(OUTPUT(2), DEC_MPLS_TTL));
+	send_frame(host[1], &in);
+	expect(2, in);
+	expect_drops(OFX_DROP_PUNT_NO_DAEMON, punt, 1);
+	expect_no_more();
+}
+
 #define T(F) cmocka_unit_test_setup(F, fresh)
 
 int main(void)
@@ -258,6 +340,10 @@ int main(void)
 		T(test_miss),
 		T(test_counts_behind_the_last_output),
 		T(test_ttl),
+		T(test_mpls_list),
+		T(test_mpls_action_set),
+		T(test_mpls_resume),
+		T(test_mpls_ttl_invalid),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -388,6 +388,38 @@ static void test_set_field(void **state)
 	assert_int_equal(be64toh(ops[1].value), 1);
 }
 
+static void test_mpls(void **state)
+{
+	struct of_action label = {.type = OF_ACT_SET_FIELD, .set.field = OFX_F_MPLS_LABEL, .set.value = {0, 1, 2, 3}};
+	struct of_action bos = {.type = OF_ACT_SET_FIELD, .set.field = OFX_F_MPLS_BOS, .set.value = {1}};
+	struct of_action both[] = {label, bos};
+	const struct of_actions merged = {.n = 2, .v = both};
+	const struct {
+		struct of_action action;
+		struct ofx_op op;
+	} rows[] = {
+		{{.type = OF_ACT_PUSH_MPLS, .ethertype = 0x8848}, {.code = OFX_OP_PUSH_MPLS, .b = 0x8848}},
+		{{.type = OF_ACT_POP_MPLS, .ethertype = 0x0800}, {.code = OFX_OP_POP_MPLS, .b = 0x0800}},
+		{{.type = OF_ACT_SET_MPLS_TTL, .ttl = 9}, {.code = OFX_OP_SET_MPLS_TTL, .a = 9}},
+		{{.type = OF_ACT_DEC_MPLS_TTL}, {.code = OFX_OP_DEC_MPLS_TTL}},
+		{{.type = OF_ACT_COPY_TTL_OUT}, {.code = OFX_OP_COPY_TTL_OUT}},
+		{{.type = OF_ACT_COPY_TTL_IN}, {.code = OFX_OP_COPY_TTL_IN}},
+	};
+	struct ofx_op ops[OFX_FLOW_OPS];
+	size_t n = 0;
+
+	assert_int_equal(action_compile(&merged, 0, false, ops, &n, OFX_FLOW_OPS), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(ops[0].a, OFX_W_ADDR);
+	assert_int_equal(be64toh(ops[0].value), 0x0001020300010000);
+	assert_int_equal(be64toh(ops[0].mask), 0x000fffff00010000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(compile_one(rows[i].action, ops, &n), 0);
+		assert_int_equal(n, 1);
+		assert_memory_equal(&ops[0], &rows[i].op, sizeof(ops[0]));
+	}
+}
+
 static void test_bad_actions(void **state)
 {
 	const struct {
@@ -400,11 +432,12 @@ static void test_bad_actions(void **state)
 		{{.type = OF_ACT_OUTPUT, .output.port = 0}, OFPBAC_BAD_OUT_PORT},
 		{{.type = OF_ACT_OUTPUT, .output.port = OFX_PORTS}, OFPBAC_BAD_OUT_PORT},
 		{{.type = OF_ACT_PUSH_VLAN, .ethertype = 0x0800}, OFPBAC_BAD_ARGUMENT},
-		{{.type = OF_ACT_SET_FIELD, .set.field = OFX_F_MPLS_LABEL}, OFPBAC_BAD_SET_TYPE},
+		{{.type = OF_ACT_SET_FIELD, .set.field = OFX_F_PBB_ISID}, OFPBAC_BAD_SET_TYPE},
 		{{.type = OF_ACT_SET_FIELD, .set.field = OFX_F_IN_PORT}, OFPBAC_BAD_SET_TYPE},
 		{{.type = OF_ACT_GROUP}, OFPBAC_BAD_OUT_GROUP},
 		{{.type = OF_ACT_SET_QUEUE}, OFPBAC_BAD_QUEUE},
-		{{.type = OF_ACT_PUSH_MPLS}, OFPBAC_BAD_TYPE},
+		{{.type = OF_ACT_PUSH_MPLS, .ethertype = 0x0800}, OFPBAC_BAD_ARGUMENT},
+		{{.type = OF_ACT_PUSH_PBB}, OFPBAC_BAD_TYPE},
 	};
 	struct of_action many[OFX_FLOW_OPS + 1];
 	const struct of_actions too_many = {.n = OFX_FLOW_OPS + 1, .v = many};
@@ -423,7 +456,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set_field), cmocka_unit_test(test_bad_actions), cmocka_unit_test(test_random),
 		cmocka_unit_test(test_full),	  cmocka_unit_test(test_map_refuses), cmocka_unit_test(test_many_masks),
-		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_program),
+		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_mpls),	      cmocka_unit_test(test_program),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include "test/fuzz/shim/ctx.h"
 /* BPF reads packets unaligned, as x86 and arm64 do. */
 #pragma clang attribute push(__attribute__((no_sanitize("alignment"))), apply_to = function)
+#include "bpf/mpls.h"
 #include "bpf/parse.h"
 #include "bpf/set_field.h"
 #include "bpf/ttl.h"
@@ -17,6 +18,8 @@
 #define DO_TTL 8
 #define DO_DEC 16
 #define DO_PUSH_POP 32
+#define DO_MPLS 64
+#define DO_COPY_TTL 128
 
 #define MAX_FRAME 9216
 
@@ -46,6 +49,8 @@ static void check_offsets(const struct ofx_state *s, size_t len)
 	check(!(shape & (OFX_SHAPE_IPV4 | OFX_SHAPE_IPV6)) == !off->proto);
 	check(!off->proto || (off->proto > off->l3 && off->proto < len));
 	check(!off->nd_ll || (off->nd_ll >= off->l4 + 26 && off->nd_ll + 6U <= len));
+	check(!(shape & OFX_SHAPE_MPLS) == !off->mpls);
+	check(!off->mpls || (off->mpls == 14 + 4 * off->vlans && off->mpls + 4U <= len && !off->l3));
 	check(off->vlans == (shape & OFX_SHAPE_VLAN2 ? 2 : shape & OFX_SHAPE_VLAN ? 1 : 0));
 }
 
@@ -81,6 +86,11 @@ static void check_fields(const struct ofx_state *s, const unsigned char *frame)
 		check(equal(k->ipv6_src, l3 + 8, 32));
 	if (k->shape & OFX_SHAPE_ARP)
 		check(equal(k->arp_sha, l3 + 8, 6) && equal(k->arp_tha, l3 + 18, 6) && equal(&k->arp_op, l3 + 6, 2));
+	if (off->mpls) {
+		check(equal(&k->eth_type, frame + off->mpls - 2, 2) && !(k->mpls_tc & ~7) && !(k->mpls_bos & ~1));
+		check((bpf_ntohl(k->mpls_label) << 4 | k->mpls_tc << 1 | k->mpls_bos) ==
+		      (unsigned int)(frame[off->mpls] << 16 | frame[off->mpls + 1] << 8 | frame[off->mpls + 2]));
+	}
 	if (off->proto)
 		check(k->ip_proto == frame[off->proto]);
 	if (off->l4)
@@ -114,6 +124,44 @@ static void push_pop(ofx_ctx *ctx, struct ofx_state *s)
 	check(ctx->len == len && equal(copy, ctx->data, len) && equal(&off, &s->off, sizeof(off)));
 }
 
+/* A push and a pop leave the frame as it was; one pop more takes just the label. */
+static void mpls(ofx_ctx *ctx, struct ofx_state *s, unsigned char steps)
+{
+	unsigned int type = ctx->data[12] << 8 | ctx->data[13];
+	unsigned char copy[MAX_FRAME];
+	size_t len = ctx->len;
+	struct ofx_offsets off;
+
+	parse_packet(ctx, s); /* steps before may have changed the frame's structure */
+	off = s->off;
+	memcpy(copy, ctx->data, len);
+	if (type >= 0x600) {
+		check(!mpls_push(ctx, s, 0x8847) && s->off.mpls == 14 && ctx->len == len + 4);
+		check(!mpls_pop(ctx, s, type));
+		check(ctx->len == len && equal(copy, ctx->data, len) && equal(&off, &s->off, sizeof(off)));
+	} else {
+		check(mpls_push(ctx, s, 0x8847) == -1);
+	}
+	check(!off.mpls == (mpls_ttl_set(ctx, s, steps) == -1));
+	if (mpls_pop(ctx, s, 0x0800))
+		return;
+	check(ctx->len == len - 4 && equal(copy, ctx->data, off.mpls - 2));
+	check(equal(copy + off.mpls + 4, ctx->data + off.mpls, ctx->len - off.mpls));
+}
+
+/* What was copied out can be copied in again; an outermost label stays as it is then (a checksum ffff becomes 0). */
+static void copy_ttl(ofx_ctx *ctx, struct ofx_state *s)
+{
+	unsigned char copy[4];
+
+	if (ttl_copy_out(ctx, s)) {
+		check(ttl_copy_in(ctx, s) == -1);
+		return;
+	}
+	memcpy(copy, ctx->data + s->off.mpls, sizeof(copy));
+	check(!ttl_copy_in(ctx, s) && equal(copy, ctx->data + s->off.mpls, sizeof(copy)));
+}
+
 static void run_steps(ofx_ctx *ctx, struct ofx_state *s, unsigned char steps)
 {
 	if (steps & DO_PUSH_POP)
@@ -124,10 +172,16 @@ static void run_steps(ofx_ctx *ctx, struct ofx_state *s, unsigned char steps)
 		set_all(ctx, s, steps);
 	if (steps & DO_POP)
 		vlan_pop(ctx, s);
+	if (steps & DO_COPY_TTL)
+		copy_ttl(ctx, s);
+	if (steps & DO_MPLS)
+		mpls(ctx, s, steps);
 	if (steps & DO_TTL)
 		ttl_set(ctx, s, steps);
-	if (steps & DO_DEC)
+	if (steps & DO_DEC) {
 		ttl_dec(ctx, s);
+		mpls_ttl_dec(ctx, s);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)

@@ -7,7 +7,7 @@
 
 #define BAD(code) OFPBAC_##code
 #define NO_ERROR -1
-enum { ANY, UNTAGGED, TAGGED, VID_BITS, IPV4, IPV6, ARP, TCP, ICMP6, ND_SOL, ND_ADV };
+enum { ANY, UNTAGGED, TAGGED, VID_BITS, IPV4, IPV6, ARP, TCP, ICMP6, ND_SOL, ND_ADV, MPLS };
 
 static void set16(struct of_match *m, enum ofx_field f, uint16_t v)
 {
@@ -33,6 +33,9 @@ static struct of_match match_of(int what)
 		break;
 	case ARP:
 		set16(&m, OFX_F_ETH_TYPE, 0x0806);
+		break;
+	case MPLS:
+		set16(&m, OFX_F_ETH_TYPE, 0x8848);
 		break;
 	case IPV4:
 		set16(&m, OFX_F_ETH_TYPE, 0x0800);
@@ -63,8 +66,14 @@ struct row {
 
 #define SET_VID SET_FIELD(VLAN_VID, 0x10, 7)
 #define SET_PCP SET_FIELD(VLAN_PCP, 3)
+#define SET_LABEL SET_FIELD(MPLS_LABEL, 0, 0, 0, 7)
+#define SET_IPV4 SET_FIELD(IPV4_SRC, 1)
 
 /* clang-format off */
+#define ACTION(t) { .type = OF_ACT_##t }
+#define PUSH_MPLS { .type = OF_ACT_PUSH_MPLS, .ethertype = 0x8847 }
+#define POP_MPLS(t) { .type = OF_ACT_POP_MPLS, .ethertype = t }
+
 static void run_rows(struct rig *rig)
 {
 	const struct row rows[] = {
@@ -108,6 +117,30 @@ static void run_rows(struct rig *rig)
 		{ "set nd_target of advertisement", ND_ADV, APPLY(SET_FIELD(IPV6_ND_TARGET, 1)), NO_ERROR },
 		{ "set nd_sll of solicitation", ND_SOL, APPLY(SET_FIELD(IPV6_ND_SLL, 2)), NO_ERROR },
 		{ "set nd_sll of advertisement", ND_ADV, APPLY(SET_FIELD(IPV6_ND_SLL, 2)), BAD(MATCH_INCONSISTENT) },
+		{ "set mpls_label of IPv4", IPV4, APPLY(SET_LABEL), BAD(MATCH_INCONSISTENT) },
+		{ "set mpls_label, mpls_bos of MPLS", MPLS, APPLY(SET_LABEL, SET_FIELD(MPLS_BOS, 0)), NO_ERROR },
+		{ "push_mpls makes a label", ANY, APPLY(PUSH_MPLS, SET_LABEL, PUSH_MPLS, SET_LABEL), NO_ERROR },
+		{ "push_mpls hides what it is pushed onto", TCP, APPLY(PUSH_MPLS, SET_IPV4), BAD(MATCH_INCONSISTENT) },
+		{ "push_mpls hides tags", TAGGED, APPLY(PUSH_MPLS, SET_PCP), BAD(MATCH_INCONSISTENT) },
+		{ "push_mpls, push_vlan, set both", IPV4, APPLY(PUSH_MPLS, PUSH_VLAN, SET_PCP, SET_LABEL), NO_ERROR },
+		{ "pop_mpls of any packet", ANY, APPLY(POP_MPLS(0x0800)), BAD(MATCH_INCONSISTENT) },
+		{ "pop_mpls of IPv4", IPV4, APPLY(POP_MPLS(0x0800)), BAD(MATCH_INCONSISTENT) },
+		{ "pop_mpls says what is below", MPLS, APPLY(POP_MPLS(0x0800), SET_IPV4, DEC_TTL), NO_ERROR },
+		{ "pop_mpls, set of another type", MPLS, APPLY(POP_MPLS(0x86dd), SET_IPV4), BAD(MATCH_INCONSISTENT) },
+		{ "pop_mpls, no protocol known", MPLS, APPLY(POP_MPLS(0x0800), SET_FIELD(TCP_SRC, 0, 9)), BAD(MATCH_INCONSISTENT) },
+		{ "pop_mpls to a tag", MPLS, APPLY(POP_MPLS(0x8100), SET_PCP, POP_VLAN), NO_ERROR },
+		{ "pop_mpls to a tag, set ipv4_src", MPLS, APPLY(POP_MPLS(0x8100), SET_IPV4), BAD(MATCH_INCONSISTENT) },
+		{ "pop_mpls twice", MPLS, APPLY(POP_MPLS(0x8847), POP_MPLS(0x0800), SET_IPV4), NO_ERROR },
+		{ "pop_mpls, set mpls_label", MPLS, APPLY(POP_MPLS(0x0800), SET_LABEL), BAD(MATCH_INCONSISTENT) },
+		{ "dec_mpls_ttl of IPv4", IPV4, APPLY(ACTION(DEC_MPLS_TTL)), BAD(MATCH_INCONSISTENT) },
+		{ "dec_mpls_ttl, set_mpls_ttl of MPLS", MPLS, APPLY(ACTION(DEC_MPLS_TTL), ACTION(SET_MPLS_TTL)), NO_ERROR },
+		{ "dec_ttl of MPLS", MPLS, APPLY(DEC_TTL), BAD(MATCH_INCONSISTENT) },
+		{ "copy_ttl of MPLS", MPLS, APPLY(ACTION(COPY_TTL_OUT), ACTION(COPY_TTL_IN)), NO_ERROR },
+		{ "copy_ttl of IPv6", IPV6, APPLY(ACTION(COPY_TTL_OUT), ACTION(COPY_TTL_IN)), NO_ERROR },
+		{ "copy_ttl of ARP", ARP, APPLY(ACTION(COPY_TTL_OUT)), BAD(MATCH_INCONSISTENT) },
+		{ "action set: pop, push, copy, set", MPLS,
+		  WRITE(SET_LABEL, ACTION(DEC_MPLS_TTL), ACTION(COPY_TTL_OUT), PUSH_MPLS, POP_MPLS(0x0800)), NO_ERROR },
+		{ "action set: pop comes before push", IPV4, WRITE(PUSH_MPLS, POP_MPLS(0x0800)), BAD(MATCH_INCONSISTENT) },
 		{ "set eth_dst, tunnel_id of any packet", ANY,
 		  APPLY(SET_FIELD(ETH_DST, 2), SET_FIELD(TUNNEL_ID, 0, 0, 0, 0, 0, 0, 0, 1)), NO_ERROR },
 	};

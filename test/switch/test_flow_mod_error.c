@@ -116,10 +116,10 @@ static void matches_the_switch_cannot_do(void **state)
 {
 	struct rig *rig = *state;
 	struct of_flow_mod fm = flow_mod(OFPFC_ADD);
-	uint16_t mpls = 0x4788;
+	const uint8_t pbb[] = {0x88, 0xe7}, isid[] = {0, 0, 5};
 
-	of_match_set(&fm.match, OFX_F_ETH_TYPE, &mpls);
-	of_match_set_be32(&fm.match, OFX_F_MPLS_LABEL, 5);
+	of_match_set(&fm.match, OFX_F_ETH_TYPE, pbb);
+	of_match_set(&fm.match, OFX_F_PBB_ISID, isid);
 	rig_flow_mod(rig, 0, &fm);
 	EXPECT_ERROR(BAD_MATCH, OFPBMC_BAD_FIELD);
 	for (uint32_t port = OFPP_IN_PORT; port != 1; port++) {

@@ -64,9 +64,6 @@ static int compile_set_word(struct op_list *list, uint8_t word, uint64_t value, 
 static bool field_unwritable(uint8_t field)
 {
 	switch (field) {
-	case OFX_F_MPLS_LABEL:
-	case OFX_F_MPLS_TC:
-	case OFX_F_MPLS_BOS:
 	case OFX_F_PBB_ISID:
 	case OFX_F_PBB_UCA:
 		return true;
@@ -107,6 +104,13 @@ static int compile_push_vlan(struct op_list *list, uint16_t ethertype)
 	return op_add(list, (struct ofx_op){.code = OFX_OP_PUSH_VLAN, .b = ethertype});
 }
 
+static int compile_push_mpls(struct op_list *list, uint16_t ethertype)
+{
+	if (ethertype != 0x8847 && ethertype != 0x8848)
+		return BAD_ACTION(BAD_ARGUMENT);
+	return op_add(list, (struct ofx_op){.code = OFX_OP_PUSH_MPLS, .b = ethertype});
+}
+
 static int compile_action(struct op_list *list, const struct of_action *a, uint8_t reason, bool packet_out)
 {
 	switch (a->type) {
@@ -116,6 +120,18 @@ static int compile_action(struct op_list *list, const struct of_action *a, uint8
 		return compile_push_vlan(list, a->ethertype);
 	case OF_ACT_POP_VLAN:
 		return op_add(list, (struct ofx_op){.code = OFX_OP_POP_VLAN});
+	case OF_ACT_PUSH_MPLS:
+		return compile_push_mpls(list, a->ethertype);
+	case OF_ACT_POP_MPLS:
+		return op_add(list, (struct ofx_op){.code = OFX_OP_POP_MPLS, .b = a->ethertype});
+	case OF_ACT_COPY_TTL_OUT:
+		return op_add(list, (struct ofx_op){.code = OFX_OP_COPY_TTL_OUT});
+	case OF_ACT_COPY_TTL_IN:
+		return op_add(list, (struct ofx_op){.code = OFX_OP_COPY_TTL_IN});
+	case OF_ACT_SET_MPLS_TTL:
+		return op_add(list, (struct ofx_op){.code = OFX_OP_SET_MPLS_TTL, .a = a->ttl});
+	case OF_ACT_DEC_MPLS_TTL:
+		return op_add(list, (struct ofx_op){.code = OFX_OP_DEC_MPLS_TTL});
 	case OF_ACT_SET_NW_TTL:
 		return op_add(list, (struct ofx_op){.code = OFX_OP_SET_IP_TTL, .a = a->ttl});
 	case OF_ACT_DEC_NW_TTL:

@@ -15,10 +15,17 @@ static bool moves_headers(const struct of_actions *actions)
 	for (size_t i = 0; i < actions->n; i++) {
 		const struct of_action *a = &actions->v[i];
 
-		if (a->type == OF_ACT_PUSH_VLAN || a->type == OF_ACT_POP_VLAN)
+		switch (a->type) {
+		case OF_ACT_PUSH_VLAN:
+		case OF_ACT_POP_VLAN:
+		case OF_ACT_PUSH_MPLS:
+		case OF_ACT_POP_MPLS:
 			return true;
-		if (a->type != OF_ACT_SET_FIELD)
+		case OF_ACT_SET_FIELD:
+			break;
+		default:
 			continue;
+		}
 		switch (a->set.field) {
 		case OFX_F_VLAN_VID:
 			if (a->set.value[0] & 0x10) /* OFPVID_PRESENT: the tag stays */

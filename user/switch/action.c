@@ -9,6 +9,8 @@
 #define ETH_IPV4 0x0800
 #define ETH_IPV6 0x86dd
 #define ETH_ARP 0x0806
+#define ETH_VLAN 0x8100
+#define ETH_SERVICE_VLAN 0x88a8
 #define ETH_MPLS 0x8847
 #define ETH_MPLS_MULTICAST 0x8848
 #define ETH_PBB 0x88e7
@@ -64,6 +66,11 @@ static bool has_icmpv6(const struct sw_packet_shape *s)
 	return s->eth_type == ETH_IPV6 && s->ip_proto == PROTO_ICMPV6;
 }
 
+static bool has_mpls(const struct sw_packet_shape *s)
+{
+	return s->eth_type == ETH_MPLS || s->eth_type == ETH_MPLS_MULTICAST;
+}
+
 static bool prereq_holds(const struct sw_packet_shape *s, enum ofx_prereq prereq)
 {
 	switch (prereq) {
@@ -81,7 +88,7 @@ static bool prereq_holds(const struct sw_packet_shape *s, enum ofx_prereq prereq
 	case OFX_PRE_ARP:
 		return s->eth_type == ETH_ARP;
 	case OFX_PRE_MPLS:
-		return s->eth_type == ETH_MPLS || s->eth_type == ETH_MPLS_MULTICAST;
+		return has_mpls(s);
 	case OFX_PRE_PBB:
 		return s->eth_type == ETH_PBB;
 	case OFX_PRE_TCP:
@@ -125,6 +132,31 @@ static int check_set_field(const struct of_action *a, struct sw_packet_shape *s)
 	return 0;
 }
 
+/* What is behind the header at the front is not known any more. */
+static void new_payload(struct sw_packet_shape *s, int eth_type)
+{
+	s->eth_type = eth_type;
+	s->ip_proto = -1;
+	s->icmpv6_type = -1;
+}
+
+/* The label goes before all tags (§5.12). */
+static void push_mpls(struct sw_packet_shape *s, uint16_t eth_type)
+{
+	new_payload(s, eth_type);
+	s->vlan = SW_VLAN_ABSENT;
+	s->pushed = 0;
+}
+
+static void pop_mpls(struct sw_packet_shape *s, uint16_t eth_type)
+{
+	bool tag = eth_type == ETH_VLAN || eth_type == ETH_SERVICE_VLAN;
+
+	new_payload(s, tag ? -1 : eth_type);
+	if (tag && !has_vlan(s))
+		s->vlan = SW_VLAN_UNCOVERED;
+}
+
 static int check_action(const struct of_action *a, struct sw_packet_shape *s)
 {
 	switch (a->type) {
@@ -139,6 +171,20 @@ static int check_action(const struct of_action *a, struct sw_packet_shape *s)
 		else
 			s->vlan = SW_VLAN_UNCOVERED;
 		return 0;
+	case OF_ACT_PUSH_MPLS:
+		push_mpls(s, a->ethertype);
+		return 0;
+	case OF_ACT_POP_MPLS:
+		if (!has_mpls(s))
+			return BAD_ACTION(MATCH_INCONSISTENT);
+		pop_mpls(s, a->ethertype);
+		return 0;
+	case OF_ACT_SET_MPLS_TTL:
+	case OF_ACT_DEC_MPLS_TTL:
+		return has_mpls(s) ? 0 : BAD_ACTION(MATCH_INCONSISTENT);
+	case OF_ACT_COPY_TTL_OUT:
+	case OF_ACT_COPY_TTL_IN:
+		return has_mpls(s) || has_ip(s) ? 0 : BAD_ACTION(MATCH_INCONSISTENT);
 	case OF_ACT_SET_NW_TTL:
 	case OF_ACT_DEC_NW_TTL:
 		return has_ip(s) ? 0 : BAD_ACTION(MATCH_INCONSISTENT);
@@ -159,24 +205,33 @@ int sw_actions_check_list(const struct of_actions *actions, struct sw_packet_sha
 	return 0;
 }
 
-/* Position in an action set, §5.10: pop, push, TTL, set, output. */
+/* Position in an action set, §5.10: copy TTL in, pop, push, copy TTL out, decrement TTL, set, output. */
+#define SET_ORDER_LAST 7
 static unsigned int set_order(const struct of_action *a)
 {
 	switch (a->type) {
-	case OF_ACT_POP_VLAN:
+	case OF_ACT_COPY_TTL_IN:
 		return 0;
-	case OF_ACT_PUSH_VLAN:
+	case OF_ACT_POP_VLAN:
 		return 1;
-	case OF_ACT_SET_NW_TTL:
-	case OF_ACT_DEC_NW_TTL:
+	case OF_ACT_POP_MPLS:
 		return 2;
+	case OF_ACT_PUSH_MPLS:
+		return 3;
+	case OF_ACT_PUSH_VLAN:
+		return 4;
+	case OF_ACT_COPY_TTL_OUT:
+		return 5;
+	case OF_ACT_DEC_MPLS_TTL:
+	case OF_ACT_DEC_NW_TTL:
+		return 6;
 	}
-	return 3;
+	return SET_ORDER_LAST;
 }
 
 int sw_actions_check_set(const struct of_actions *actions, struct sw_packet_shape *shape)
 {
-	for (unsigned int order = 0; order <= 3; order++)
+	for (unsigned int order = 0; order <= SET_ORDER_LAST; order++)
 		for (size_t i = 0; i < actions->n; i++) {
 			int err = set_order(&actions->v[i]) == order ? check_action(&actions->v[i], shape) : 0;
 
