@@ -48,6 +48,7 @@ E2E := $(wildcard test/e2e/test_*.py)
 
 .PHONY: all
 all: build/ofxdpd build/ofxdpctl
+	@:
 
 build/ofxdpd: build/obj/user/main.o build/obj/libofxdp.a
 build/ofxdpctl: $(CTL:%.c=build/obj/%.o) build/obj/libofxdp.a
@@ -125,6 +126,7 @@ test:
 	$(Q)$(RUN) lint verifier unit fuzz bpf e2e
 
 test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(FUZZ_BIN) build/pktgen build/verifier
+	@:
 
 test-unit: $(UNIT_BIN)
 	$(Q)$(RUN) unit

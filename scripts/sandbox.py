@@ -84,11 +84,15 @@ class Sandbox:
         self.dir = tempfile.mkdtemp(prefix=self.tag)
         self.namespaces, self.processes, self.names = [], [], {self.name}
         self.silent = silent  # the hosts have no addresses: they send nothing on their own account
-        self.sw = self.namespace('sw')
-        self.hosts = {}
-        for i in range(1, hosts + 1):
-            self.add_host(i)
-        wait_for(self.all_up)
+        self.sw, self.hosts = None, {}
+        try:
+            self.sw = self.namespace('sw')
+            for i in range(1, hosts + 1):
+                self.add_host(i)
+            wait_for(self.all_up)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self):
         return self

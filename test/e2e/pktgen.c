@@ -5,7 +5,6 @@
  *
  * send options: -t HEX template of the first 64 bytes   -l LENGTH   -r PPS (0: as fast as it goes)   -d SECONDS
  *               -n COUNT (instead of -d)   -f FLOWS   -o OFFSET of the 4 bytes that number the flow   -c CPU
- *               -p NICE
  * Both print "ready", and at the end one line of JSON.  SIGTERM ends both.
  */
 #include <bpf/bpf.h>
@@ -20,16 +19,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 #include "test/e2e/pktgen.h"
 #include "build/pktgen.skel.h"
 
-#define SLOT_NS 20000000LL /* a paced sender sends one burst per slot */
+#define SLOT_NS 20000000LL  /* a paced sender sends one burst per slot */
+#define MAX_BURST (1 << 19) /* each call ends in waiting for grace periods, some 20 ms */
 
 struct options {
-	int ifindex, length, cpu, nice;
+	int ifindex, length, cpu;
 	long long rate, count;
 	double seconds;
 	unsigned int flows, flow_at;
@@ -99,7 +98,7 @@ static void burst(struct pktgen_bpf *skel, unsigned char *frame, int length, uns
 /* How many frames are due by the end of this slot. */
 static long long frames_due(const struct options *o, long long elapsed, long long sent)
 {
-	long long n = o->rate ? (elapsed + SLOT_NS) * o->rate / 1000000000LL - sent : 65536;
+	long long n = o->rate ? (elapsed + SLOT_NS) * o->rate / 1000000000LL - sent : MAX_BURST;
 
 	return o->count && n > o->count - sent ? o->count - sent : n;
 }
@@ -158,7 +157,7 @@ static void parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "t:l:r:d:n:f:o:c:p:")) != -1) {
+	while ((c = getopt(argc, argv, "t:l:r:d:n:f:o:c:")) != -1) {
 		switch (c) {
 		case 't':
 			parse_hex(optarg, o->head);
@@ -180,9 +179,6 @@ static void parse(int argc, char **argv, struct options *o)
 			break;
 		case 'o':
 			o->flow_at = atoi(optarg);
-			break;
-		case 'p':
-			o->nice = atoi(optarg);
 			break;
 		case 'c':
 			o->cpu = atoi(optarg);
@@ -212,8 +208,6 @@ int main(int argc, char **argv)
 	libbpf_set_print(print_warnings);
 	if (o.cpu >= 0 && pin_to_cpu(o.cpu))
 		die("cpu");
-	if (setpriority(PRIO_PROCESS, 0, o.nice))
-		die("priority");
 	skel = load(&o);
 	if (!strcmp(argv[1], "sink")) {
 		run_sink(skel, o.ifindex);

@@ -2,7 +2,8 @@
 """What leaves which port: every frame compared byte by byte, copies with changes in between included."""
 import sys
 
-from lib import Client, Switch, Tap, check, equal, eth, mac_bytes, output, parse_packet_in, run_tests, tcp, udp, wait_for
+from lib import (Client, Sink, Source, Switch, Tap, check, equal, eth, mac_bytes, output, parse_packet_in, run_tests, tcp,
+                 template, udp, wait_for)
 
 VLAN5 = 'push_vlan:0x8100,set_field:4101->vlan_vid'  # 0x1000 (a tag is there) + 5
 T5, T6 = (0x8100, 5), (0x8100, 6)
@@ -208,6 +209,18 @@ def test_flow_counters(sw):
     sw.forward([(1, U)] * 5, {2: [U, udp(1, 2, tags=[T5])] * 5, 3: [udp(1, 2, tags=[T5])] * 5}, 0.2)
     out = sw.of('dump-flows')
     equal(out.count('n_packets=5, n_bytes=%d,' % (5 * len(U))), 2, 'flows with 5 packets of %d bytes in\n%s' % (len(U), out))
+
+
+def test_unicast_and_copies_mixed(sw):
+    """Live frames of three kinds of flows in turn, so that each NAPI run holds all: nobody gets another's bytes."""
+    sw.flows(*['in_port=1,dl_src=02:00:00:00:00:%02x,actions=%s' % x for x in enumerate((
+        'output:2', 'output:2,%s,output:3' % VLAN5, 'flood'))])
+    sinks = Sink(sw.box, 2), Sink(sw.box, 3)
+    sent = Source(sw.box, 1, template(1, 2), '-n', 90000, '-r', 200000, '-f', 3, '-o', 8).wait()['sent']
+    wait_for(lambda: sw.packets() == [sent // 3] * 3)
+    two, three = [s.stop() for s in sinks]
+    equal((two['unique'], two['tags']), (sent, [sent, 0, 0]), 'host 2')
+    equal((three['unique'], three['tags']), (sent // 3 * 2, [sent // 3, sent // 3, 0]), 'host 3')
 
 
 def test_local(sw):
