@@ -7,6 +7,7 @@
  *   ofx_punt      on NAME-c1: packet-ins, to the daemon's sockets
  *   ofx_branch    on NAME-l0: one op that gives its frame away, ahead of others
  *   ofx_continue  on NAME-l1: what is behind an op that left a copy
+ *   ofx_relay     on NAME-hNN, generic: frames on their way to a port in generic mode
  *   raw_tp/…      drops behind the redirect
  *
  * The stages are functions that the verifier checks on their own (global functions), so a program costs what its own
@@ -269,6 +270,16 @@ int ofx_continue(struct xdp_md *ctx)
 		return OFX_ACT_DROP;
 	s->at = 1;
 	return run_verdict(ctx, s);
+}
+
+/* Only in generic mode can a frame be given to a driver that takes none from XDP; what fails is counted in trace.h. */
+SEC("xdp")
+int ofx_relay(struct xdp_md *ctx)
+{
+	__u32 ifindex = ctx_ifindex(ctx), *found = bpf_map_lookup_elem(&port_of_ifindex, &ifindex);
+	struct ofx_port *port = found ? port_at(*found) : NULL;
+
+	return port ? bpf_redirect(port->ifindex, 0) : drop(OFX_DROP_OUTPUT_NO_PORT);
 }
 
 SEC("raw_tp/xdp_redirect_err")

@@ -94,12 +94,17 @@ static __always_inline void count_drops(__u32 reason, __u64 n)
 		*cell += n;
 }
 
-/* dev = where the frame was received, tgt = an entry of the devmap (or a socket, or NULL). */
+/*
+ * dev = where the frame was received, tgt = an entry of the devmap (or a socket, or NULL).  Without a map it is
+ * ofx_relay's, whose interface stands for the port.
+ */
 static __always_inline void trace_redirect_err(const struct net_device *dev, const void *tgt, __u32 map_type)
 {
 	const struct bpf_dtab_netdev *to = tgt;
 
-	if (!dev_role(dev))
+	__u32 role = dev_role(dev);
+
+	if (!role)
 		return;
 	if (map_type == BPF_MAP_TYPE_XSKMAP) {
 		count_drop(OFX_DROP_PUNT_FULL);
@@ -108,6 +113,8 @@ static __always_inline void trace_redirect_err(const struct net_device *dev, con
 	count_drop(OFX_DROP_REDIRECT_ERR);
 	if (to && (map_type == BPF_MAP_TYPE_DEVMAP || map_type == BPF_MAP_TYPE_DEVMAP_HASH))
 		count_role_tx_dropped(dev_role(BPF_CORE_READ(to, dev)), 1);
+	else if (map_type == BPF_MAP_TYPE_UNSPEC)
+		count_role_tx_dropped(role, 1);
 }
 
 /* A bulk of frames was given to the driver of `to`; it did not take `n` of them. */

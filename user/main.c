@@ -139,6 +139,9 @@ static int run(const struct options *o)
 		error = event_base_dispatch(d.base) < 0 ? -EIO : 0;
 		sd_notify(0, "STOPPING=1");
 	}
+	/* What fails says why where it knows most; this is for what cannot (memory, descriptors). */
+	if (error && !log_errors)
+		log_error("cannot run: %s", strerror(error < 0 ? -error : EIO));
 	close_all(&d);
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -72,9 +72,10 @@ static bool set_name(struct options *o, const char *text)
 {
 	size_t len = strlen(text);
 
-	if (!len || len > OFX_NAME_MAX || text[0] == '.' || text[0] == '-' ||
-	    text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")]) {
-		log_error("'%s' is no switch name: 1 to %d letters, digits or _ . -", text, OFX_NAME_MAX);
+	if (!len || len > OFX_NAME_MAX || text[0] == '-' ||
+	    text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")]) {
+		log_error("'%s' is no switch name: 1 to %d letters, digits, _ or -, the first not -", text,
+			  OFX_NAME_MAX);
 		return false;
 	}
 	strcpy(o->name, text);

@@ -2,7 +2,7 @@
 /*
  * Ports.  Written by user/datapath/port.c, read by bpf/.
  *
- *   port_of_ifindex   HASH ifindex (u32) → port index (u32)
+ *   port_of_ifindex   HASH ifindex (u32) → port index (u32); the ends of a generic port's relay pair too
  *   ports             ARRAY[OFX_PORTS] of struct ofx_port, by port index
  *   tx_ports          DEVMAP[OFX_PORTS], by port index
  *   pair_sets         ARRAY_OF_MAPS[OFX_PORTS] of DEVMAP_HASH: {the port, the loop}: a copy out, the packet goes on
@@ -41,7 +41,7 @@ static inline __u32 ofx_port_no(__u32 index)
 #define OFX_PORT_NO_RECV 4	 /* OFPPC_NO_RECV */
 #define OFX_PORT_NO_FWD 8	 /* OFPPC_NO_FWD */
 #define OFX_PORT_NO_PACKET_IN 16 /* OFPPC_NO_PACKET_IN */
-#define OFX_PORT_GENERIC 32	 /* its XDP runs in generic mode: frames take the loop veth before the pipeline */
+#define OFX_PORT_GENERIC 32	 /* its XDP is generic: NAME-c0 before the pipeline, a relay pair behind it */
 
 struct ofx_port {
 	__u32 ifindex;
@@ -59,6 +59,8 @@ struct ofx_flood {
  * Internal interfaces: two veth pairs, all four ends with XDP.  A frame redirected to one end is received at the other.
  *   ctl pair   NAME-c0 (kernel end: program ofx_inject), NAME-c1 (daemon's end: program ofx_punt, AF_XDP sockets)
  *   loop pair  NAME-l0 (program ofx_branch), NAME-l1 (program ofx_continue)
+ *   relay pair NAME-gNN, NAME-hNN (program ofx_relay, generic) for each port in generic mode; tx_ports and the
+ *              sets lead to NAME-gNN in its place
  */
 enum ofx_dev {
 	OFX_DEV_PUNT = 0, /* ifindex of c0: received at c1, to the daemon */

@@ -51,6 +51,50 @@ def test_interface_with_an_address(sw):
         sh('ip', '-n', sw.sw, 'link', 'del', 'x9')
 
 
+def test_bridge_with_an_address_above_it(sw):
+    """The address is not the interface's own, but would be cut off just the same."""
+    for argv in (['link', 'add', 'x9', 'type', 'veth', 'peer', 'name', 'y9'], ['link', 'add', 'br9', 'type', 'bridge'],
+                 ['link', 'set', 'x9', 'master', 'br9'], ['addr', 'add', '10.77.0.1/24', 'dev', 'br9']):
+        sh('ip', '-n', sw.sw, *argv)
+    try:
+        refused(sw, '-n', 'ia', '-i', 'x9', '--no-local', words=['x9', 'br9', '--force'])
+    finally:
+        sh('ip', '-n', sw.sw, 'link', 'del', 'x9')
+        sh('ip', '-n', sw.sw, 'link', 'del', 'br9')
+
+
+def test_interface_given_by_two_names(sw):
+    sh('ip', '-n', sw.sw, 'link', 'add', 'x9', 'type', 'veth', 'peer', 'name', 'y9')
+    sh('ip', '-n', sw.sw, 'link', 'property', 'add', 'dev', 'x9', 'altname', 'x9-again')
+    try:
+        refused(sw, '-n', 'ia', '-i', 'x9', '-i', 'x9-again', '--no-local', words=['x9 is given twice'])
+    finally:
+        sh('ip', '-n', sw.sw, 'link', 'del', 'x9')
+
+
+def test_somebody_elses_interface_with_one_of_our_names(sw):
+    """It is named, and left alone."""
+    for name, other in (('ours-c0', 'theirs'), ('ours-p', 'theirs'), ('ours', 'theirs')):
+        sh('ip', '-n', sw.sw, 'link', 'add', name, 'type', 'veth', 'peer', 'name', other)
+        try:
+            refused(sw, '-n', 'ours', words=[name])
+        finally:
+            sh('ip', '-n', sw.sw, 'link', 'del', name)
+
+
+def test_too_little_of_what_a_process_may_have(sw):
+    poor = ['setpriv', '--bounding-set=-ipc_lock,-sys_resource', '--inh-caps=-ipc_lock,-sys_resource', 'prlimit']
+    refused(sw, '-n', 'lm', '--no-local', words=['locked memory'], prefix=poor + ['--memlock=0:0'])
+    for n in (20, 60):
+        refused(sw, '-n', 'lm', '--no-local', words=['Too many open files'], prefix=poor + ['--nofile=%d:%d' % (n, n)])
+
+
+def test_pin_root_that_is_none(sw):
+    root = sw.box.dir + '/pins'
+    refused(sw, '-n', 'pr', '--no-local', '--pin-root', root, words=[root])
+    check(not os.path.exists(root), 'the folder is left')
+
+
 def test_interface_of_another_program(sw):
     """s1 is a port of the switch that runs."""
     refused(sw, '-n', 'other', '-i', 's1', '--no-local', words=['s1'])

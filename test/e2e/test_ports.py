@@ -4,7 +4,8 @@ import struct
 import sys
 import time
 
-from lib import PIN_ROOT, Client, Switch, check, equal, run_tests, sh, udp, wait_for
+from lib import (PIN_ROOT, Client, Failed, Skip, Switch, check, equal, output, run_tests, sh, tcp, udp,
+                 wait_for)
 
 U = udp(1, 2)
 ADD, DELETE, MODIFY = 0, 1, 2
@@ -139,6 +140,78 @@ def test_generic_mode(sw):
         s.forward([(1, U)], {2: [U], 3: [tagged]})
         equal(s.term(), 0, 'status of the daemon')
         check('xdp' not in sh('ip', '-n', s.sw, 'link', 'show', 's2'), 'generic attachment left')
+
+
+def test_generic_port_whose_driver_takes_no_frames_from_xdp(sw):
+    """A macvlan can only send what generic XDP gives it: unicast, copies, a flood and packet-outs reach it byte for byte."""
+    with Switch(2, start=False) as s:
+        s.box.add_host(3)
+        try:
+            sh('ip', '-n', s.sw, 'link', 'add', 'link', 's3', 'name', 'm3', 'type', 'macvlan', 'mode', 'passthru')
+        except Failed as e:
+            raise Skip('no macvlan here: %s' % e)
+        sh('ip', '-n', s.sw, 'link', 'set', 'm3', 'up')
+        s.args += ['-i', 'm3=3']
+        s.start()
+        check('m3, generic XDP' in s.tail(30), 'm3 is no generic port: %s', s.tail(30))
+        tagged = udp(1, 2, tags=[(0x8100, 5)])
+        s.flows('in_port=1,actions=output:3', 'in_port=3,actions=output:1,output:in_port',
+                'in_port=2,actions=output:3,push_vlan:0x8100,set_field:4101->vlan_vid,output:3,output:1')
+        s.forward([(1, U)], {3: [U]})
+        s.forward([(3, U)], {1: [U], 3: [U]})
+        s.forward([(2, U)], {3: [U, tagged], 1: [tagged]})
+        s.flows('actions=flood')
+        s.forward([(1, U)], {2: [U], 3: [U]})
+        burst = [tcp(1, 2, data=b'%04d' % i) for i in range(100)]
+        s.forward([(1, f) for f in burst], {2: burst, 3: burst})
+        with Client(s.sock) as c:
+            c.packet_out(0xfffffffd, output(3), U)
+            c.barrier()
+            s.received({3: [U]})
+        s.kill9()
+        s.forward([(1, U)], {2: [U], 3: [U]})
+        s.start()
+        s.flows('actions=flood')
+        s.forward([(3, U)], {1: [U], 2: [U]})
+        equal(s.term(), 0, 'status of the daemon')
+        out = sh('ip', '-n', s.sw, 'link')
+        check(s.name + '-g' not in out and s.name + '-c' not in out, 'interfaces are left: %s', out)
+
+
+def test_port_moved_to_another_namespace(sw):
+    """It is no port any more, and neither our program nor promiscuous mode goes with it."""
+    with Switch(2) as s, Client(s.sock) as c:
+        there = s.box.namespace('there')
+        s.link(2, 'netns', there)
+        expect(c, DELETE, 2, 's2')
+        gone = wait_for(lambda: 'xdp' not in sh('ip', '-n', there, 'link', 'show', 's2'), 3)
+        out = sh('ip', '-n', there, 'link', 'show', 's2')
+        check(gone and 'PROMISC' not in out, 's2 there: %s', out)
+
+
+def test_port_stays_promiscuous(sw):
+    sw.link(1, 'promisc', 'off')
+    check(wait_for(lambda: 'PROMISC' in sh('ip', '-n', sw.sw, 'link', 'show', 's1'), 3), 's1 is not promiscuous any more')
+
+
+def test_internal_interfaces_are_mended(sw):
+    """Somebody takes down or detaches what the switch needs for copies and packet-ins."""
+    with Switch(3) as s:
+        c1, l1 = s.name + '-c1', s.name + '-l1'
+        sh('ip', '-n', s.sw, 'link', 'set', c1, 'xdp', 'off')
+        sh('ip', '-n', s.sw, 'link', 'set', l1, 'down')
+        check(wait_for(lambda: s.tail().count('mended') == 2, 5), 'not mended: %s', s.tail())
+        wait_for(lambda: 'state UP' in sh('ip', '-n', s.sw, 'link', 'show', l1))
+        s.flows('in_port=1,actions=output:2,CONTROLLER:65535,output:3')
+        with Client(s.sock) as c:
+            s.forward([(1, U)], {2: [U], 3: [U]})
+            check(c.wait(c.PACKET_IN), 'no packet-in')
+
+
+def test_interface_that_can_be_no_port_gets_the_program_off(sw):
+    sw.box.run(sw.sw, 'ip', 'link', 'set', 'dev', 'lo', 'xdpgeneric', 'pinned', entry_pin(sw))
+    check(wait_for(lambda: 'xdp' not in sh('ip', '-n', sw.sw, 'link', 'show', 'lo'), 3), 'lo is still attached')
+    check('port lo: not an Ethernet interface' in sw.tail(), 'the log does not say it: %s', sw.tail())
 
 
 if __name__ == '__main__':

@@ -43,8 +43,8 @@ static int check_netns(struct dp *dp, const char *what)
 			 dp->name);
 		return 0;
 	}
-	log_error("switch %s belongs to the network namespace %s: run `nsenter --net=%s %s`", dp->name, path, path,
-		  what);
+	log_error("switch %s belongs to the network namespace %s: run `nsenter --net=%s ofxdpd -n %s %s`", dp->name,
+		  path, path, dp->name, what);
 	return -EXDEV;
 }
 
@@ -55,7 +55,7 @@ static int take_folder(struct dp *dp, const struct dp_config *config, struct for
 	/* Read first: a refusal below must not take a former daemon's switch for an empty folder. */
 	if (!err)
 		err = former_read(dp->pin_dir, former);
-	return err ? err : check_netns(dp, "ofxdpd …");
+	return err ? err : check_netns(dp, "…");
 }
 
 /* What is new stays invisible to packets until ports_open(). */
@@ -193,7 +193,7 @@ int dp_cleanup(const char *name, const char *pin_root)
 		return 0;
 	}
 	if (!err)
-		err = check_netns(&dp, "ofxdpd --cleanup");
+		err = check_netns(&dp, "--cleanup");
 	if (err) {
 		pin_folder_leave(&dp);
 		return err;

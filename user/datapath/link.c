@@ -213,6 +213,15 @@ static void parse_attr(const struct nlattr *a, struct link *link)
 	case IFLA_LINK_NETNSID:
 		link->peer_nsid = (int32_t)mnl_attr_get_u32(a);
 		break;
+	case IFLA_NEW_NETNSID:
+		link->moved_nsid = (int32_t)mnl_attr_get_u32(a);
+		break;
+	case IFLA_NEW_IFINDEX:
+		link->moved_ifindex = mnl_attr_get_u32(a);
+		break;
+	case IFLA_MASTER:
+		link->master = mnl_attr_get_u32(a);
+		break;
 	case IFLA_NUM_RX_QUEUES:
 		link->n_rx_queues = mnl_attr_get_u32(a);
 		break;
@@ -241,6 +250,8 @@ static void parse_link(const struct nlmsghdr *h, struct link *link)
 		.flags = info->ifi_flags,
 		.ethernet = info->ifi_type == ARPHRD_ETHER,
 		.peer_nsid = -1,
+		.moved_nsid = -1,
+		.moved_ifindex = info->ifi_index,
 	};
 	mnl_attr_for_each(a, h, sizeof(*info)) parse_attr(a, link);
 }
@@ -329,13 +340,23 @@ int link_set_flags(struct nl *nl, uint32_t ifindex, uint32_t flags, uint32_t mas
 	return nl_talk(nl, h, NULL, NULL);
 }
 
-int link_set_mtu(struct nl *nl, uint32_t ifindex, uint32_t mtu)
+static int link_set_u32(struct nl *nl, uint32_t ifindex, uint16_t attribute, uint32_t value)
 {
 	char buf[REQUEST_SIZE];
 	struct nlmsghdr *h = request(buf, RTM_NEWLINK, 0, ifindex);
 
-	mnl_attr_put_u32(h, IFLA_MTU, mtu);
+	mnl_attr_put_u32(h, attribute, value);
 	return nl_talk(nl, h, NULL, NULL);
+}
+
+int link_set_mtu(struct nl *nl, uint32_t ifindex, uint32_t mtu)
+{
+	return link_set_u32(nl, ifindex, IFLA_MTU, mtu);
+}
+
+int link_set_gro_max(struct nl *nl, uint32_t ifindex, uint32_t bytes)
+{
+	return link_set_u32(nl, ifindex, IFLA_GRO_MAX_SIZE, bytes);
 }
 
 static void put_queues(struct nlmsghdr *h, uint32_t n_queues)

@@ -29,13 +29,16 @@ struct link {
 	uint32_t ifindex;
 	char name[IFNAMSIZ];
 	uint8_t mac[6];
-	bool ethernet;	    /* ARPHRD_ETHER */
+	bool ethernet; /* ARPHRD_ETHER */
 	bool carrier;
-	uint32_t flags;	    /* IFF_* */
+	uint32_t flags; /* IFF_* */
 	uint32_t mtu;
 	char kind[16];	    /* "veth", "" for hardware */
-	uint32_t peer;	    /* ifindex of a veth's other end, in namespace peer_nsid */
+	uint32_t peer;	    /* ifindex of a veth's other end, of what a VLAN or macvlan is on; in namespace peer_nsid */
 	int32_t peer_nsid;  /* -1: this namespace */
+	uint32_t master;    /* ifindex of the bridge or bond it is in, 0: none */
+	int32_t moved_nsid; /* RTM_DELLINK of one that moved: the namespace it went to, -1: it did not */
+	uint32_t moved_ifindex; /* its ifindex there */
 	uint32_t n_rx_queues, n_tx_queues;
 	uint32_t xdp_drv, xdp_skb, xdp_hw; /* ids of the attached programs, 0 none */
 	struct link_errors errors;
@@ -53,12 +56,14 @@ int link_list(struct nl *nl, struct link **links, size_t *n);
 /* Set the IFF_* bits under mask. */
 int link_set_flags(struct nl *nl, uint32_t ifindex, uint32_t flags, uint32_t mask);
 int link_set_mtu(struct nl *nl, uint32_t ifindex, uint32_t mtu);
+/* Bytes up to which GRO merges TCP segments; 0: none. */
+int link_set_gro_max(struct nl *nl, uint32_t ifindex, uint32_t bytes);
 int link_add_veth(struct nl *nl, const char *name, const char *peer, uint32_t n_queues);
 int link_delete(struct nl *nl, uint32_t ifindex);
 
 /*
- * Attach program `fd` (-1: detach) in the mode of xdp_flags (XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE).  expected_fd >= 0:
- * only if that program is attached there now, swapped atomically; -1: only if none is.
+ * Attach program `fd` (-1: detach) in the mode of xdp_flags (XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE).  expected_fd >=
+ * 0: only if that program is attached there now, swapped atomically; -1: only if none is.
  */
 int link_set_xdp(struct nl *nl, uint32_t ifindex, int fd, uint32_t xdp_flags, int expected_fd);
 

@@ -36,19 +36,31 @@ uint64_t netns_cookie(void)
 	return cookie_of(sock);
 }
 
-int netns_socket(int ns_fd)
+bool netns_inside(int ns_fd, void (*fn)(void *aux), void *aux)
 {
 	_close_ int own = open(OWN, O_RDONLY | O_CLOEXEC);
-	int sock;
 
 	if (own < 0 || setns(ns_fd, CLONE_NEWNET))
-		return -1;
-	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		return false;
+	fn(aux);
 	/* In the wrong namespace every further step would harm somebody else's interfaces. */
 	if (setns(own, CLONE_NEWNET)) {
 		log_error("cannot return to the switch's network namespace: %s", strerror(errno));
 		abort();
 	}
+	return true;
+}
+
+static void open_socket(void *aux)
+{
+	*(int *)aux = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+int netns_socket(int ns_fd)
+{
+	int sock = -1;
+
+	netns_inside(ns_fd, open_socket, &sock);
 	return sock;
 }
 

@@ -15,6 +15,8 @@ uint64_t netns_cookie(void); /* 0: unknown */
 /* The path under /run/netns of the namespace for which fn(aux, fd of it) is true. */
 bool netns_search(bool (*fn)(void *aux, int ns_fd), void *aux, char *path, size_t size);
 bool netns_find(uint64_t cookie, char *path, size_t size);
+/* Call fn(aux) in that namespace.  False: it can't be entered. */
+bool netns_inside(int ns_fd, void (*fn)(void *aux), void *aux);
 /* A datagram socket in that namespace, or -1. */
 int netns_socket(int ns_fd);
 

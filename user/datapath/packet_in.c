@@ -236,7 +236,9 @@ int punt_open(struct dp *dp)
 	dp->punt->per_cpu = calloc(dp->n_cpus, sizeof(*dp->punt->per_cpu));
 	err = dp->punt->per_cpu ? queues_open(dp, ifname) : -ENOMEM;
 	if (err) {
-		log_error("AF_XDP socket on %s: %s", ifname, strerror(-err));
+		log_error("AF_XDP socket on %s: %s%s", ifname, strerror(-err),
+			  err == -ENOBUFS ? ": CAP_IPC_LOCK or a higher limit of locked memory (`ulimit -l`) is needed"
+					  : "");
 		punt_close(dp);
 		return err;
 	}

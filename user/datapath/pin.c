@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,16 @@ static bool on_bpffs(const char *path)
 	return !statfs(path, &fs) && (unsigned int)fs.f_type == BPF_FS_MAGIC;
 }
 
+/* Is that process in another mount namespace than we?  False where it can't be told. */
+static bool other_mounts(pid_t pid)
+{
+	struct stat ours, theirs;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	return !stat("/proc/self/ns/mnt", &ours) && !stat(path, &theirs) && ours.st_ino != theirs.st_ino;
+}
+
 static int mount_bpffs(struct dp *dp)
 {
 	if (on_bpffs(BPFFS))
@@ -40,6 +51,10 @@ static int mount_bpffs(struct dp *dp)
 		return err;
 	}
 	dp->mounted_bpffs = true;
+	if (other_mounts(1) || other_mounts(getppid()))
+		log_warn("%s was absent and is mounted in a mount namespace of ours (`ip netns exec` makes one), so "
+			 "nothing pinned outlives the daemon: start it with `nsenter --net=/run/netns/NAME` instead",
+			 BPFFS);
 	return 0;
 }
 
@@ -49,12 +64,14 @@ static int make_folder(const char *root, const char *dir)
 	if ((mkdir(root, 0700) && errno != EEXIST) || (mkdir(dir, 0700) && errno != EEXIST)) {
 		int err = -errno;
 
+		rmdir(root);
 		log_error("cannot make the pin folder %s: %s", dir, strerror(-err));
 		return err;
 	}
 	if (on_bpffs(dir))
 		return 0;
 	rmdir(dir);
+	rmdir(root);
 	log_error("the pin folder %s is not on a BPF file system", dir);
 	return -EINVAL;
 }
@@ -129,9 +146,12 @@ static bool folder_empty(const char *path)
 
 void pin_folder_remove(struct dp *dp)
 {
+	char root[sizeof(dp->pin_dir)];
+
 	pins_remove(dp->pin_dir);
 	/* The root goes with the last switch: rmdir refuses while there are others. */
-	rmdir(PIN_ROOT);
+	memcpy(root, dp->pin_dir, sizeof(root));
+	rmdir(dirname(root));
 	pin_folder_leave(dp);
 	if (dp->mounted_bpffs && folder_empty(BPFFS))
 		umount(BPFFS);

@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_link.h>
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "include/openflow/openflow.h"
@@ -77,10 +78,21 @@ int port_write(struct dp *dp, struct port *port)
 	if (memcmp(&now, &port->bpf, sizeof(now)))
 		err = put(dp->skel->maps.ports, index, &now);
 	if (!err && member != port->flooding)
-		err = sets_flood(dp, index, now.ifindex, member);
+		err = sets_flood(dp, index, port_tx(port), member);
 	if (!err)
 		port->bpf = now;
 	return err;
+}
+
+/* Where frames for the port go. */
+static int publish_tx(struct dp *dp, struct port *port)
+{
+	uint32_t index = port_index(dp->ports, port), ifindex = port_tx(port);
+	int err = sets_pair(dp, index, ifindex);
+
+	if (!err)
+		err = put(dp->skel->maps.tx_ports, index, &ifindex);
+	return !err && port->flooding ? sets_flood(dp, index, ifindex, true) : err;
 }
 
 /* In an order in which a packet never meets half a port: first where it leads to, then that it may receive. */
@@ -90,13 +102,32 @@ static int publish(struct dp *dp, struct port *port)
 	uint32_t index = port_index(p, port), ifindex = port->link.ifindex;
 	int err = sets_provide(dp, index, p->n + 1);
 
+	if (!err && port->generic)
+		err = relay_make(dp, port);
 	if (!err)
-		err = sets_pair(dp, index, ifindex);
-	if (!err)
-		err = put(dp->skel->maps.tx_ports, index, &ifindex);
+		err = publish_tx(dp, port);
 	if (!err)
 		err = port_write(dp, port);
+	if (!err && port->generic)
+		err = relay_attach(dp, port);
 	return err ? err : put(dp->skel->maps.port_of_ifindex, ifindex, &index);
+}
+
+int port_set_mode(struct dp *dp, struct port *port, bool generic)
+{
+	int err;
+
+	if (port->generic == generic)
+		return 0;
+	port->generic = generic;
+	err = generic ? relay_make(dp, port) : 0;
+	if (!err)
+		err = port_write(dp, port);
+	if (!err && generic)
+		err = relay_attach(dp, port);
+	if (!generic)
+		relay_delete(dp, port);
+	return err ? err : publish_tx(dp, port);
 }
 
 static void unpublish(struct dp *dp, struct port *port)
@@ -111,6 +142,7 @@ static void unpublish(struct dp *dp, struct port *port)
 	drop(dp->skel->maps.tx_ports, index);
 	if (p->sets.pair[index] >= 0)
 		sets_pair(dp, index, 0);
+	relay_delete(dp, port);
 }
 
 /* --- numbers --- */
@@ -217,8 +249,11 @@ static void port_change(struct dp *dp, struct port *port, const struct link *lin
 	if (strcmp(port->link.name, link->name))
 		memory_rename(p->memory, port->link.name, link->name);
 	port->link = *link;
-	port->generic = generic;
-	err = port_write(dp, port);
+	err = port_set_mode(dp, port, generic);
+	if (!err)
+		err = port_write(dp, port);
+	if (!err && !(link->flags & IFF_PROMISC) && port_index(p, port) != OFX_INDEX_LOCAL)
+		err = link_set_flags(&p->nl, link->ifindex, IFF_PROMISC, IFF_PROMISC);
 	if (err)
 		log_warn("port %s: %s", link->name, strerror(-err));
 	if (tell)
@@ -240,28 +275,45 @@ static void host_change(struct dp *dp, const struct link *link)
 		port_tell(dp, OFPPR_MODIFY, port);
 }
 
+/* The operator attached our program.  What cannot be a port gets it off again, lest its frames vanish. */
+static int admit(struct dp *dp, const struct link *link)
+{
+	struct dp_ports *p = dp->ports;
+	bool generic = link->xdp_drv != p->prog_id;
+	uint32_t index = port_choose_number(p, link->name, 0);
+	int err = -EINVAL;
+
+	if (!link->ethernet)
+		log_error("port %s: not an Ethernet interface: detached", link->name);
+	else if (!index)
+		log_error("port %s: no port number is free: detached", link->name);
+	else
+		err = port_join(dp, link, index, generic);
+	if (err)
+		link_set_xdp(&p->nl, link->ifindex, -1, generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE, p->prog_fd);
+	else
+		port_welcome(dp, &p->port[index]);
+	return err;
+}
+
 /* An interface as it is now. */
 static void see(struct dp *dp, const struct link *link)
 {
 	struct dp_ports *p = dp->ports;
 	struct port *port = port_find(p, link->ifindex);
-	uint32_t index;
 
 	if (port)
 		port->seen = true;
-	if (p->veths.host && link->ifindex == p->veths.host)
+	if (veths_internal(p, link->ifindex))
+		veths_mend(dp, link);
+	else if (p->veths.host && link->ifindex == p->veths.host)
 		host_change(dp, link);
 	else if (port && ours(p, link))
 		port_change(dp, port, link);
 	else if (port)
 		port_leave(dp, port, link);
-	else if (ours(p, link) && !veths_own(dp->name, link->name)) {
-		index = port_choose_number(p, link->name, 0);
-		if (!index || port_join(dp, link, index, link->xdp_drv != p->prog_id))
-			return;
-		p->port[index].seen = true;
-		port_welcome(dp, &p->port[index]);
-	}
+	else if (ours(p, link) && !veths_own(dp->name, link->name) && !admit(dp, link))
+		port_find(p, link->ifindex)->seen = true;
 }
 
 static void gone(struct dp *dp, uint32_t ifindex)
@@ -269,6 +321,10 @@ static void gone(struct dp *dp, uint32_t ifindex)
 	struct dp_ports *p = dp->ports;
 	struct port *port = port_find(p, ifindex);
 
+	if (veths_internal(p, ifindex))
+		log_error("an internal interface of the switch was deleted: restart ofxdpd, for packet-ins, "
+			  "packet-outs and "
+			  "copies fail until then");
 	if (p->veths.host == ifindex) {
 		p->veths.host = 0;
 		memset(&p->host, 0, sizeof(p->host));
@@ -290,6 +346,8 @@ static void on_event(void *aux, const struct link *link, bool deleted)
 
 	if (deleted) {
 		gone(dp, link->ifindex);
+		if (ours(p, link) && link->moved_nsid != -1)
+			port_reclaim(dp, link);
 		return;
 	}
 	if (!port && !ours(p, link) && link->ifindex != p->veths.host)

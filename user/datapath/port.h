@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Ports, seen from inside: port.c (joining, leaving, changes), port_info.c (what is told), port_set.c, veth.c, trap.c. */
+/* Ports, seen from inside: port.c (joining, leaving, changes), port_open.c (start and end) and their neighbours. */
 #ifndef DATAPATH_PORT_H
 #define DATAPATH_PORT_H
 
@@ -12,14 +12,15 @@
 struct port {
 	bool exists;
 	bool generic;
-	bool flooding;	   /* member of the flood sets */
-	bool seen;	   /* by the resync that is running */
-	uint32_t config;   /* OFPPC_NO_*, as the controller set them; OFPPC_PORT_DOWN follows the interface */
-	uint64_t added_ns; /* CLOCK_MONOTONIC */
-	struct link link;  /* the interface as last seen */
+	bool flooding;	     /* member of the flood sets */
+	bool seen;	     /* by the resync that is running */
+	uint32_t config;     /* OFPPC_NO_*, as the controller set them; OFPPC_PORT_DOWN follows the interface */
+	uint64_t added_ns;   /* CLOCK_MONOTONIC */
+	struct link link;    /* the interface as last seen */
 	struct of_port told; /* the last PORT_STATUS, and the MTU then */
 	uint32_t told_mtu;
-	struct ofx_port bpf; /* as written to map `ports` */
+	uint32_t relay_in, relay_out;  /* generic: the pair that leads to it, port_relay.c */
+	struct ofx_port bpf;	       /* as written to map `ports` */
 	struct ofx_port_counters base; /* of the index when the port was added: its own count begins there */
 };
 
@@ -59,18 +60,22 @@ struct dp_ports {
 };
 
 /* port.c */
-/* The number asked for, else the one the name had, else the lowest that nobody has or had, else the lowest free; 0: none. */
+/* The number asked for, else the one the name had, else the lowest nobody has or had, else the lowest free; or 0. */
 uint32_t port_choose_number(const struct dp_ports *ports, const char *name, uint32_t wanted);
 /* Make a port of an interface: remember and prepare it, publish it in the maps.  On error all is undone, and told. */
 int port_join(struct dp *dp, const struct link *link, uint32_t index, bool generic);
 void port_welcome(struct dp *dp, struct port *port);
 /* The interface is no longer a port; `link` is what it is now, NULL: it is gone. */
 void port_leave(struct dp *dp, struct port *port, const struct link *link);
+/* The interface, a port until now, moved to another namespace: take the program off and restore it there. */
+void port_reclaim(struct dp *dp, const struct link *was);
 void ports_resync(struct dp *dp);
 /* Events for what rtnetlink tells, and for the look each second. */
 int ports_watch(struct dp *dp);
 struct port *port_find(struct dp_ports *ports, uint32_t ifindex);
 uint32_t port_index(const struct dp_ports *ports, const struct port *port);
+/* It was attached in the other mode. */
+int port_set_mode(struct dp *dp, struct port *port, bool generic);
 /* Bring map `ports` and the flood sets in line with the port's link and config. */
 int port_write(struct dp *dp, struct port *port);
 
@@ -94,12 +99,34 @@ int sets_pair(struct dp *dp, uint32_t index, uint32_t ifindex);
 int sets_flood(struct dp *dp, uint32_t index, uint32_t ifindex, bool member);
 
 /* veth.c */
-int veths_make(struct dp *dp, bool local);
+/* `former` names the programs of daemons before us, whose pairs are kept. */
+int veths_make(struct dp *dp, bool local, const struct former *former);
 /* Attach the internal programs: where none is yet (former NULL), or in place of a former daemon's. */
 int veths_attach(struct dp *dp, const struct former *former);
-void veths_delete(struct nl *nl, const char *name);
+/* An internal end as it is now: if somebody took it down or its program off, that is put right. */
+void veths_mend(struct dp *dp, const struct link *link);
+/* Is it one that the switch cannot be without? */
+bool veths_internal(const struct dp_ports *ports, uint32_t ifindex);
+/* `former` names the programs by which a LOCAL whose host side is elsewhere is known as ours. */
+void veths_delete(struct nl *nl, const char *name, const struct former *former);
+/* One internal pair, found or made, up, without addresses of its own. */
+int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, struct link *a, struct link *b);
 /* Is it one of the switch's own names? */
 bool veths_own(const char *name, const char *ifname);
+
+/* port_relay.c: the way to a port in generic mode */
+int relay_make(struct dp *dp, struct port *port);
+/* Once map `ports` has the port: from now on frames pass. */
+int relay_attach(struct dp *dp, const struct port *port);
+void relay_delete(struct dp *dp, struct port *port);
+/* Delete those pairs that no port uses (keep NULL: all). */
+void relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep);
+bool relay_own(const char *name, const char *ifname);
+/* Where frames for the port are redirected to. */
+static inline uint32_t port_tx(const struct port *port)
+{
+	return port->relay_in ? port->relay_in : port->link.ifindex;
+}
 
 /* trap.c: set-up mistakes that would cost frames, each told in one sentence with the cure. */
 /* May this interface become a port?  0, or a negative errno and the sentence has been logged. */

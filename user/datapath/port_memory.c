@@ -61,12 +61,30 @@ bool memory_get(int memory, const char *name, struct port_memory *m)
 	return !bpf_map_lookup_elem(memory, key, m);
 }
 
+/* The map is full of names, such as containers' that never come back: forget one that is no port now. */
+static bool forget_one(int memory)
+{
+	char name[IFNAMSIZ] = "";
+	struct port_memory m;
+
+	while (memory_next(memory, name))
+		if (memory_get(memory, name, &m) && !m.attached)
+			return !bpf_map_delete_elem(memory, name);
+	return false;
+}
+
 int memory_put(int memory, const char *name, const struct port_memory *m)
 {
 	char key[IFNAMSIZ];
 
 	make_key(key, name);
-	return bpf_map_update_elem(memory, key, m, BPF_ANY) ? -errno : 0;
+	while (bpf_map_update_elem(memory, key, m, BPF_ANY)) {
+		int err = -errno;
+
+		if (err != -E2BIG || !forget_one(memory))
+			return err;
+	}
+	return 0;
 }
 
 bool memory_next(int memory, char name[IFNAMSIZ])

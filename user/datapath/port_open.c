@@ -3,11 +3,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/if_link.h>
 #include <string.h>
 #include <sys/resource.h>
 #include "build/ofxdp.skel.h"
 #include "user/datapath/ethtool.h"
+#include "user/datapath/netns.h"
 #include "user/datapath/port.h"
 #include "user/datapath/port_memory.h"
 #include "user/util/cleanup.h"
@@ -49,7 +51,20 @@ static int check_foreign(const struct link *link, const struct former *former)
 	return -EBUSY;
 }
 
-static int check_port(struct dp *dp, const struct dp_config *config, size_t i, const struct former *former)
+/* An interface may be given by other names too (`ip link property add … altname`): ifindexes tells those before. */
+static int check_twice(const struct link *link, uint32_t *ifindexes, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (ifindexes[j] == link->ifindex) {
+			log_error("port %s is given twice", link->name);
+			return -EINVAL;
+		}
+	ifindexes[i] = link->ifindex;
+	return 0;
+}
+
+static int check_port(struct dp *dp, const struct dp_config *config, size_t i, const struct former *former,
+		      uint32_t *ifindexes)
 {
 	const struct dp_port_option *o = &config->ports[i];
 	struct link link;
@@ -66,7 +81,9 @@ static int check_port(struct dp *dp, const struct dp_config *config, size_t i, c
 		log_error("port %s: %s", o->ifname, err == -ENODEV ? "there is no such interface" : strerror(-err));
 		return err;
 	}
-	err = check_foreign(&link, former);
+	err = check_twice(&link, ifindexes, i);
+	if (!err)
+		err = check_foreign(&link, former);
 	if (!err && !link.xdp_drv && !link.xdp_skb)
 		err = trap_refuse(dp, config, &link);
 	return err;
@@ -75,18 +92,19 @@ static int check_port(struct dp *dp, const struct dp_config *config, size_t i, c
 int ports_check(struct dp *dp, const struct dp_config *config, const struct former *former)
 {
 	struct dp_ports *p = calloc(1, sizeof(*p));
+	_free_ uint32_t *ifindexes = calloc(config->n_ports + 1, sizeof(*ifindexes));
 	int err;
 
-	if (!p)
-		return -ENOMEM;
 	dp->ports = p;
+	if (!p || !ifindexes)
+		return -ENOMEM;
 	p->memory = -1;
 	p->sock = ethtool_open();
 	err = p->sock < 0 ? p->sock : nl_open(&p->nl);
 	if (err)
 		log_error("cannot open a netlink socket: %s", strerror(-err));
 	for (size_t i = 0; i < config->n_ports && !err; i++)
-		err = check_port(dp, config, i, former);
+		err = check_port(dp, config, i, former, ifindexes);
 	if (!err && config->n_ports >= OFX_FLOOD_PORTS) {
 		log_error("%zu ports are given: a switch has at most %u", config->n_ports, OFX_FLOOD_PORTS - 1);
 		err = -ENOSPC;
@@ -136,10 +154,9 @@ static int port_take(struct dp *dp, struct link *link, uint32_t index, const str
 		return err;
 	err = attach(dp, link, generic ? skb : native, generic, &generic);
 	if (!err && generic != p->port[index].generic) {
-		p->port[index].generic = true;
 		err = port_prepare(&p->nl, p->sock, p->memory, &p->port[index].link, index, true);
 		if (!err)
-			err = port_write(dp, &p->port[index]);
+			err = port_set_mode(dp, &p->port[index], generic);
 	}
 	if (err) {
 		log_error("port %s: cannot attach XDP: %s%s%s", link->name, strerror(-err), *p->nl.said ? ": " : "",
@@ -168,7 +185,7 @@ static int take_configured(struct dp *dp, const struct dp_config *config, const 
 		err = link_get(&p->nl, 0, o->ifname, &link);
 		if (err)
 			return err;
-		index = port_choose_number(p, o->ifname, o->port_no);
+		index = port_choose_number(p, link.name, o->port_no);
 		if (!index) {
 			log_error("port %s: no port number is free", o->ifname);
 			return -ENOSPC;
@@ -246,7 +263,7 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 		return -errno;
 	p->prog_id = info.id;
 	p->memory = memory_open(dp->pin_dir, true);
-	err = p->memory < 0 ? p->memory : veths_make(dp, !config->no_local);
+	err = p->memory < 0 ? p->memory : veths_make(dp, !config->no_local, former);
 	if (!err)
 		err = sets_open(dp, config->n_ports + 1);
 	if (!err)
@@ -262,6 +279,8 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 	/* Last: until its port is swapped, a packet in a former pipeline may still take the internal interfaces. */
 	if (!err)
 		err = veths_attach(dp, former);
+	if (!err)
+		relays_sweep(&p->nl, dp->name, p);
 	return err ? err : ports_watch(dp);
 }
 
@@ -278,6 +297,54 @@ static void detach(struct nl *nl, const struct link *link, const struct former *
 	if (err)
 		log_warn("port %s: cannot detach XDP: %s; run `ip link set dev %s xdp off`", link->name, strerror(-err),
 			 link->name);
+}
+
+struct reclaim {
+	struct dp_ports *ports;
+	const struct link *was;
+	bool done;
+};
+
+static void reclaim_here(void *aux)
+{
+	struct reclaim *r = aux;
+	struct dp_ports *p = r->ports;
+	_close_ int sock = ethtool_open();
+	struct link now;
+	struct nl nl;
+
+	if (nl_open(&nl))
+		return;
+	if (!link_get(&nl, r->was->moved_ifindex, NULL, &now)) {
+		bool native = now.xdp_drv == p->prog_id, generic = now.xdp_skb == p->prog_id;
+		uint32_t mode = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+
+		r->done = (!native && !generic) || !link_set_xdp(&nl, now.ifindex, -1, mode, p->prog_fd);
+		if (strcmp(r->was->name, now.name))
+			memory_rename(p->memory, r->was->name, now.name);
+		port_restore(&nl, sock, p->memory, &now);
+	}
+	nl_close(&nl);
+}
+
+static bool reclaim_in(void *aux, int ns_fd)
+{
+	struct reclaim *r = aux;
+
+	return link_nsid(&r->ports->nl, ns_fd) == r->was->moved_nsid && netns_inside(ns_fd, reclaim_here, r);
+}
+
+void port_reclaim(struct dp *dp, const struct link *was)
+{
+	struct reclaim r = {dp->ports, was, false};
+	char path[PATH_MAX];
+
+	if (netns_search(reclaim_in, &r, path, sizeof(path)) && r.done)
+		log_info("port %s: moved to network namespace %s, and restored there", was->name, path);
+	else
+		log_warn("port %s: moved to a network namespace out of sight with our XDP program attached: run "
+			 "`ip link set dev %s xdp off promisc off` there",
+			 was->name, was->name);
 }
 
 void ports_abandon(const char *pin_dir, const char *name)
@@ -302,7 +369,8 @@ void ports_abandon(const char *pin_dir, const char *name)
 		if (memory >= 0)
 			port_restore(&nl, sock, memory, &links[i]);
 	}
-	veths_delete(&nl, name);
+	veths_delete(&nl, name, &former);
+	relays_sweep(&nl, name, NULL);
 	former_free(&former);
 	nl_close(&nl);
 }

@@ -61,7 +61,7 @@ static int flood_new(struct dp *dp, uint32_t index, bool more)
 		err = set_put(fd, LOOP_KEY, p->veths.ends[OFX_DEV_CONTINUE]);
 	for (uint32_t i = 0; i < OFX_PORTS && !err; i++)
 		if (i != index && p->port[i].flooding) {
-			err = set_put(fd, i, p->port[i].link.ifindex);
+			err = set_put(fd, i, port_tx(&p->port[i]));
 			/* An interface that has just gone: netlink will tell. */
 			if (err == -EINVAL)
 				err = 0;

@@ -31,6 +31,24 @@ void trap_foreign(const struct link *link, uint32_t id, bool generic)
 		  link->name, id, name, link->name, generic ? "xdpgeneric" : "xdp");
 }
 
+#define MAX_DEPTH 8 /* interfaces above one another: bond, bridge, VLAN … */
+
+/* Is `over` the interface `under`, or above it: a bridge or bond that it is in, a VLAN or macvlan on it? */
+static bool is_over(const struct link *links, size_t n, const struct link *over, const struct link *under, int depth)
+{
+	if (over->ifindex == under->ifindex)
+		return true;
+	for (size_t i = 0; i < n && depth < MAX_DEPTH; i++) {
+		const struct link *l = &links[i];
+		bool on = strcmp(l->kind, "veth") && l->peer_nsid == -1 && l->peer == under->ifindex;
+
+		if (l->ifindex != under->ifindex && (on || under->master == l->ifindex) &&
+		    is_over(links, n, over, l, depth + 1))
+			return true;
+	}
+	return false;
+}
+
 static bool routes_to_controller(struct nl *nl, const struct dp_config *config, uint32_t ifindex)
 {
 	for (size_t i = 0; i < config->n_controllers; i++)
@@ -39,9 +57,32 @@ static bool routes_to_controller(struct nl *nl, const struct dp_config *config, 
 	return false;
 }
 
+/* Would the host lose what it does through `used`, if `link`, which is under it, became a port? */
+static int refuse_used(struct nl *nl, const struct dp_config *config, const struct link *link, const struct link *used)
+{
+	bool self = used->ifindex == link->ifindex;
+
+	if (link_has_address(nl, used->ifindex)) {
+		log_error("port %s: %s%s has an IP address, which the switch would cut off: remove it "
+			  "(`ip addr flush dev %s`) or use --force",
+			  link->name, self ? "the interface" : "above it ", self ? "" : used->name, used->name);
+		return -EADDRINUSE;
+	}
+	if (routes_to_controller(nl, config, used->ifindex)) {
+		log_error("port %s: the route to a controller leaves by this interface: reach the controller another "
+			  "way, or use --force",
+			  link->name);
+		return -EADDRINUSE;
+	}
+	return 0;
+}
+
 int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link *link)
 {
 	struct nl *nl = &dp->ports->nl;
+	_free_ struct link *links = NULL;
+	size_t n = 0;
+	int err;
 
 	if (!link->ethernet) {
 		log_error("port %s: not an Ethernet interface", link->name);
@@ -49,20 +90,15 @@ int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link
 	}
 	if (config->force)
 		return 0;
-	if (link_has_address(nl, link->ifindex)) {
-		log_error("port %s: the interface has an IP address, which the switch would cut off: remove it "
-			  "(`ip addr flush dev %s`) or use --force",
-			  link->name, link->name);
-		return -EADDRINUSE;
+	err = link_list(nl, &links, &n);
+	if (err) {
+		links = NULL;
+		log_error("port %s: cannot list interfaces: %s", link->name, strerror(-err));
 	}
-	if (routes_to_controller(nl, config, link->ifindex)) {
-		log_error("port %s: the route to a controller leaves by this interface: reach the controller another "
-			  "way, "
-			  "or use --force",
-			  link->name);
-		return -EADDRINUSE;
-	}
-	return 0;
+	for (size_t i = 0; i < n && !err; i++)
+		if (is_over(links, n, &links[i], link, 0))
+			err = refuse_used(nl, config, link, &links[i]);
+	return err;
 }
 
 void trap_generic(const struct link *link, const char *said)
@@ -141,6 +177,10 @@ void trap_advise(struct dp *dp, const struct port *port)
 	if (!(link->flags & IFF_UP) && link->ifindex != dp->ports->veths.local)
 		log_info("port %s: the interface is down; `ip link set %s up` when it should carry traffic", link->name,
 			 link->name);
+	if (!strncmp(link->kind, "macv", 4) || !strcmp(link->kind, "ipvlan"))
+		log_warn("port %s: on a %s VLAN tags are taken off before the switch sees the frames: make the "
+			 "interface below it the port",
+			 link->name, link->kind);
 	if (strcmp(link->kind, "veth") || link->ifindex == dp->ports->veths.local)
 		return;
 	if (advise_peer(dp, link) || dp->ports->told_veth)

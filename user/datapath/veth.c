@@ -5,6 +5,7 @@
  *   NAME    ── NAME-p    LOCAL: the host's interface, and the port's (ofx_port)
  *   NAME-c0 ── NAME-c1   ctl: ofx_inject, ofx_punt (and the AF_XDP sockets)
  *   NAME-l0 ── NAME-l1   loop: ofx_branch, ofx_continue
+ *   NAME-gNN ── NAME-hNN (port_relay.c), one for each port in generic mode
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -39,7 +40,7 @@ bool veths_own(const char *name, const char *ifname)
 		if (!strcmp(own, ifname))
 			return true;
 	}
-	return false;
+	return relay_own(name, ifname);
 }
 
 /* No addresses and no neighbour discovery of its own: frames there are the switch's. */
@@ -63,16 +64,22 @@ static int foreign_name(const char *ifname)
 	return -EEXIST;
 }
 
-/* The pair {a, b}, found or made.  `b` may have moved to another namespace where `roams` allows (b->ifindex 0 then). */
-static int pair_make(struct nl *nl, const char *a_name, const char *b_name, uint32_t n_queues, bool roams,
-		     struct link *a, struct link *b)
+/* A port of a former daemon whose other end is in another namespace: LOCAL may be a container's. */
+static bool roams(const struct link *a, const struct former *former)
+{
+	return a->peer_nsid != -1 && (former_fd(former, a->xdp_drv) >= 0 || former_fd(former, a->xdp_skb) >= 0);
+}
+
+/* The pair {a, b}, found or made.  `b` may be in another namespace if `former` is given (b->ifindex 0 then). */
+static int pair_make(struct nl *nl, const char *a_name, const char *b_name, uint32_t n_queues,
+		     const struct former *former, struct link *a, struct link *b)
 {
 	int err_a = link_get(nl, 0, a_name, a), err_b = link_get(nl, 0, b_name, b);
 	int err;
 
 	if (!err_a && strcmp(a->kind, "veth"))
 		return foreign_name(a_name);
-	if (!err_a && a->peer_nsid != -1 && roams) {
+	if (!err_a && former && roams(a, former)) {
 		memset(b, 0, sizeof(*b));
 		return 0;
 	}
@@ -93,7 +100,7 @@ static int pair_make(struct nl *nl, const char *a_name, const char *b_name, uint
 	return err;
 }
 
-static int internal_make(struct dp *dp, const char *suffix_a, const char *suffix_b, struct link *a, struct link *b)
+int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, struct link *a, struct link *b)
 {
 	struct nl *nl = &dp->ports->nl;
 	char a_name[IFNAMSIZ], b_name[IFNAMSIZ];
@@ -101,7 +108,7 @@ static int internal_make(struct dp *dp, const char *suffix_a, const char *suffix
 
 	own_name(a_name, dp->name, suffix_a);
 	own_name(b_name, dp->name, suffix_b);
-	err = pair_make(nl, a_name, b_name, dp->n_cpus, false, a, b);
+	err = pair_make(nl, a_name, b_name, dp->n_cpus, NULL, a, b);
 	if (err)
 		return err;
 	no_ipv6(a_name);
@@ -126,7 +133,7 @@ static void prepare_host(struct dp *dp, const struct link *host)
 		log_warn("cannot prepare %s: run `ethtool -K %s gro on tx off txvlan off`", host->name, host->name);
 }
 
-static int local_make(struct dp *dp)
+static int local_make(struct dp *dp, const struct former *former)
 {
 	struct dp_ports *p = dp->ports;
 	char port_name[IFNAMSIZ];
@@ -134,7 +141,7 @@ static int local_make(struct dp *dp)
 	int err;
 
 	own_name(port_name, dp->name, "-p");
-	err = pair_make(&p->nl, port_name, dp->name, dp->n_cpus, true, &port, &p->host);
+	err = pair_make(&p->nl, port_name, dp->name, dp->n_cpus, former, &port, &p->host);
 	if (err)
 		return err;
 	no_ipv6(port_name);
@@ -160,14 +167,14 @@ static int write_maps(struct dp *dp)
 	return 0;
 }
 
-int veths_make(struct dp *dp, bool local)
+int veths_make(struct dp *dp, bool local, const struct former *former)
 {
 	uint32_t *ends = dp->ports->veths.ends;
 	struct link c0, c1, l0, l1;
-	int err = internal_make(dp, "-c0", "-c1", &c0, &c1);
+	int err = veths_pair(dp, "-c0", "-c1", &c0, &c1);
 
 	if (!err)
-		err = internal_make(dp, "-l0", "-l1", &l0, &l1);
+		err = veths_pair(dp, "-l0", "-l1", &l0, &l1);
 	if (err)
 		return err;
 	ends[OFX_DEV_PUNT] = c0.ifindex;
@@ -175,7 +182,7 @@ int veths_make(struct dp *dp, bool local)
 	ends[OFX_DEV_CONTINUE] = l0.ifindex;
 	ends[OFX_DEV_BRANCH] = l1.ifindex;
 	err = write_maps(dp);
-	return !err && local ? local_make(dp) : err;
+	return !err && local ? local_make(dp, former) : err;
 }
 
 /* Attach at the highest MTU that native XDP takes on this kernel: each end is limited by its peer's. */
@@ -233,15 +240,40 @@ int veths_attach(struct dp *dp, const struct former *former)
 	return err;
 }
 
-void veths_delete(struct nl *nl, const char *name)
+bool veths_internal(const struct dp_ports *p, uint32_t ifindex)
 {
-	static const char *const one_end[] = {"-p", "-c0", "-l0"};
-	char ifname[IFNAMSIZ];
-	struct link link;
+	for (size_t i = 0; i < OFX_DEV_N; i++)
+		if (p->veths.ends[i] == ifindex)
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; i < ARRAY_LEN(one_end); i++) {
-		own_name(ifname, name, one_end[i]);
-		if (!link_get(nl, 0, ifname, &link) && !strcmp(link.kind, "veth"))
-			link_delete(nl, link.ifindex);
+void veths_mend(struct dp *dp, const struct link *link)
+{
+	int err = 0;
+
+	if (link->flags & IFF_UP && link->xdp_drv)
+		return;
+	if (!(link->flags & IFF_UP))
+		err = link_set_flags(&dp->ports->nl, link->ifindex, IFF_UP, IFF_UP);
+	if (!err && !link->xdp_drv)
+		err = veths_attach(dp, NULL);
+	log_warn("%s, the switch's own, was taken down or detached: %s", link->name, err ? strerror(-err) : "mended");
+}
+
+/* Only what is surely ours: a switch may have been refused because somebody else has one of the names. */
+void veths_delete(struct nl *nl, const char *name, const struct former *former)
+{
+	static const char *const pairs[][2] = {{"-p", ""}, {"-c0", "-c1"}, {"-l0", "-l1"}};
+	char a_name[IFNAMSIZ], b_name[IFNAMSIZ];
+	struct link a, b;
+
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		own_name(a_name, name, pairs[i][0]);
+		own_name(b_name, name, pairs[i][1]);
+		if (link_get(nl, 0, a_name, &a) || strcmp(a.kind, "veth"))
+			continue;
+		if (roams(&a, former) || (!link_get(nl, 0, b_name, &b) && a.peer_nsid == -1 && a.peer == b.ifindex))
+			link_delete(nl, a.ifindex);
 	}
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+unsigned int log_errors;
 enum log_level log_level = LOG_LVL_INFO;
 
 static const char *log_program = "ofxdp";
@@ -39,6 +40,7 @@ void log_at(enum log_level level, const char *format, ...)
 	va_list args;
 	int n;
 
+	log_errors += level == LOG_LVL_ERROR;
 	if (level > log_level)
 		return;
 	if (log_to_journal)

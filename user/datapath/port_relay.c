@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Frames to a port in generic mode.  Its driver may be unable to take frames from XDP (ndo_xdp_xmit), and then a
+ * redirect fails, a broadcast even silently.  So such a port has a veth pair of its own: frames are redirected to
+ * NAME-gNN and arrive at NAME-hNN as socket buffers, where ofx_relay, in generic mode too, gives them to any driver.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <stdio.h>
+#include <string.h>
+#include "build/ofxdp.skel.h"
+#include "user/datapath/ethtool.h"
+#include "user/datapath/port.h"
+#include "user/util/cleanup.h"
+#include "user/util/log.h"
+
+#define RELAY_MTU 65535
+#define DIGITS "0123456789abcdefghijklmnopqrstuv" /* base 32: an interface name has room for two */
+
+_Static_assert(OFX_PORTS <= 32 * 32, "two digits");
+
+static void suffix(char text[8], char end, uint32_t index)
+{
+	snprintf(text, 8, "-%c%c%c", end, DIGITS[index / 32 % 32], DIGITS[index % 32]);
+}
+
+bool relay_own(const char *name, const char *ifname)
+{
+	size_t n = strlen(name);
+
+	return !strncmp(ifname, name, n) && ifname[n] == '-' && (ifname[n + 1] == 'g' || ifname[n + 1] == 'h') &&
+	       strspn(ifname + n + 2, DIGITS) == 2 && !ifname[n + 4];
+}
+
+static int map_end(struct dp *dp, uint32_t ifindex, uint32_t index)
+{
+	int fd = bpf_map__fd(dp->skel->maps.port_of_ifindex);
+
+	return bpf_map_update_elem(fd, &ifindex, &index, BPF_ANY) ? -errno : 0;
+}
+
+int relay_make(struct dp *dp, struct port *port)
+{
+	static const char *const gro[] = {"rx-gro"};
+	struct dp_ports *p = dp->ports;
+	uint32_t index = port_index(p, port);
+	char in_suffix[8], out_suffix[8];
+	struct link in, out;
+	int err;
+
+	suffix(in_suffix, 'g', index);
+	suffix(out_suffix, 'h', index);
+	err = veths_pair(dp, in_suffix, out_suffix, &in, &out);
+	if (!err)
+		err = link_set_mtu(&p->nl, in.ifindex, RELAY_MTU);
+	if (!err)
+		err = link_set_mtu(&p->nl, out.ifindex, RELAY_MTU);
+	/* A veth takes redirected frames only where its peer has GRO on; no frame may be merged there, though. */
+	if (!err)
+		err = link_set_gro_max(&p->nl, out.ifindex, 0);
+	if (!err)
+		err = ethtool_set_features(p->sock, out.name, gro, ARRAY_LEN(gro), 1, true);
+	if (err)
+		return err;
+	port->relay_in = in.ifindex;
+	port->relay_out = out.ifindex;
+	err = map_end(dp, in.ifindex, index);
+	return err ? err : map_end(dp, out.ifindex, index);
+}
+
+int relay_attach(struct dp *dp, const struct port *port)
+{
+	struct dp_ports *p = dp->ports;
+	int fd = bpf_program__fd(dp->skel->progs.ofx_relay);
+	_close_ int former = -1;
+	struct link out;
+	int err = link_get(&p->nl, port->relay_out, NULL, &out);
+
+	if (!err && out.xdp_skb)
+		former = bpf_prog_get_fd_by_id(out.xdp_skb);
+	return err ? err : link_set_xdp(&p->nl, out.ifindex, fd, XDP_FLAGS_SKB_MODE, former);
+}
+
+void relay_delete(struct dp *dp, struct port *port)
+{
+	int fd = bpf_map__fd(dp->skel->maps.port_of_ifindex);
+
+	if (!port->relay_in)
+		return;
+	bpf_map_delete_elem(fd, &port->relay_in);
+	bpf_map_delete_elem(fd, &port->relay_out);
+	link_delete(&dp->ports->nl, port->relay_in);
+	port->relay_in = 0;
+	port->relay_out = 0;
+}
+
+static bool in_use(const struct dp_ports *p, uint32_t ifindex)
+{
+	for (uint32_t i = 0; p && i < OFX_PORTS; i++)
+		if (p->port[i].exists && p->port[i].relay_in == ifindex)
+			return true;
+	return false;
+}
+
+void relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep)
+{
+	_free_ struct link *links = NULL;
+	size_t n = 0, at = strlen(name) + 1;
+	struct link out;
+
+	if (link_list(nl, &links, &n)) {
+		links = NULL;
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct link *in = &links[i];
+
+		if (!relay_own(name, in->name) || in->name[at] != 'g' || strcmp(in->kind, "veth") ||
+		    in_use(keep, in->ifindex))
+			continue;
+		if (!link_get(nl, in->peer, NULL, &out) && relay_own(name, out.name) && out.peer == in->ifindex)
+			link_delete(nl, in->ifindex);
+	}
+}
