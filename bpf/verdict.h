@@ -28,17 +28,16 @@ static __always_inline struct ofx_op *verdict_op(struct ofx_state *s, __u32 at)
 
 /*
  * Does anything outside see whether this op is run on the packet?  Not so for changes of the frame behind the last
- * output, and the ops that only count are run from the output itself (count_rest()).  A TTL that runs out is a
- * packet-in, if the switch is configured so.
+ * output, and the ops that only count are run from the output itself (count_rest()).  But a TTL that runs out ends the
+ * packet: what follows must not be counted, and it may be a packet-in.
  */
-static __always_inline int op_needs_frame(const struct ofx_state *s, __u8 code)
+static __always_inline int op_needs_frame(__u8 code)
 {
-	const __u32 outputs = 1u << OFX_OP_OUTPUT | 1u << OFX_OP_IN_PORT | 1u << OFX_OP_FLOOD |
-			      1u << OFX_OP_CONTROLLER | 1u << OFX_OP_TABLE | 1u << OFX_OP_RESUME;
+	const __u32 needs = 1u << OFX_OP_OUTPUT | 1u << OFX_OP_IN_PORT | 1u << OFX_OP_FLOOD | 1u << OFX_OP_CONTROLLER |
+			    1u << OFX_OP_TABLE | 1u << OFX_OP_RESUME | 1u << OFX_OP_DEC_IP_TTL |
+			    1u << OFX_OP_DEC_MPLS_TTL;
 
-	if (code == OFX_OP_DEC_IP_TTL || code == OFX_OP_DEC_MPLS_TTL)
-		return s->config & OFX_CONFIG_INVALID_TTL;
-	return outputs >> (code & 31) & 1;
+	return needs >> (code & 31) & 1;
 }
 
 /*
@@ -70,7 +69,7 @@ static __always_inline int verdict_put(struct ofx_state *s, __u64 head, __u64 va
 	}
 	op_write(&s->ops[n], head, value, mask);
 	s->n_ops = n + 1;
-	if (op_needs_frame(s, (__u8)head))
+	if (op_needs_frame((__u8)head))
 		s->last = n;
 	return 0;
 }

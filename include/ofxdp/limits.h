@@ -14,9 +14,9 @@
 #define OFX_INLINE_OPS 4    /* ops in struct ofx_flow itself */
 #define OFX_FLOW_OPS 64	    /* ops of one flow, apply and write together */
 #define OFX_VERDICT_OPS 128 /* ops of one packet's walk through all tables */
-#define OFX_CONT_OPS 48	    /* ops that may remain when a packet takes the loop veth */
+#define OFX_CONT_OPS 128    /* ops that may remain when a packet takes the loop veth: a whole verdict */
 #define OFX_CONTS 512	    /* continuations per CPU; a power of two */
-#define OFX_ROUNDS 48	    /* loop rounds a packet may take */
+#define OFX_ROUNDS 128	    /* loop rounds a packet may take: a verdict of outputs only */
 #define OFX_CPUS 128	    /* CPU numbers we serve */
 #define OFX_INJECT_OPS 64   /* ops of one packet-out */
 

@@ -159,7 +159,7 @@ def test_packet_out(sw):
 def test_monitor(sw):
     sw.flows('priority=0,actions=controller:65535')
     log = open(sw.box.dir + '/monitor', 'wb')
-    p = subprocess.Popen(['ovs-ofctl', '-O', 'OpenFlow13', 'monitor', 'unix:' + sw.sock, '65535'], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    p = subprocess.Popen(['ovs-ofctl', '-O', 'OpenFlow13', 'monitor', 'unix:' + sw.sock, '65534'], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
         read = lambda: open(sw.box.dir + '/monitor').read()  # noqa: E731
         wait_for(lambda: sw.tap(1).send(U) or 'OFPT_PACKET_IN' in read(), 5, 0.2)

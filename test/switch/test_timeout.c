@@ -73,6 +73,22 @@ static void idle(void **state)
 	}
 }
 
+static void a_reset_of_counters_is_no_use(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = timed(7, 2, 0);
+
+	rig_flow_mod(rig, 0, &fm);
+	fake_dp_find(rig->dp, 0, 7)->packets = 5;
+	rig_run_ms(rig, 1500);
+	fm = flow_mod(OFPFC_MODIFY);
+	fm.flags = OFPFF_RESET_COUNTS;
+	rig_flow_mod(rig, 0, &fm);
+	assert_int_equal(fake_dp_find(rig->dp, 0, 7)->packets, 0);
+	rig_run_ms(rig, 1300);
+	assert_int_equal(rig_count(rig), 0);
+}
+
 static void replace_restarts_and_drops_timeouts(void **state)
 {
 	struct rig *rig = *state;
@@ -160,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(hard),
 		T(idle),
+		T(a_reset_of_counters_is_no_use),
 		T(replace_restarts_and_drops_timeouts),
 		T(many_end_together_in_order),
 		T(a_failed_removal_is_tried_again),

@@ -123,8 +123,10 @@ static int change_instructions(struct sw *sw, const struct sw_flow_list *flows, 
 
 static void reset_counters(struct sw *sw, const struct sw_flow_list *flows)
 {
-	for (size_t i = 0; i < flows->n; i++)
+	for (size_t i = 0; i < flows->n; i++) {
+		sw_timeout_before_reset(sw, flows->v[i]);
 		dp_flow_reset_counters(sw->dp, flows->v[i]->dp);
+	}
 }
 
 /* An entry with this match and priority exists: the new one takes its place, and its counters unless reset. */

@@ -155,7 +155,8 @@ static int openflow_error(uint16_t type, int err)
 {
 	if (err > 0)
 		return err;
-	log_warn("message of type %u failed: %s", type, strerror(-err));
+	if (err != -EMSGSIZE) /* the controller's mistake; it may make it often */
+		log_warn("message of type %u failed: %s", type, strerror(-err));
 	switch (type) {
 	case OF_FLOW_MOD:
 		return OF_ERROR(OFPET_FLOW_MOD_FAILED, OFPFMFC_UNKNOWN);

@@ -172,6 +172,14 @@ static bool is_idle(struct sw *sw, struct sw_timeout *timeout, uint64_t now)
 	return now - timeout->used >= timeout->flow->idle_timeout * SW_SECOND;
 }
 
+void sw_timeout_before_reset(struct sw *sw, struct sw_flow *flow)
+{
+	if (!flow->timeout || !flow->idle_timeout)
+		return;
+	is_idle(sw, flow->timeout, sw_now()); /* for the packets since the last look */
+	flow->timeout->packets = 0;
+}
+
 static void end_idle(struct sw *sw, uint64_t now)
 {
 	struct sw_timeouts *t = &sw->timeouts;

@@ -43,5 +43,7 @@ void sw_timeouts_close(struct sw *sw);
 struct sw_timeout *sw_timeout_new(struct sw *sw);
 void sw_timeout_start(struct sw *sw, struct sw_flow *flow, struct sw_timeout *timeout);
 void sw_timeout_stop(struct sw *sw, struct sw_flow *flow);
+/* The entry's counters will be set to zero, which is no use of it. */
+void sw_timeout_before_reset(struct sw *sw, struct sw_flow *flow);
 
 #endif
