@@ -27,24 +27,24 @@ struct dp_port_option { /* -i IFACE[=PORTNO] */
 };
 
 struct dp_config {
-	const char *name;	  /* switch name: pin folder /sys/fs/bpf/ofxdp/NAME, LOCAL interface NAME */
-	const char *pin_root;	  /* NULL: /sys/fs/bpf/ofxdp; bpffs is mounted if absent */
-	uint32_t max_flows;	  /* 0: default */
-	bool force;		  /* take interfaces that have IP addresses or a route too */
-	bool no_local;		  /* no LOCAL interface */
+	const char *name;     /* switch name: pin folder /sys/fs/bpf/ofxdp/NAME, LOCAL interface NAME */
+	const char *pin_root; /* NULL: /sys/fs/bpf/ofxdp; bpffs is mounted if absent */
+	uint32_t max_flows;   /* 0: default */
+	bool force;	      /* take interfaces that have IP addresses or a route too */
+	bool no_local;	      /* no LOCAL interface */
 	size_t n_ports;
 	const struct dp_port_option *ports;
-	size_t n_controllers;	  /* their addresses: an interface that routes to one is refused without force */
+	size_t n_controllers; /* their addresses: an interface that routes to one is refused without force */
 	const struct sockaddr_storage *controllers;
 };
 
 struct dp_packet_in {
 	uint32_t in_port;
-	uint8_t table, reason; /* OFPR_* of 1.3 */
+	uint8_t table, reason;	 /* OFPR_* of 1.3 */
 	uint16_t max_len, flags; /* OFX_PUNT_* */
-	void *owner;	       /* of the flow entry behind it, as given to dp_txn_add; NULL: none, or gone meanwhile */
+	void *owner; /* of the flow entry behind it, as given to dp_txn_add; NULL: none, or gone meanwhile */
 	uint64_t metadata, tunnel_id;
-	const uint8_t *data;   /* the frame; valid during the callback */
+	const uint8_t *data; /* the frame; valid during the callback */
 	size_t len;
 };
 
@@ -55,9 +55,10 @@ struct dp_callbacks {
 };
 
 /*
- * Take or make everything: bpffs, load, pin, LOCAL, internal veths, attach the configured ports (those found attached by
- * a former daemon too, swapped atomically), netlink monitor, AF_XDP sockets.  Registers events on `base`.  On error one
- * sentence has been logged and nothing is left behind.  -EBUSY: another daemon of this name lives (flock on the folder).
+ * Take or make everything: bpffs, load, pin, LOCAL, internal veths, attach the configured ports (those found attached
+ * by a former daemon too, swapped atomically), netlink monitor, AF_XDP sockets.  Registers events on `base`.  On error
+ * one sentence has been logged and nothing is left behind.  -EBUSY: another daemon of this name lives (flock on the
+ * folder).
  */
 int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void *aux, struct event_base *base,
 	    struct dp **out);
@@ -108,7 +109,7 @@ int dp_check_actions(struct dp *dp, const struct of_actions *actions, bool packe
 
 /* Port numbers in rising order, LOCAL last.  Returns the count; fills at most max. */
 size_t dp_port_list(struct dp *dp, uint32_t *port_nos, size_t max);
-int dp_port_get(struct dp *dp, uint32_t port_no, struct of_port *port); /* -ENOENT */
+int dp_port_get(struct dp *dp, uint32_t port_no, struct of_port *port);		 /* -ENOENT */
 int dp_port_stats(struct dp *dp, uint32_t port_no, struct of_port_stats *stats); /* -ENOENT */
 /* config bits OFPPC_* under mask; the caller checked them.  Enforced in BPF before it returns. */
 int dp_port_config(struct dp *dp, uint32_t port_no, uint32_t config, uint32_t mask);

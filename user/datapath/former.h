@@ -19,7 +19,7 @@ struct former_program {
 
 struct former {
 	size_t n_generations;
-	uint32_t last; /* highest generation number, 0: none */
+	uint32_t last;	/* highest generation number, 0: none */
 	uint64_t rules; /* entries in the flow tables of the newest generation */
 	size_t n;
 	struct former_program *programs; /* all XDP programs of all generations */

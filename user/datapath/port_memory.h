@@ -29,7 +29,8 @@ void memory_rename(int memory, const char *from, const char *to);
 /* Names, one after the other: "" begins; false at the end. */
 bool memory_next(int memory, char name[IFNAMSIZ]);
 
-/* Make an interface fit to be a port (promiscuous, no receive offloads that hide tags or merge frames); remember first. */
+/* Make an interface fit to be a port (promiscuous, no receive offloads that hide tags or merge frames); remember first.
+ */
 int port_prepare(struct nl *nl, int sock, int memory, const struct link *link, uint32_t port_no, bool generic);
 /* The administrative state as the controller wants it; remembered as well. */
 int port_set_up(struct nl *nl, int memory, const struct link *link, bool up);
