@@ -112,10 +112,14 @@ __weak __noinline int resolve_table(struct ofx_state *s)
 {
 	const struct ofx_flow *flow;
 	__u32 slot;
+	int found;
 
 	if (!s)
 		return 1;
-	if (table_lookup(s, s->next_table)) {
+	found = table_lookup(s, s->next_table);
+	if (found > 0)
+		return 0; /* the same table again */
+	if (found < 0) {
 		verdict_add(s, OFX_OP_MISS, s->next_table, 0, 0);
 		return 1;
 	}

@@ -50,6 +50,7 @@ struct ofx_state {
 	__u32 config;	 /* OFX_CONFIG_*, as read when the packet came */
 	__u32 cont_seq;	 /* continuations this CPU has written; the one thing that outlives the packet */
 	__u32 best_slot; /* table lookup: the best candidate so far; priority -1: none */
+	__u32 stale;	 /* a lookup met an element that had been recycled */
 	__s32 best_priority;
 	struct ofx_stamp stamp; /* of the continuation being written or restored */
 	__u32 pad;

@@ -16,12 +16,23 @@
 #include "bpf/maps.h"
 #include "bpf/ctx.h"
 
-#define OFX_NO_RULE (~0ULL) /* no candidate; as a rule_ref its pad would not be zero */
+#define OFX_NO_RULE (~0ULL)   /* no candidate: no such slot */
+#define OFX_STALE (~0ULL - 1) /* the element was recycled under our eyes: look again */
 #define OFX_LIST_INLINE 6
 
 static __always_inline __u64 ref_word(const struct ofx_rule_ref *ref)
 {
 	return ref ? *(volatile __u64 *)&ref->word : OFX_NO_RULE; /* one read: elements are recycled in place */
+}
+
+/* The value of a hash element, if it still belongs to key k of n words. */
+static __always_inline __u64 ref_checked(const struct ofx_rule_ref *found, const struct ofx_table_key *k, const int n)
+{
+	struct ofx_rule_ref ref = {.word = ref_word(found)};
+
+	if (ref.word == OFX_NO_RULE || ref.word >> 48 == ofx_key_tag(k, n))
+		return ref.word;
+	return OFX_STALE;
 }
 
 /*
@@ -48,19 +59,19 @@ static __always_inline __u64 subtable_lookup(const struct ofx_state *s, __u32 id
 	switch (t->key_class) {
 	case OFX_CLASS_8:
 		table_key(&k, s, t, id, 0);
-		return ref_word(bpf_map_lookup_elem(&tbl8, &k));
+		return ref_checked(bpf_map_lookup_elem(&tbl8, &k), &k, 0);
 	case OFX_CLASS_16:
 		table_key(&k, s, t, id, 1);
-		return ref_word(bpf_map_lookup_elem(&tbl16, &k));
+		return ref_checked(bpf_map_lookup_elem(&tbl16, &k), &k, 1);
 	case OFX_CLASS_32:
 		table_key(&k, s, t, id, 3);
-		return ref_word(bpf_map_lookup_elem(&tbl32, &k));
+		return ref_checked(bpf_map_lookup_elem(&tbl32, &k), &k, 3);
 	case OFX_CLASS_64:
 		table_key(&k, s, t, id, 7);
-		return ref_word(bpf_map_lookup_elem(&tbl64, &k));
+		return ref_checked(bpf_map_lookup_elem(&tbl64, &k), &k, 7);
 	case OFX_CLASS_128:
 		table_key(&k, s, t, id, 15);
-		return ref_word(bpf_map_lookup_elem(&tbl128, &k));
+		return ref_checked(bpf_map_lookup_elem(&tbl128, &k), &k, 15);
 	}
 	return OFX_NO_RULE;
 }
@@ -117,6 +128,10 @@ static __always_inline int list_step(struct ofx_state *s, const struct ofx_list_
 	if ((__s32)e->max_priority <= s->best_priority)
 		return 1;
 	ref.word = entry_lookup(s, e, table);
+	if (ref.word == OFX_STALE) {
+		s->stale = 1;
+		return 1;
+	}
 	if (ref.word != OFX_NO_RULE && (__s32)ref.priority > s->best_priority) {
 		s->best_priority = ref.priority;
 		s->best_slot = ref.slot;
@@ -152,15 +167,21 @@ static __always_inline void list_walk(struct ofx_state *s, __u32 slot, __u8 tabl
 	}
 }
 
-/* The matching entry of highest priority: its slot in `flows` is s->best_slot.  0, or -1: a table miss. */
+/*
+ * The matching entry of highest priority: its slot in `flows` is s->best_slot.  0; -1: a table miss; 1: a rule was
+ * changed under our eyes, look again.
+ */
 static __always_inline int table_lookup(struct ofx_state *s, __u32 table)
 {
 	const volatile __u64 *root = bpf_map_lookup_elem(&table_roots, &table);
 	__u32 slot = root ? *root : 0;
 
 	s->best_priority = -1;
+	s->stale = 0;
 	if (slot)
 		list_walk(s, slot, table);
+	if (s->stale)
+		return 1;
 	return s->best_priority < 0 ? -1 : 0;
 }
 

@@ -80,17 +80,33 @@ struct ofx_lpm6_key {
 	__u8 addr[16];
 };
 
-/* Value of hash and trie: one u64, read and written as such. */
+/*
+ * Value of hash and trie: one u64, read and written as such.  The kernel may recycle the element of a hash map as soon
+ * as it is deleted or replaced, even between a reader's lookup and its read of the value, which then is another rule's:
+ * the tag of the key it was written for tells.  (A trie frees its nodes after a grace period: tag 0.)
+ */
 struct ofx_rule_ref {
 	union {
 		__u64 word;
 		struct {
 			__u32 slot; /* in `flows` */
 			__u16 priority;
-			__u16 pad;
+			__u16 tag; /* ofx_key_tag() of the key */
 		};
 	};
 };
+
+/* 16 bits that differ with the key; n: words, those behind are zero.  Independent products: they run in parallel. */
+static inline __u16 ofx_key_tag(const struct ofx_table_key *k, const int n)
+{
+	const __u64 odd = 0x9e3779b97f4a7c15ULL;
+	__u64 sum = k->subtable * odd;
+
+#pragma GCC unroll 15
+	for (int i = 0; i < n; i++)
+		sum += k->w[i] * (odd * (2 * i + 3));
+	return sum >> 48;
+}
 
 #define OFX_NO_TABLE 255
 

@@ -82,6 +82,7 @@ static inline void rule(const struct bpf_map *map, uint32_t id, const uint64_t *
 
 	if (n)
 		memcpy(k.w, w, n * 8);
+	ref.tag = ofx_key_tag(&k, n);
 	put(map, &k, &ref);
 }
 

@@ -54,6 +54,27 @@ static void test_long_list(void **state)
 	expect_no_more();
 }
 
+/* A value whose tag is another key's: the element was recycled; it is never followed, however often it is met. */
+static void test_recycled_element(void **state)
+{
+	struct ofx_key value = {.in_port = htonl(1)}, mask = {.in_port = 0xffffffff};
+	struct ofx_list_entry e = {.subtable = 700, .max_priority = 9};
+	struct ofx_table_key k = {.subtable = 700, .w = {value.w[OFX_W_PORTS]}};
+	struct ofx_rule_ref ref = {.slot = 1, .priority = 9, .tag = ofx_key_tag(&k, 1) + 1};
+
+	subtable(700, OFX_CLASS_16, 1, (uint8_t[]){OFX_W_PORTS}, (uint64_t *)&mask.w[OFX_W_PORTS]);
+	apply(OPS(OUTPUT(3)));
+	list(0, 1, &e);
+	put(skel->maps.tbl16, &k, &ref);
+	send_frame(host[1], &plain);
+	expect_no_more();
+	ref.tag--;
+	put(skel->maps.tbl16, &k, &ref);
+	send_frame(host[1], &plain);
+	expect(3, plain);
+	expect_no_more();
+}
+
 static void test_lpm(void **state)
 {
 	struct ofx_list_entry e = {.max_priority = 100, .kind = OFX_ENTRY_LPM4_DST};
@@ -279,6 +300,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_priorities_and_classes),
 		T(test_long_list),
+		T(test_recycled_element),
 		T(test_lpm),
 		T(test_packet_out),
 		T(test_packet_out_table),

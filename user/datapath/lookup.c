@@ -271,13 +271,16 @@ struct rule_map *lookup_map(const struct lookup *l)
 
 int lookup_write(const struct lookup *l, const struct dp_flow *flow, uint64_t word)
 {
+	struct ofx_rule_ref ref = {.word = word};
 	union map_key key;
 	int err = -EBUSY;
 
 	map_key(l, flow, &key);
+	if (!l->trie)
+		ref.tag = ofx_key_tag(&key.hash, l->key_words);
 	/* -EBUSY: a bucket's lock was held by what this CPU interrupted */
 	for (int i = 0; err == -EBUSY && i < 100; i++)
-		err = bpf_map_update_elem(lookup_map(l)->fd, &key, &word, BPF_ANY);
+		err = bpf_map_update_elem(lookup_map(l)->fd, &key, &ref.word, BPF_ANY);
 	return err;
 }
 
