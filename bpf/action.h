@@ -10,6 +10,7 @@
 #include "bpf/mpls.h"
 #include "bpf/packet_in.h"
 #include "bpf/parse.h"
+#include "bpf/pbb.h"
 #include "bpf/ttl.h"
 #include "bpf/vlan.h"
 
@@ -95,6 +96,10 @@ static __always_inline int action_change(ofx_ctx *ctx, struct ofx_state *s, cons
 		return action_done(ttl_copy_out(ctx, s));
 	case OFX_OP_COPY_TTL_IN:
 		return action_done(ttl_copy_in(ctx, s));
+	case OFX_OP_PUSH_PBB:
+		return action_done(pbb_push(ctx, s));
+	case OFX_OP_POP_PBB:
+		return action_done(pbb_pop(ctx, s));
 	}
 	return drop(OFX_DROP_INTERNAL);
 }

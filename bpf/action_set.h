@@ -83,8 +83,8 @@ static __always_inline void action_set_add_fields(struct ofx_state *s)
 }
 
 /*
- * End of the pipeline: the set becomes the end of the verdict.  copy TTL in, pop, push, copy TTL out, TTL,
- * set-field, output.
+ * End of the pipeline: the set becomes the end of the verdict.  copy TTL in, pop, push MPLS, PBB, VLAN, copy TTL out,
+ * TTL, set-field, output.
  */
 __weak __noinline int action_set_finish(struct ofx_state *s)
 {
@@ -95,7 +95,9 @@ __weak __noinline int action_set_finish(struct ofx_state *s)
 	action_set_add_op(s, OFX_OP_COPY_TTL_IN, 0, 0);
 	action_set_add_op(s, OFX_OP_POP_VLAN, 0, 0);
 	action_set_add_op(s, OFX_OP_POP_MPLS, 0, s->set.pop_mpls);
+	action_set_add_op(s, OFX_OP_POP_PBB, 0, 0);
 	action_set_add_op(s, OFX_OP_PUSH_MPLS, 0, s->set.push_mpls);
+	action_set_add_op(s, OFX_OP_PUSH_PBB, 0, 0);
 	action_set_add_op(s, OFX_OP_PUSH_VLAN, 0, s->set.push_vlan);
 	action_set_add_op(s, OFX_OP_COPY_TTL_OUT, 0, 0);
 	action_set_add_op(s, OFX_OP_DEC_MPLS_TTL, 0, 0);

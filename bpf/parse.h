@@ -133,6 +133,26 @@ static __always_inline void parse_mpls(ofx_ctx *ctx, struct ofx_state *s, __u32 
 	s->off.mpls = at;
 }
 
+#define PBB_TCI 4     /* bytes: PCP 3 bits, DEI 1, UCA 1, reserved 3, I-SID 24 */
+#define PBB_HEADER 18 /* bytes of an I-TAG with the customer's addresses, and the customer's type */
+#define PBB_UCA_BIT 3 /* in the TCI's first byte */
+
+/* An I-TAG.  The customer's frame in it is not parsed. */
+static __always_inline void parse_pbb(ofx_ctx *ctx, struct ofx_state *s, __u32 at)
+{
+	const __u8 *tag = pkt_at(ctx, at, PBB_HEADER);
+	struct ofx_key *k = &s->key;
+
+	if (!tag || at != ETH_HLEN + 4 * s->off.vlans)
+		return;
+	k->pbb_isid[0] = tag[1];
+	k->pbb_isid[1] = tag[2];
+	k->pbb_isid[2] = tag[3];
+	k->pbb_uca = tag[0] >> PBB_UCA_BIT & 1;
+	k->shape |= OFX_SHAPE_PBB;
+	s->off.pbb = at;
+}
+
 static __always_inline void parse_reset(struct ofx_state *s)
 {
 	__builtin_memset(&s->key.w[OFX_W_ETH_DST], 0, sizeof(s->key) - OFX_W_ETH_DST * 8);
@@ -173,6 +193,8 @@ __weak __noinline int parse_packet(ofx_ctx *ctx, struct ofx_state *s)
 		parse_arp(ctx, s, at);
 	else if (is_mpls(type))
 		parse_mpls(ctx, s, at);
+	else if (type == bpf_htons(ETH_P_8021AH))
+		parse_pbb(ctx, s, at);
 	return 0;
 }
 

@@ -267,6 +267,21 @@ static __always_inline int set_mpls(ofx_ctx *ctx, const struct ofx_state *s)
 	return 0;
 }
 
+#define PBB_KEY_BITS bpf_cpu_to_be64(0xffffff0100000000ULL) /* of OFX_W_ADDR: I-SID, UCA */
+
+static __always_inline int set_pbb(ofx_ctx *ctx, const struct ofx_state *s)
+{
+	const struct ofx_key *v = set_value(s), *m = set_mask(s);
+	__u8 *tag = pkt_at(ctx, s->off.pbb, PBB_TCI);
+
+	if (!tag || s->set_mask[OFX_W_ADDR] & ~PBB_KEY_BITS)
+		return -1;
+	tag[0] = MERGE(tag[0], v->pbb_uca << PBB_UCA_BIT, m->pbb_uca << PBB_UCA_BIT);
+	for (int i = 0; i < 3; i++)
+		tag[1 + i] = MERGE(tag[1 + i], v->pbb_isid[i], m->pbb_isid[i]);
+	return 0;
+}
+
 #define OFX_W_BIT(word) (1U << (word))
 #define SET_L3_WORDS                                                                                                   \
 	(OFX_W_BIT(OFX_W_ADDR) | OFX_W_BIT(OFX_W_ADDR1) | OFX_W_BIT(OFX_W_ADDR2) | OFX_W_BIT(OFX_W_ADDR3) |            \
@@ -286,6 +301,8 @@ static __always_inline int set_l3(ofx_ctx *ctx, const struct ofx_state *s, struc
 		return -1;
 	if (s->key.shape & OFX_SHAPE_MPLS)
 		return set_mpls(ctx, s);
+	if (s->key.shape & OFX_SHAPE_PBB)
+		return set_pbb(ctx, s);
 	if (!(s->key.shape & OFX_SHAPE_IPV4))
 		return -1;
 	err = set_addr(ctx, s, s->off.l3 + offsetof(struct iphdr, saddr), OFX_W_ADDR, &sum);

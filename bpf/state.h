@@ -21,6 +21,7 @@ struct ofx_offsets {
 	__u16 nd_ll; /* the link-layer address (6 bytes) in the ND option that the key shows */
 	__u16 vlans; /* tags at offset 12, counted up to 2 */
 	__u16 mpls;  /* the outermost label stack entry */
+	__u16 pbb;   /* the outermost I-TAG, with at least the addresses and the type that follow */
 	__u16 proto; /* the byte that names the transport protocol, in the IPv4 or the last IPv6 (extension) header */
 };
 

@@ -22,6 +22,8 @@ static __always_inline void vlan_shift(struct ofx_offsets *off, int n)
 		off->l4 += n;
 	if (off->mpls)
 		off->mpls += n;
+	if (off->pbb)
+		off->pbb += n;
 	if (off->nd_ll)
 		off->nd_ll += n;
 	if (off->proto)

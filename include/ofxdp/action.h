@@ -33,6 +33,8 @@ enum ofx_op_code {
 	OFX_OP_DEC_MPLS_TTL,
 	OFX_OP_COPY_TTL_OUT,
 	OFX_OP_COPY_TTL_IN,
+	OFX_OP_PUSH_PBB, /* Ethernet type 0x88e7 */
+	OFX_OP_POP_PBB,
 	OFX_N_OPS
 };
 

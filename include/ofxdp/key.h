@@ -112,6 +112,7 @@ struct ofx_key {
 #define OFX_SHAPE_ND (1 << 8)	  /* neighbour solicitation or advertisement */
 #define OFX_SHAPE_ROUTED (1 << 9) /* IPv6 routing header with segments left: ipv6_dst is not the last destination */
 #define OFX_SHAPE_MPLS (1 << 10)  /* an MPLS label; nothing behind the stack is parsed */
+#define OFX_SHAPE_PBB (1 << 11)	  /* a PBB I-TAG; the customer's frame in it is not parsed */
 
 _Static_assert(sizeof(struct ofx_key) == 128, "16 words");
 #define OFX_FIELD_ASSERT(ID, NAME, OXM, OFF, BYTES, BITS, FLAGS, PRE)                                                  \

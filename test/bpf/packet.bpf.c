@@ -2,6 +2,7 @@
 /* Runs the packet functions of bpf/ one by one: parse, then the job's steps, then parse again. */
 #include "bpf/mpls.h"
 #include "bpf/parse.h"
+#include "bpf/pbb.h"
 #include "bpf/set_field.h"
 #include "bpf/ttl.h"
 #include "bpf/vlan.h"
@@ -49,6 +50,10 @@ static __always_inline int run_step(struct xdp_md *ctx, struct ofx_state *s, str
 		return ttl_copy_out(ctx, s);
 	case STEP_COPY_IN:
 		return ttl_copy_in(ctx, s);
+	case STEP_PBB_PUSH:
+		return pbb_push(ctx, s);
+	case STEP_PBB_POP:
+		return pbb_pop(ctx, s);
 	}
 	return 0;
 }

@@ -20,6 +20,8 @@ enum step_code {
 	STEP_MPLS_DEC,
 	STEP_COPY_OUT,
 	STEP_COPY_IN,
+	STEP_PBB_PUSH,
+	STEP_PBB_POP,
 };
 
 struct step {

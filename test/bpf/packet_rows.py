@@ -3,7 +3,8 @@
 
 One row a line, fields separated by tabs:  name, steps, results, frame in, frame out, key (or `-`: not compared).
 Steps are joined by `;`: set=FIELD:VALUE[/MASK],…  push=TPID  pop  ttl=N  dec  mpush=TYPE  mpop=TYPE  mttl=N  mdec
-copyout  copyin; the result of each in order.  Values are OXM payloads in hex.  The key lists the fields that are not zero, and `shape`.
+copyout  copyin  pbbpush  pbbpop; the result of each in order.  Values are OXM payloads in hex.  The key lists the fields
+that are not zero, and `shape`.
 """
 import logging
 import os
@@ -22,7 +23,7 @@ from scapy.layers.l2 import ARP, LLC, SNAP, Dot1AD, Dot1Q, Dot3, Ether  # noqa: 
 from scapy.layers.sctp import SCTP, SCTPChunkData  # noqa: E402
 from scapy.packet import Raw  # noqa: E402
 
-VLAN, VLAN2, IPV4, IPV6, ARPS, L4, FRAG, LATER, ND, ROUTED, MPLS = (1 << i for i in range(11))
+VLAN, VLAN2, IPV4, IPV6, ARPS, L4, FRAG, LATER, ND, ROUTED, MPLS, PBB = (1 << i for i in range(12))
 NONEXT, XESP, AUTH, DEST, XFRAG, ROUTER, HOP, UNREP, UNSEQ = (1 << i for i in range(9))
 
 random.seed(1305)
@@ -556,14 +557,15 @@ def mpls_ttl_rows():
     emit('no TTL at all', eth / ARP(), ['copyout', 'copyin'], [-1, -1])
 
 
-parse_rows()
-parse_mpls_rows()
-all_set_rows()
-fragment_rows()
-odd_set_rows()
-tag_rows()
-ttl_rows()
-mpls_push_rows()
-mpls_pop_rows()
-mpls_set_rows()
-mpls_ttl_rows()
+if __name__ == '__main__':
+    parse_rows()
+    parse_mpls_rows()
+    all_set_rows()
+    fragment_rows()
+    odd_set_rows()
+    tag_rows()
+    ttl_rows()
+    mpls_push_rows()
+    mpls_pop_rows()
+    mpls_set_rows()
+    mpls_ttl_rows()

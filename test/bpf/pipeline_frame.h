@@ -94,6 +94,17 @@ static inline struct frame labelled(struct frame f, uint32_t entry)
 	return f;
 }
 
+/* The frame in a PBB header: its addresses twice, an I-TAG. */
+static inline struct frame backboned(struct frame f, uint32_t itag)
+{
+	memmove(f.b + 18, f.b, f.len);
+	memcpy(f.b + 12, "\x88\xe7", 2);
+	itag = htonl(itag);
+	memcpy(f.b + 14, &itag, 4);
+	f.len += 18;
+	return f;
+}
+
 static inline struct frame to_mac(struct frame f, uint8_t last)
 {
 	f.b[5] = last;
@@ -121,6 +132,8 @@ static inline struct ofx_op op(uint8_t code, uint8_t a, uint16_t b, uint32_t arg
 #define DEC_MPLS_TTL op(OFX_OP_DEC_MPLS_TTL, 0, 0, 0)
 #define COPY_TTL_OUT op(OFX_OP_COPY_TTL_OUT, 0, 0, 0)
 #define COPY_TTL_IN op(OFX_OP_COPY_TTL_IN, 0, 0, 0)
+#define PUSH_PBB op(OFX_OP_PUSH_PBB, 0, 0, 0)
+#define POP_PBB op(OFX_OP_POP_PBB, 0, 0, 0)
 
 static inline struct ofx_op set_field(size_t offset, const void *bytes, size_t n)
 {
@@ -144,6 +157,11 @@ static inline struct ofx_op set_label(uint32_t label)
 	o = set_field(offsetof(struct ofx_key, mpls_label), &label, 4);
 	o.mask &= ~(uint64_t)htonl(0xfff00000);
 	return o;
+}
+
+static inline struct ofx_op set_isid(uint32_t isid)
+{
+	return set_field(offsetof(struct ofx_key, pbb_isid), (uint8_t[3]){isid >> 16, isid >> 8, isid}, 3);
 }
 
 static inline struct ofx_op set_vid(uint16_t vid)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The packet functions of bpf/ (parse, commit_sets, VLAN, MPLS, TTL) on single frames, byte for byte.  Each line that
- * packet_rows.py prints is one case: it says what is in a line.
+ * The packet functions of bpf/ (parse, commit_sets, VLAN, MPLS, PBB, TTL) on single frames, byte for byte.  Each line
+ * that packet_rows*.py print is one case: it says what is in a line.
  */
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 #include "build/packet.skel.h"
 #include "test/bpf/packet.h"
 
-#define ROWS "/usr/bin/python3 -B test/bpf/packet_rows.py"
+#define ROWS "for f in packet_rows packet_rows_pbb; do /usr/bin/python3 -B test/bpf/$f.py || exit; done"
 #define MAX_ROWS 2000
 #define MAX_FRAME 2048
 #define IN_PORT 7
@@ -101,7 +101,7 @@ static void add_set(struct step *step, const char *text)
 		memcpy(mask, "\0\x0f\xff\xff", 4);
 	if (f == OFX_F_MPLS_TC)
 		mask[0] = 7;
-	if (f == OFX_F_MPLS_BOS)
+	if (f == OFX_F_MPLS_BOS || f == OFX_F_PBB_UCA)
 		mask[0] = 1;
 	if (slash)
 		unhex(slash + 1, mask, 16);
@@ -115,10 +115,10 @@ static const struct {
 	enum step_code code;
 	int base;
 } steps_by_name[] = {
-	{"push=", STEP_PUSH, 16},     {"ttl=", STEP_TTL, 10},	    {"mpush=", STEP_MPLS_PUSH, 16},
-	{"mpop=", STEP_MPLS_POP, 16}, {"mttl=", STEP_MPLS_TTL, 10}, {"pop", STEP_POP, 0},
-	{"dec", STEP_DEC, 0},	      {"mdec", STEP_MPLS_DEC, 0},   {"copyout", STEP_COPY_OUT, 0},
-	{"copyin", STEP_COPY_IN, 0},
+	{"push=", STEP_PUSH, 16},     {"ttl=", STEP_TTL, 10},	     {"mpush=", STEP_MPLS_PUSH, 16},
+	{"mpop=", STEP_MPLS_POP, 16}, {"mttl=", STEP_MPLS_TTL, 10},  {"pop", STEP_POP, 0},
+	{"dec", STEP_DEC, 0},	      {"mdec", STEP_MPLS_DEC, 0},    {"copyout", STEP_COPY_OUT, 0},
+	{"copyin", STEP_COPY_IN, 0},  {"pbbpush", STEP_PBB_PUSH, 0}, {"pbbpop", STEP_PBB_POP, 0},
 };
 
 static void add_step(struct row *row, struct step *step, char *text)
@@ -238,7 +238,8 @@ static void test_row(void **arg)
 	if (opts.data_size_out != len || memcmp(out, want, len))
 		fail_row(row, "frame differs", out, opts.data_size_out);
 	/* Without l3, a pop may uncover headers that parse did not see before. */
-	if (!row->structure && (job.off.l3 || job.off.mpls) && memcmp(&job.off, &job.off_again, sizeof(job.off)))
+	if (!row->structure && (job.off.l3 || job.off.mpls || job.off.pbb) &&
+	    memcmp(&job.off, &job.off_again, sizeof(job.off)))
 		fail_row(row, "offsets differ from those parsed again", (uint8_t *)&job.off, 2 * sizeof(job.off));
 }
 

@@ -321,6 +321,80 @@ static void test_mpls_ttl_invalid(void **state)
 	expect_no_more();
 }
 
+/* --- PBB --- */
+
+static void test_pbb_list(void **state)
+{
+	struct frame in = backboned(tagged(plain, 5), 0x123456), twice = backboned(backboned(plain, 7), 8);
+
+	apply(OPS(PUSH_PBB, set_isid(7), OUTPUT(2), PUSH_PBB, set_isid(8), OUTPUT(3), set_mac(9), OUTPUT(2), POP_PBB,
+		  OUTPUT(2)));
+	send_frame(host[1], &plain);
+	expect(2, backboned(plain, 7));
+	expect(3, twice);
+	expect(2, to_mac(twice, 9));
+	expect(2, backboned(plain, 7));
+	expect_no_more();
+	/* what is uncovered can be changed at once, before and behind a copy */
+	apply(OPS(POP_PBB, POP, DEC_TTL, OUTPUT(2), DEC_TTL, PUSH_PBB, PUSH, set_vid(4), OUTPUT(3)));
+	send_frame(host[1], &in);
+	expect(2, udp_frame(63, 60));
+	expect(3, tagged(backboned(udp_frame(62, 60), 0), 4));
+	expect_no_more();
+}
+
+static void test_pbb_action_set(void **state)
+{
+	struct frame in = backboned(tagged(plain, 0x6005), 0x123456);
+
+	/* written in the wrong order; §5.10: pop, push PBB, push VLAN, set */
+	flow(1, 0, OFX_NO_TABLE, 0, NO_OPS,
+	     OPS(OUTPUT(2), set_isid(6), set_vid(9), PUSH, PUSH_PBB, POP_PBB, set_mac(3)));
+	match_all(0, 1);
+	send_frame(host[1], &in);
+	expect(2, tagged(to_mac(backboned(tagged(plain, 0x6005), 6 | 3u << 29), 3), 9));
+	/* MPLS before PBB */
+	flow(1, 0, OFX_NO_TABLE, 0, NO_OPS, OPS(PUSH_PBB, PUSH_MPLS, set_isid(5), OUTPUT(2)));
+	send_frame(host[1], &plain);
+	expect(2, backboned(labelled(plain, LABEL(0, 1, 64)), 5));
+	expect_no_more();
+}
+
+static void test_pbb_resume(void **state)
+{
+	struct frame in = backboned(plain, 0x123456);
+	uint64_t miss = drop_count(OFX_DROP_NO_MATCH), failed = drop_count(OFX_DROP_ACTION_FAILED);
+
+	flow(1, 0, 1, OFX_FLOW_REPARSE, OPS(POP_PBB), OPS(OUTPUT(3)));
+	flow(2, 1, OFX_NO_TABLE, 0, OPS(DEC_TTL), NO_OPS);
+	match_all(0, 1);
+	match_ipv4(1, 2);
+	send_frame(host[1], &in);
+	expect(3, udp_frame(63, 60));
+	send_frame(host[1], &plain);
+	expect_drops(OFX_DROP_ACTION_FAILED, failed, 1);
+	flow(1, 0, 1, OFX_FLOW_REPARSE, OPS(PUSH_PBB), OPS(OUTPUT(3)));
+	send_frame(host[1], &plain);
+	expect_drops(OFX_DROP_NO_MATCH, miss, 1);
+	expect_no_more();
+}
+
+/* A push by which a frame gets too long for the port: a counted drop of that copy only. */
+static void test_pbb_too_long(void **state)
+{
+	uint64_t mtu = drop_count(OFX_DROP_OUTPUT_MTU);
+	struct frame large = udp_frame(64, 1500 - 28), fits = udp_frame(64, 1500 - 28 - 14);
+
+	apply(OPS(PUSH_PBB, OUTPUT(2), POP_PBB, OUTPUT(3)));
+	send_frame(host[1], &large);
+	expect(3, large);
+	expect_drops(OFX_DROP_OUTPUT_MTU, mtu, 1);
+	send_frame(host[1], &fits);
+	expect(2, backboned(fits, 0));
+	expect(3, fits);
+	expect_no_more();
+}
+
 #define T(F) cmocka_unit_test_setup(F, fresh)
 
 int main(void)
@@ -344,6 +418,10 @@ int main(void)
 		T(test_mpls_action_set),
 		T(test_mpls_resume),
 		T(test_mpls_ttl_invalid),
+		T(test_pbb_list),
+		T(test_pbb_action_set),
+		T(test_pbb_resume),
+		T(test_pbb_too_long),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -420,6 +420,29 @@ static void test_mpls(void **state)
 	}
 }
 
+static void test_pbb(void **state)
+{
+	struct of_action isid = {.type = OF_ACT_SET_FIELD, .set.field = OFX_F_PBB_ISID, .set.value = {1, 2, 3}};
+	struct of_action masked = isid;
+	struct ofx_op ops[OFX_FLOW_OPS];
+	size_t n = 0;
+
+	assert_int_equal(compile_one(isid, ops, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(ops[0].a, OFX_W_ADDR);
+	assert_int_equal(be64toh(ops[0].value), 0x0102030000000000);
+	assert_int_equal(be64toh(ops[0].mask), 0xffffff0000000000);
+	masked.set.has_mask = true;
+	masked.set.mask[1] = 0xff;
+	assert_int_equal(compile_one(masked, ops, &n), 0);
+	assert_int_equal(be64toh(ops[0].value), 0x0002000000000000);
+	assert_int_equal(be64toh(ops[0].mask), 0x00ff000000000000);
+	assert_int_equal(compile_one((struct of_action){.type = OF_ACT_PUSH_PBB, .ethertype = 0x88e7}, ops, &n), 0);
+	assert_int_equal(ops[0].code, OFX_OP_PUSH_PBB);
+	assert_int_equal(compile_one((struct of_action){.type = OF_ACT_POP_PBB}, ops, &n), 0);
+	assert_int_equal(ops[0].code, OFX_OP_POP_PBB);
+}
+
 static void test_bad_actions(void **state)
 {
 	const struct {
@@ -432,12 +455,11 @@ static void test_bad_actions(void **state)
 		{{.type = OF_ACT_OUTPUT, .output.port = 0}, OFPBAC_BAD_OUT_PORT},
 		{{.type = OF_ACT_OUTPUT, .output.port = OFX_PORTS}, OFPBAC_BAD_OUT_PORT},
 		{{.type = OF_ACT_PUSH_VLAN, .ethertype = 0x0800}, OFPBAC_BAD_ARGUMENT},
-		{{.type = OF_ACT_SET_FIELD, .set.field = OFX_F_PBB_ISID}, OFPBAC_BAD_SET_TYPE},
 		{{.type = OF_ACT_SET_FIELD, .set.field = OFX_F_IN_PORT}, OFPBAC_BAD_SET_TYPE},
 		{{.type = OF_ACT_GROUP}, OFPBAC_BAD_OUT_GROUP},
 		{{.type = OF_ACT_SET_QUEUE}, OFPBAC_BAD_QUEUE},
 		{{.type = OF_ACT_PUSH_MPLS, .ethertype = 0x0800}, OFPBAC_BAD_ARGUMENT},
-		{{.type = OF_ACT_PUSH_PBB}, OFPBAC_BAD_TYPE},
+		{{.type = OF_ACT_PUSH_PBB, .ethertype = 0x8100}, OFPBAC_BAD_ARGUMENT},
 	};
 	struct of_action many[OFX_FLOW_OPS + 1];
 	const struct of_actions too_many = {.n = OFX_FLOW_OPS + 1, .v = many};
@@ -457,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_set_field), cmocka_unit_test(test_bad_actions), cmocka_unit_test(test_random),
 		cmocka_unit_test(test_full),	  cmocka_unit_test(test_map_refuses), cmocka_unit_test(test_many_masks),
 		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_mpls),	      cmocka_unit_test(test_program),
+		cmocka_unit_test(test_pbb),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #pragma clang attribute push(__attribute__((no_sanitize("alignment"))), apply_to = function)
 #include "bpf/mpls.h"
 #include "bpf/parse.h"
+#include "bpf/pbb.h"
 #include "bpf/set_field.h"
 #include "bpf/ttl.h"
 #include "bpf/vlan.h"
@@ -51,6 +52,8 @@ static void check_offsets(const struct ofx_state *s, size_t len)
 	check(!off->nd_ll || (off->nd_ll >= off->l4 + 26 && off->nd_ll + 6U <= len));
 	check(!(shape & OFX_SHAPE_MPLS) == !off->mpls);
 	check(!off->mpls || (off->mpls == 14 + 4 * off->vlans && off->mpls + 4U <= len && !off->l3));
+	check(!(shape & OFX_SHAPE_PBB) == !off->pbb);
+	check(!off->pbb || (off->pbb == 14 + 4 * off->vlans && off->pbb + 18U <= len && !off->l3 && !off->mpls));
 	check(off->vlans == (shape & OFX_SHAPE_VLAN2 ? 2 : shape & OFX_SHAPE_VLAN ? 1 : 0));
 }
 
@@ -91,6 +94,10 @@ static void check_fields(const struct ofx_state *s, const unsigned char *frame)
 		check((bpf_ntohl(k->mpls_label) << 4 | k->mpls_tc << 1 | k->mpls_bos) ==
 		      (unsigned int)(frame[off->mpls] << 16 | frame[off->mpls + 1] << 8 | frame[off->mpls + 2]));
 	}
+	if (off->pbb) {
+		check(equal(&k->eth_type, frame + off->pbb - 2, 2) && equal(k->pbb_isid, frame + off->pbb + 1, 3));
+		check(k->pbb_uca == !!(frame[off->pbb] & 8));
+	}
 	if (off->proto)
 		check(k->ip_proto == frame[off->proto]);
 	if (off->l4)
@@ -122,6 +129,39 @@ static void push_pop(ofx_ctx *ctx, struct ofx_state *s)
 	memcpy(copy, ctx->data, len);
 	check(!vlan_push(ctx, s, 0x8100) && !vlan_pop(ctx, s));
 	check(ctx->len == len && equal(copy, ctx->data, len) && equal(&off, &s->off, sizeof(off)));
+}
+
+/* A push puts a header before the frame, a pop takes it off. */
+static void pbb_push_pop(ofx_ctx *ctx, struct ofx_state *s)
+{
+	struct ofx_offsets off = s->off;
+	unsigned char copy[MAX_FRAME];
+	size_t len = ctx->len;
+
+	memcpy(copy, ctx->data, len);
+	check(!pbb_push(ctx, s) && s->off.pbb == 14 && ctx->len == len + 18);
+	check(equal(copy, ctx->data, 12) && equal(copy, ctx->data + 18, len));
+	check(!pbb_pop(ctx, s));
+	check(ctx->len == len && equal(copy, ctx->data, len) && equal(&off, &s->off, sizeof(off)));
+}
+
+/* The customer's addresses, the outer tags, the rest of the customer's frame. */
+static void pop_pbb(ofx_ctx *ctx, struct ofx_state *s)
+{
+	unsigned char copy[MAX_FRAME];
+	size_t len = ctx->len;
+	unsigned int at;
+
+	parse_packet(ctx, s);
+	at = s->off.pbb;
+	memcpy(copy, ctx->data, len);
+	if (pbb_pop(ctx, s)) {
+		check(!at && ctx->len == len && equal(copy, ctx->data, len));
+		return;
+	}
+	check(at && ctx->len == len - 18 && equal(copy + at + 4, ctx->data, 12) &&
+	      equal(copy + 12, ctx->data + 12, at - 14));
+	check(equal(copy + at + 16, ctx->data + at - 2, ctx->len - (at - 2)));
 }
 
 /* A push and a pop leave the frame as it was; one pop more takes just the label. */
@@ -164,14 +204,18 @@ static void copy_ttl(ofx_ctx *ctx, struct ofx_state *s)
 
 static void run_steps(ofx_ctx *ctx, struct ofx_state *s, unsigned char steps)
 {
-	if (steps & DO_PUSH_POP)
+	if (steps & DO_PUSH_POP) {
 		push_pop(ctx, s);
+		pbb_push_pop(ctx, s);
+	}
 	if (steps & DO_PUSH)
 		vlan_push(ctx, s, 0x88a8);
 	if (steps & DO_SET)
 		set_all(ctx, s, steps);
-	if (steps & DO_POP)
+	if (steps & DO_POP) {
 		vlan_pop(ctx, s);
+		pop_pbb(ctx, s);
+	}
 	if (steps & DO_COPY_TTL)
 		copy_ttl(ctx, s);
 	if (steps & DO_MPLS)

@@ -246,8 +246,8 @@ int dp_check_actions(struct dp *dp, const struct of_actions *actions, bool packe
 	for (size_t i = 0; i < actions->n; i++) {
 		const struct of_action *a = &actions->v[i];
 
-		if (a->type == OF_ACT_PUSH_PBB)
-			return OF_ERROR(OFPET_BAD_ACTION, OFPBAC_BAD_TYPE);
+		if (a->type == OF_ACT_SET_QUEUE)
+			return OF_ERROR(OFPET_BAD_ACTION, OFPBAC_BAD_QUEUE);
 		if (a->type != OF_ACT_OUTPUT)
 			continue;
 		if (a->output.port == OFPP_NORMAL || (a->output.port == OFPP_TABLE && !packet_out) ||

@@ -7,7 +7,7 @@
 
 #define BAD(code) OFPBAC_##code
 #define NO_ERROR -1
-enum { ANY, UNTAGGED, TAGGED, VID_BITS, IPV4, IPV6, ARP, TCP, ICMP6, ND_SOL, ND_ADV, MPLS };
+enum { ANY, UNTAGGED, TAGGED, VID_BITS, IPV4, IPV6, ARP, TCP, ICMP6, ND_SOL, ND_ADV, MPLS, PBB };
 
 static void set16(struct of_match *m, enum ofx_field f, uint16_t v)
 {
@@ -36,6 +36,9 @@ static struct of_match match_of(int what)
 		break;
 	case MPLS:
 		set16(&m, OFX_F_ETH_TYPE, 0x8848);
+		break;
+	case PBB:
+		set16(&m, OFX_F_ETH_TYPE, 0x88e7);
 		break;
 	case IPV4:
 		set16(&m, OFX_F_ETH_TYPE, 0x0800);
@@ -67,12 +70,15 @@ struct row {
 #define SET_VID SET_FIELD(VLAN_VID, 0x10, 7)
 #define SET_PCP SET_FIELD(VLAN_PCP, 3)
 #define SET_LABEL SET_FIELD(MPLS_LABEL, 0, 0, 0, 7)
+#define SET_ISID SET_FIELD(PBB_ISID, 0, 0, 7)
 #define SET_IPV4 SET_FIELD(IPV4_SRC, 1)
 
 /* clang-format off */
 #define ACTION(t) { .type = OF_ACT_##t }
 #define PUSH_MPLS { .type = OF_ACT_PUSH_MPLS, .ethertype = 0x8847 }
 #define POP_MPLS(t) { .type = OF_ACT_POP_MPLS, .ethertype = t }
+#define PUSH_PBB { .type = OF_ACT_PUSH_PBB, .ethertype = 0x88e7 }
+#define POP_PBB ACTION(POP_PBB)
 
 static void run_rows(struct rig *rig)
 {
@@ -141,6 +147,28 @@ static void run_rows(struct rig *rig)
 		{ "action set: pop, push, copy, set", MPLS,
 		  WRITE(SET_LABEL, ACTION(DEC_MPLS_TTL), ACTION(COPY_TTL_OUT), PUSH_MPLS, POP_MPLS(0x0800)), NO_ERROR },
 		{ "action set: pop comes before push", IPV4, WRITE(PUSH_MPLS, POP_MPLS(0x0800)), BAD(MATCH_INCONSISTENT) },
+		{ "set pbb_isid of any packet", ANY, APPLY(SET_ISID), BAD(MATCH_INCONSISTENT) },
+		{ "set pbb_isid of MPLS", MPLS, APPLY(SET_ISID), BAD(MATCH_INCONSISTENT) },
+		{ "set pbb_isid of PBB", PBB, APPLY(SET_ISID), NO_ERROR },
+		{ "push_pbb makes an I-TAG", ANY, APPLY(PUSH_PBB, SET_ISID, PUSH_PBB, SET_ISID), NO_ERROR },
+		{ "push_pbb hides what it is pushed onto", TCP, APPLY(PUSH_PBB, SET_IPV4), BAD(MATCH_INCONSISTENT) },
+		{ "push_pbb hides tags", TAGGED, APPLY(PUSH_PBB, SET_PCP), BAD(MATCH_INCONSISTENT) },
+		{ "push_pbb, pop_vlan", TAGGED, APPLY(PUSH_PBB, POP_VLAN), BAD(MATCH_INCONSISTENT) },
+		{ "push_pbb, push_vlan, set both", IPV4, APPLY(PUSH_PBB, PUSH_VLAN, SET_PCP, SET_ISID), NO_ERROR },
+		{ "push_pbb, push_mpls, set pbb_isid", IPV4, APPLY(PUSH_PBB, PUSH_MPLS, SET_ISID), BAD(MATCH_INCONSISTENT) },
+		{ "pop_pbb of any packet", ANY, APPLY(POP_PBB), BAD(MATCH_INCONSISTENT) },
+		{ "pop_pbb of IPv4", IPV4, APPLY(POP_PBB), BAD(MATCH_INCONSISTENT) },
+		{ "pop_pbb of PBB", PBB, APPLY(POP_PBB), NO_ERROR },
+		{ "pop_pbb twice", PBB, APPLY(POP_PBB, POP_PBB), BAD(MATCH_INCONSISTENT) },
+		{ "pop_pbb, set pbb_isid", PBB, APPLY(POP_PBB, SET_ISID), BAD(MATCH_INCONSISTENT) },
+		{ "pop_pbb, the type is not known", PBB, APPLY(POP_PBB, SET_IPV4), BAD(MATCH_INCONSISTENT) },
+		{ "pop_pbb, a tag may be there", PBB, APPLY(POP_PBB, POP_VLAN, POP_VLAN), NO_ERROR },
+		{ "push_pbb, pop_pbb, push_pbb", ANY, APPLY(PUSH_PBB, POP_PBB, PUSH_PBB, SET_ISID), NO_ERROR },
+		{ "pop_mpls to PBB", MPLS, APPLY(POP_MPLS(0x88e7), SET_ISID, POP_PBB), NO_ERROR },
+		{ "dec_ttl, copy_ttl of PBB", PBB, APPLY(ACTION(COPY_TTL_IN)), BAD(MATCH_INCONSISTENT) },
+		{ "action set: pop, push PBB, push VLAN, set", PBB, WRITE(SET_PCP, SET_ISID, PUSH_VLAN, PUSH_PBB, POP_PBB), NO_ERROR },
+		{ "action set: push MPLS comes before push PBB", ANY, WRITE(PUSH_PBB, PUSH_MPLS, SET_ISID), NO_ERROR },
+		{ "action set: pop_pbb comes before push_pbb", IPV4, WRITE(PUSH_PBB, POP_PBB), BAD(MATCH_INCONSISTENT) },
 		{ "set eth_dst, tunnel_id of any packet", ANY,
 		  APPLY(SET_FIELD(ETH_DST, 2), SET_FIELD(TUNNEL_ID, 0, 0, 0, 0, 0, 0, 0, 1)), NO_ERROR },
 	};

@@ -116,10 +116,10 @@ static void matches_the_switch_cannot_do(void **state)
 {
 	struct rig *rig = *state;
 	struct of_flow_mod fm = flow_mod(OFPFC_ADD);
-	const uint8_t pbb[] = {0x88, 0xe7}, isid[] = {0, 0, 5};
+	const uint8_t pbb[] = {0x88, 0xe7}, uca[] = {1};
 
 	of_match_set(&fm.match, OFX_F_ETH_TYPE, pbb);
-	of_match_set(&fm.match, OFX_F_PBB_ISID, isid);
+	of_match_set(&fm.match, OFX_F_PBB_UCA, uca); /* 1.4's */
 	rig_flow_mod(rig, 0, &fm);
 	EXPECT_ERROR(BAD_MATCH, OFPBMC_BAD_FIELD);
 	for (uint32_t port = OFPP_IN_PORT; port != 1; port++) {

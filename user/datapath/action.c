@@ -60,23 +60,12 @@ static int compile_set_word(struct op_list *list, uint8_t word, uint64_t value, 
 	return op_add(list, (struct ofx_op){.code = OFX_OP_SET, .a = word, .value = value & mask, .mask = mask});
 }
 
-/* Fields of headers that the data plane cannot write. */
-static bool field_unwritable(uint8_t field)
-{
-	switch (field) {
-	case OFX_F_PBB_ISID:
-	case OFX_F_PBB_UCA:
-		return true;
-	}
-	return field >= OFX_N_FIELDS || !(of_fields[field].flags & OFX_FF_SET);
-}
-
 static int compile_set_field(struct op_list *list, const struct of_action *a)
 {
 	const struct of_field_info *f = &of_fields[a->set.field < OFX_N_FIELDS ? a->set.field : 0];
 	struct ofx_key value = {0}, mask = {0};
 
-	if (field_unwritable(a->set.field))
+	if (a->set.field >= OFX_N_FIELDS || !(f->flags & OFX_FF_SET))
 		return BAD_ACTION(BAD_SET_TYPE);
 	for (unsigned int i = 0; i < f->bytes; i++) {
 		/* significant bits are right-aligned in the payload */
@@ -111,6 +100,13 @@ static int compile_push_mpls(struct op_list *list, uint16_t ethertype)
 	return op_add(list, (struct ofx_op){.code = OFX_OP_PUSH_MPLS, .b = ethertype});
 }
 
+static int compile_push_pbb(struct op_list *list, uint16_t ethertype)
+{
+	if (ethertype != 0x88e7)
+		return BAD_ACTION(BAD_ARGUMENT);
+	return op_add(list, (struct ofx_op){.code = OFX_OP_PUSH_PBB});
+}
+
 static int compile_action(struct op_list *list, const struct of_action *a, uint8_t reason, bool packet_out)
 {
 	switch (a->type) {
@@ -128,6 +124,10 @@ static int compile_action(struct op_list *list, const struct of_action *a, uint8
 		return op_add(list, (struct ofx_op){.code = OFX_OP_COPY_TTL_OUT});
 	case OF_ACT_COPY_TTL_IN:
 		return op_add(list, (struct ofx_op){.code = OFX_OP_COPY_TTL_IN});
+	case OF_ACT_PUSH_PBB:
+		return compile_push_pbb(list, a->ethertype);
+	case OF_ACT_POP_PBB:
+		return op_add(list, (struct ofx_op){.code = OFX_OP_POP_PBB});
 	case OF_ACT_SET_MPLS_TTL:
 		return op_add(list, (struct ofx_op){.code = OFX_OP_SET_MPLS_TTL, .a = a->ttl});
 	case OF_ACT_DEC_MPLS_TTL:

@@ -20,6 +20,8 @@ static bool moves_headers(const struct of_actions *actions)
 		case OF_ACT_POP_VLAN:
 		case OF_ACT_PUSH_MPLS:
 		case OF_ACT_POP_MPLS:
+		case OF_ACT_PUSH_PBB:
+		case OF_ACT_POP_PBB:
 			return true;
 		case OF_ACT_SET_FIELD:
 			break;

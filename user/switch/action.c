@@ -71,6 +71,11 @@ static bool has_mpls(const struct sw_packet_shape *s)
 	return s->eth_type == ETH_MPLS || s->eth_type == ETH_MPLS_MULTICAST;
 }
 
+static bool has_pbb(const struct sw_packet_shape *s)
+{
+	return s->eth_type == ETH_PBB;
+}
+
 static bool prereq_holds(const struct sw_packet_shape *s, enum ofx_prereq prereq)
 {
 	switch (prereq) {
@@ -90,7 +95,7 @@ static bool prereq_holds(const struct sw_packet_shape *s, enum ofx_prereq prereq
 	case OFX_PRE_MPLS:
 		return has_mpls(s);
 	case OFX_PRE_PBB:
-		return s->eth_type == ETH_PBB;
+		return has_pbb(s);
 	case OFX_PRE_TCP:
 		return has_ip(s) && s->ip_proto == PROTO_TCP;
 	case OFX_PRE_UDP:
@@ -140,8 +145,8 @@ static void new_payload(struct sw_packet_shape *s, int eth_type)
 	s->icmpv6_type = -1;
 }
 
-/* The label goes before all tags (§5.12). */
-static void push_mpls(struct sw_packet_shape *s, uint16_t eth_type)
+/* A label or an I-TAG goes before all tags (§5.12). */
+static void push_before_tags(struct sw_packet_shape *s, int eth_type)
 {
 	new_payload(s, eth_type);
 	s->vlan = SW_VLAN_ABSENT;
@@ -154,6 +159,14 @@ static void pop_mpls(struct sw_packet_shape *s, uint16_t eth_type)
 
 	new_payload(s, tag ? -1 : eth_type);
 	if (tag && !has_vlan(s))
+		s->vlan = SW_VLAN_UNCOVERED;
+}
+
+/* The customer's frame comes to light; it may be of any type and, if no B-TAG stays in front of it, tagged or not. */
+static void pop_pbb(struct sw_packet_shape *s)
+{
+	new_payload(s, -1);
+	if (!has_vlan(s))
 		s->vlan = SW_VLAN_UNCOVERED;
 }
 
@@ -172,12 +185,18 @@ static int check_action(const struct of_action *a, struct sw_packet_shape *s)
 			s->vlan = SW_VLAN_UNCOVERED;
 		return 0;
 	case OF_ACT_PUSH_MPLS:
-		push_mpls(s, a->ethertype);
+	case OF_ACT_PUSH_PBB:
+		push_before_tags(s, a->ethertype);
 		return 0;
 	case OF_ACT_POP_MPLS:
 		if (!has_mpls(s))
 			return BAD_ACTION(MATCH_INCONSISTENT);
 		pop_mpls(s, a->ethertype);
+		return 0;
+	case OF_ACT_POP_PBB:
+		if (!has_pbb(s))
+			return BAD_ACTION(MATCH_INCONSISTENT);
+		pop_pbb(s);
 		return 0;
 	case OF_ACT_SET_MPLS_TTL:
 	case OF_ACT_DEC_MPLS_TTL:
@@ -206,7 +225,7 @@ int sw_actions_check_list(const struct of_actions *actions, struct sw_packet_sha
 }
 
 /* Position in an action set, §5.10: copy TTL in, pop, push, copy TTL out, decrement TTL, set, output. */
-#define SET_ORDER_LAST 7
+#define SET_ORDER_LAST 9
 static unsigned int set_order(const struct of_action *a)
 {
 	switch (a->type) {
@@ -216,15 +235,19 @@ static unsigned int set_order(const struct of_action *a)
 		return 1;
 	case OF_ACT_POP_MPLS:
 		return 2;
-	case OF_ACT_PUSH_MPLS:
+	case OF_ACT_POP_PBB:
 		return 3;
-	case OF_ACT_PUSH_VLAN:
+	case OF_ACT_PUSH_MPLS:
 		return 4;
-	case OF_ACT_COPY_TTL_OUT:
+	case OF_ACT_PUSH_PBB:
 		return 5;
+	case OF_ACT_PUSH_VLAN:
+		return 6;
+	case OF_ACT_COPY_TTL_OUT:
+		return 7;
 	case OF_ACT_DEC_MPLS_TTL:
 	case OF_ACT_DEC_NW_TTL:
-		return 6;
+		return 8;
 	}
 	return SET_ORDER_LAST;
 }

@@ -35,8 +35,8 @@ static inline size_t sw_match_size(const struct sw_match *m)
 /* Fields that the packet parser knows; a match on others is refused (OFPBMC_BAD_FIELD). */
 #define SW_FIELD(f) (1ull << OFX_F_##f)
 #define SW_MATCH_FIELDS                                                                                                \
-	(((1ull << OFX_N_FIELDS) - 1) & ~(SW_FIELD(PBB_ISID) | SW_FIELD(PBB_UCA) | SW_FIELD(TCP_FLAGS) |               \
-					  SW_FIELD(PACKET_TYPE) | SW_FIELD(ACTSET_OUTPUT)))
+	(((1ull << OFX_N_FIELDS) - 1) &                                                                                \
+	 ~(SW_FIELD(PBB_UCA) | SW_FIELD(TCP_FLAGS) | SW_FIELD(PACKET_TYPE) | SW_FIELD(ACTSET_OUTPUT)))
 
 /* 0 or OFPET_BAD_MATCH: a field the switch does not know, an in_port that no packet can have. */
 int sw_match_check(const struct of_match *match);

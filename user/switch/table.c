@@ -51,8 +51,9 @@ static struct of_table_features features_of(struct sw *sw, uint8_t table)
 		.instructions = last ? instructions : instructions | OF_INST_GOTO,
 		.actions = 1u << OFPAT_OUTPUT | 1u << OFPAT_COPY_TTL_OUT | 1u << OFPAT_COPY_TTL_IN |
 			   1u << OFPAT_SET_MPLS_TTL | 1u << OFPAT_DEC_MPLS_TTL | 1u << OFPAT_PUSH_VLAN |
-			   1u << OFPAT_POP_VLAN | 1u << OFPAT_PUSH_MPLS | 1u << OFPAT_POP_MPLS |
-			   1u << OFPAT_SET_NW_TTL | 1u << OFPAT_DEC_NW_TTL | 1u << OFPAT_SET_FIELD,
+			   1u << OFPAT_POP_VLAN | 1u << OFPAT_PUSH_MPLS | 1u << OFPAT_POP_MPLS | 1u << OFPAT_PUSH_PBB |
+			   1u << OFPAT_POP_PBB | 1u << OFPAT_SET_NW_TTL | 1u << OFPAT_DEC_NW_TTL |
+			   1u << OFPAT_SET_FIELD,
 		.match = SW_MATCH_FIELDS,
 		.wildcards = SW_MATCH_FIELDS,
 		.set_field = fields_with(OFX_FF_SET),
