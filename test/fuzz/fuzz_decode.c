@@ -82,6 +82,25 @@ static void answer(const struct of_msg *msg, int error)
 	buf_free(&o.buf);
 }
 
+/* Each table of the request is read to its end, or is an error. */
+static void tables(const struct of_mp_request *r)
+{
+	struct wire w = wire_of(r->body, r->body_len);
+	struct of_table_request t;
+
+	while (wire_left(&w)) {
+		size_t left = wire_left(&w);
+		int error = of_table_request_decode(&w, OFP_VERSION_13, &t);
+
+		check(error >= 0 && *of_error_name(error));
+		check(memchr(t.name, 0, sizeof(t.name)) != NULL);
+		if (error)
+			return;
+		check(left - wire_left(&w) ==
+		      (size_t)(r->body[r->body_len - left] << 8 | r->body[r->body_len - left + 1]));
+	}
+}
+
 static void one(const uint8_t *data, size_t size)
 {
 	struct of_msg msg;
@@ -101,6 +120,8 @@ static void one(const uint8_t *data, size_t size)
 	if (!error && msg.type == OF_MULTIPART_REQUEST &&
 	    (msg.multipart.type == OF_MP_FLOW || msg.multipart.type == OF_MP_AGGREGATE))
 		match_again(&msg.multipart.flow.match);
+	if (!error && msg.type == OF_MULTIPART_REQUEST && msg.multipart.type == OF_MP_TABLE_FEATURES)
+		tables(&msg.multipart);
 	of_msg_free(&msg);
 }
 

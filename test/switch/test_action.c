@@ -169,6 +169,7 @@ static void run_rows(struct rig *rig)
 		{ "action set: pop, push PBB, push VLAN, set", PBB, WRITE(SET_PCP, SET_ISID, PUSH_VLAN, PUSH_PBB, POP_PBB), NO_ERROR },
 		{ "action set: push MPLS comes before push PBB", ANY, WRITE(PUSH_PBB, PUSH_MPLS, SET_ISID), NO_ERROR },
 		{ "action set: pop_pbb comes before push_pbb", IPV4, WRITE(PUSH_PBB, POP_PBB), BAD(MATCH_INCONSISTENT) },
+		{ "set_queue: no port has queues", ANY, APPLY({ .type = OF_ACT_SET_QUEUE, .queue = 0 }, OUTPUT(1)), BAD(BAD_QUEUE) },
 		{ "set eth_dst, tunnel_id of any packet", ANY,
 		  APPLY(SET_FIELD(ETH_DST, 2), SET_FIELD(TUNNEL_ID, 0, 0, 0, 0, 0, 0, 0, 1)), NO_ERROR },
 	};

@@ -146,7 +146,6 @@ static void table_mod(struct rig *rig, uint8_t table, uint32_t config)
 static void table_features(void **state)
 {
 	struct rig *rig = *state;
-	const uint8_t body[64] = {0, 64};
 	unsigned int n = 0;
 	struct buf b;
 
@@ -165,10 +164,6 @@ static void table_features(void **state)
 	}
 	assert_int_equal(n, 255);
 	buf_free(&b);
-	rig_multipart(rig, 0, OFPMP_TABLE_FEATURES, 0, body, sizeof(body));
-	EXPECT_ERROR(TABLE_FEATURES_FAILED, OFPTFFC_EPERM);
-	rig_multipart(rig, 0, OFPMP_TABLE_FEATURES, OFPMPF_REQ_MORE, NULL, 0);
-	EXPECT_ERROR(TABLE_FEATURES_FAILED, OFPTFFC_EPERM);
 }
 
 static void ports(void **state)

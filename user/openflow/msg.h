@@ -302,6 +302,16 @@ struct of_table_features {
 	uint64_t match, wildcards, set_field, maskable;
 	uint8_t next_first, n_next; /* goto next_first … next_first + n_next - 1 */
 };
+/* One table of a request to change the tables: what it must be able to do at least (§7.3.5.5). */
+struct of_table_request {
+	uint8_t table;
+	char name[32]; /* terminated */
+	uint64_t metadata_match, metadata_write;
+	uint32_t config, max_entries;
+	uint32_t instructions, actions; /* of regular and miss entries, apply and write */
+	uint64_t match, masked, wildcards, set_field;
+	uint64_t next[4]; /* bit per table */
+};
 struct of_group_features {
 	uint32_t types, capabilities, max_groups[4], actions[4];
 };
@@ -316,6 +326,8 @@ void of_multipart_table(struct of_multipart *mp, const struct of_table_stats *t)
 void of_multipart_port_stats(struct of_multipart *mp, const struct of_port_stats *s);
 void of_multipart_port_desc(struct of_multipart *mp, const struct of_port *p);
 void of_multipart_table_features(struct of_multipart *mp, const struct of_table_features *t);
+/* The next table of a table features request's body.  0, or TABLE_FEATURES_FAILED with what is wrong with it. */
+int of_table_request_decode(struct wire *w, uint8_t version, struct of_table_request *t);
 void of_multipart_group_features(struct of_multipart *mp, const struct of_group_features *g);
 void of_multipart_meter_features(struct of_multipart *mp, const struct of_meter_features *m);
 

@@ -13,6 +13,7 @@ struct sw_table {
 	uint32_t n_buckets; /* a power of two, or 0 */
 	uint32_t n_flows;
 	uint32_t config; /* OFPTC_*: deprecated bits, kept as told (TABLE_MOD) */
+	char name[32];	 /* as a table features request said; "": none did */
 };
 
 uint32_t sw_table_hash(const struct sw *sw, uint16_t priority, const struct sw_match *match);

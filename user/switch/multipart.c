@@ -20,7 +20,7 @@ int sw_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct
 {
 	int err;
 
-	/* Only table features may span messages, and those are refused from the first on: nothing is ever collected. */
+	/* Only table features may span messages. */
 	if (r->flags & OFPMPF_REQ_MORE && r->type != OFPMP_TABLE_FEATURES)
 		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_MULTIPART_BUFFER_OVERFLOW);
 	switch (r->type) {

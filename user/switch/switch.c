@@ -78,6 +78,7 @@ void sw_conn_remove(struct sw *sw, struct sw_conn *conn)
 			break;
 		}
 	conn->next = NULL;
+	buf_free(&conn->tables.body);
 	sw_config_update(sw);
 }
 

@@ -29,6 +29,11 @@ struct sw_conn {
 	uint32_t role; /* OFPCR_ROLE_* */
 	struct of_async async;
 	uint16_t miss_send_len;
+	struct { /* a table features request of several messages, as far as it came; its body is owned */
+		struct buf body;
+		uint32_t xid;
+		bool open;
+	} tables;
 	struct sw_conn *next;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* TABLE_MOD, table statistics and features (§7.3.3, §7.3.5.4, §7.3.5.5). */
 #include <stdio.h>
+#include <string.h>
 #include "user/switch/internal.h"
 
 int sw_table_mod(struct sw *sw, const struct of_table_mod *tm)
@@ -38,7 +39,7 @@ static uint64_t fields_with(uint8_t flag)
 	return fields & SW_MATCH_FIELDS;
 }
 
-static struct of_table_features features_of(struct sw *sw, uint8_t table)
+struct of_table_features sw_table_features_of(struct sw *sw, uint8_t table)
 {
 	bool last = table == OFX_TABLES - 1;
 	uint32_t instructions = OF_INST_METADATA | OF_INST_WRITE | OF_INST_APPLY | OF_INST_CLEAR;
@@ -63,26 +64,38 @@ static struct of_table_features features_of(struct sw *sw, uint8_t table)
 	};
 
 	f.miss_instructions = f.instructions;
-	snprintf(f.name, sizeof(f.name), "table%u", table);
+	if (sw->tables[table].name[0])
+		memcpy(f.name, sw->tables[table].name, sizeof(f.name));
+	else
+		snprintf(f.name, sizeof(f.name), "table%u", table);
 	return f;
 }
 
-/* Read only: the tables are what they are, a request to change them is refused. */
-int sw_table_features(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request)
+static void put_features(struct sw *sw, struct sw_conn *conn, uint32_t xid)
 {
 	struct of_multipart mp;
 
-	if (request->body_len || request->flags & OFPMPF_REQ_MORE) {
-		if (conn->role == OFPCR_ROLE_SLAVE)
-			return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_IS_SLAVE);
-		return OF_ERROR(OFPET_TABLE_FEATURES_FAILED, OFPTFFC_EPERM);
-	}
 	of_multipart_begin(&mp, &conn->replies, OFPMP_TABLE_FEATURES, xid);
 	for (unsigned int i = 0; i < OFX_TABLES; i++) {
-		struct of_table_features features = features_of(sw, i);
+		struct of_table_features features = sw_table_features_of(sw, i);
 
 		of_multipart_table_features(&mp, &features);
 	}
 	of_multipart_end(&mp);
+}
+
+/* An empty request asks, another one changes; both are answered with what the tables are then. */
+int sw_table_features(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request)
+{
+	bool more = false;
+
+	if (request->body_len || request->flags & OFPMPF_REQ_MORE || (conn->tables.open && conn->tables.xid == xid)) {
+		int err = sw_table_request(sw, conn, xid, request, &more);
+
+		if (err)
+			return err;
+	}
+	if (!more)
+		put_features(sw, conn, xid);
 	return 0;
 }
