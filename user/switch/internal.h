@@ -83,7 +83,8 @@ struct of_table_features sw_table_features_of(struct sw *sw, uint8_t table);
 
 /* table_request.c */
 /* A message of a request to change the tables.  0 and *more: the next is awaited; 0: all is done. */
-int sw_table_request(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request, bool *more);
+int sw_table_request(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request,
+		     bool *more);
 
 /* flow_stats.c */
 int sw_flow_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_flow_stats_request *request);
