@@ -123,7 +123,7 @@ RUN := test/run
 test:
 	$(Q)scripts/install-deps
 	$(Q)$(MAKE) test-programs compile_commands.json
-	$(Q)$(RUN) lint verifier unit fuzz bpf e2e
+	$(Q)$(RUN) lint verifier unit fuzz bpf e2e diff
 
 test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(FUZZ_BIN) build/pktgen build/verifier
 	@:
@@ -154,6 +154,16 @@ fuzz: $(FUZZ_BIN)
 		n=$$(basename $$f) && c=build/corpus/$$n && mkdir -p $$c && \
 		(cd $$c/.. && ../../$$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 $$n ../../test/fuzz/corpus/$${n#fuzz_}) || exit 1; \
 	done
+
+# Differential test against Open vSwitch and the oracle; without SEED a fresh one, which is printed.  With MUTANT=N or
+# MUTANT=all: is that fault of ours found (test/diff/mutant.py)?
+.PHONY: diff
+PIPELINES := 500
+PACKETS := 100
+AGAINST := both
+diff: all
+	$(Q)/usr/bin/python3 -B test/diff/$(if $(MUTANT),mutant.py $(MUTANT),diff.py) $(if $(SEED),--seed $(SEED)) \
+		--pipelines $(PIPELINES) --packets $(PACKETS) --against $(AGAINST)
 
 lint:
 	$(Q)scripts/lint
@@ -193,6 +203,8 @@ help:
 	@echo 'make test-unit | test-fuzz | test-bpf | test-e2e     one part; ONLY=WORD: cases and files whose name holds WORD'
 	@echo 'make verifier        what each BPF program costs the verifier'
 	@echo 'make fuzz            fuzz for FUZZ_SECONDS=600 each; findings in build/corpus'
+	@echo 'make diff            random pipelines and packets through ofxdp, Open vSwitch and the oracle: SEED= PIPELINES=500'
+	@echo '                     PACKETS=100 AGAINST=both|oracle|ovs MUTANT=N|all (root)'
 	@echo 'make lint | format   check | apply the format; lint checks include directions and licences too'
 	@echo 'make deps            install the Debian packages needed'
 	@echo 'make install | uninstall     PREFIX=/usr/local, DESTDIR='

@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Mutants: our switch with one fault put in, which the differential test has to find.
+
+    test/diff/mutant.py N...|all [diff.py's options]
+
+A mutant is a change of one line, made in a copy of the sources below build/mutant; if the line is not there any more,
+that is said.  A case is a mutant; it passes if diff.py finds a difference.  Last line: `N passed, N failed`.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# What is wrong then, file, text, other text.
+MUTANTS = (
+    ('IPv4 checksum not updated by addresses', 'bpf/set_field.h', '\tsums->ip += sum;\n', ''),
+    ('pseudo header forgotten', 'bpf/set_field.h', '\tsums->pseudo += sum;\n', ''),
+    ('UDP checksum 0 filled in', 'bpf/csum.h', '\tif (!csum)\n\t\treturn 0;\n', ''),
+    ('computed UDP checksum 0 sent as 0', 'bpf/csum.h', 'return new ? new : 0xffff;', 'return new;'),
+    ('TTL changed without checksum', 'bpf/ttl.h', '\tip->check = csum_apply(', '\tcsum_apply('),
+    ('TTL 1 is still good', 'bpf/ttl.h', 'if (dec && ip->ttl <= 1)', 'if (dec && ip->ttl < 1)'),
+    ('push_vlan does not copy the tag', 'bpf/vlan.h', 'tci = outer ? *outer : 0;', 'tci = 0;'),
+    ('TPID always 0x8100', 'bpf/vlan.h', '((pkt16 *)to)[6] = bpf_htons(tpid);', '((pkt16 *)to)[6] = bpf_htons(0x8100);'),
+    ('set vlan_pcp clears the VLAN id', 'bpf/set_field.h', 'bpf_htons(pcp_mask << 13)', 'bpf_htons(0xefff)'),
+    ('set ip_dscp clears ECN', 'bpf/set_field.h', '__u16 mask = m->ip_dscp << 2 | m->ip_ecn;',
+     '__u16 mask = m->ip_dscp << 2 | m->ip_ecn | (m->ip_dscp ? 3 : 0);'),
+    ('a later fragment has ports', 'bpf/parse.h', 'if (ip->frag_off & bpf_htons(0x1fff))', 'if (0)'),
+    ('IPv4 options taken for the transport header', 'bpf/parse.h', 'head = ip->ihl * 4;', 'head = 20;'),
+    ('padding read as IP', 'bpf/parse.h', 'parse_l4(ctx, s, at + head, at + total);', 'parse_l4(ctx, s, at + head, ctx_len(ctx));'),
+    ('authentication header length in 8 bytes', 'bpf/parse_ipv6.h', '(ext[1] + 2) * 4', '(ext[1] + 1) * 8'),
+    ('ip_proto from the first extension header', 'bpf/parse_ipv6.h', '\ts->key.ip_proto = ext[0];\n', '\ts->key.ip_proto = ext[0] ?: 1;\n'),
+    ('inner tag matched', 'bpf/parse.h', '\t\t\ts->off.vlans = 2;\n', '\t\t\ts->off.vlans = 2;\n\t\t\ts->key.vlan_vid = tag[0] | bpf_htons(0x1000);\n'),
+    ('lower priority wins', 'bpf/table.h', 'ref.priority > s->best_priority', 's->best_priority < 0'),
+    ('list of subtables cut', 'bpf/table.h', 'if (i >= n || list_step(s,', 'if (i >= 3 || i >= n || list_step(s,'),
+    ('metadata written without mask', 'bpf/execute.h', 's->metadata = (s->metadata & ~op->mask) | op->value;', 's->metadata = op->value;'),
+    ('clear-actions keeps set-fields', 'bpf/action_set.h', '\tset->dirty = 0;\n\tset->output = 0;\n', '\tset->output = 0;\n'),
+    ('action set: set-field before push', 'bpf/action_set.h', 'action_set_add_op(s, OFX_OP_PUSH_VLAN, 0, s->set.push_vlan);\n\taction_set_add_op(s, OFX_OP_COPY_TTL_OUT',
+     'action_set_add_fields(s);\n\taction_set_add_op(s, OFX_OP_PUSH_VLAN, 0, s->set.push_vlan);\n\taction_set_add_op(s, OFX_OP_COPY_TTL_OUT'),
+    ('flood back to the packet\'s port', 'bpf/output.h', 'flood_last(ctx, s, s->in_index)', 'flood_last(ctx, s, 0)'),
+    ('output to in_port not dropped', 'bpf/output.h', 'if (!to_in_port && index == s->in_index)', 'if (0)'),
+    ('metadata lost at a copy', 'bpf/loop.h', '\ts->metadata = c->metadata;\n\ts->tunnel_id = c->tunnel_id;\n\tcont_load_ops',
+     '\ts->metadata = 0;\n\ts->tunnel_id = 0;\n\tcont_load_ops'),
+    ('action set lost at a copy', 'bpf/loop.h', '\tif (c->has_set)\n\t\ts->set = c->set;\n\telse\n', ''),
+    ('push_mpls: not the bottom', 'bpf/mpls.h', 'return ip.kind && ttl ? *ttl | MPLS_BOS : MPLS_BOS;', 'return ip.kind && ttl ? *ttl : MPLS_BOS;'),
+    ('pop_mpls forgets tags', 'bpf/mpls.h', 'if (words && i * 4 <= at - 2)', 'if (words && i * 4 <= 14)'),
+    ('dec_mpls_ttl at 1', 'bpf/mpls.h', 'if (*at <= 1)', 'if (*at < 1)'),
+    ('flows counted though the TTL ran out', 'bpf/verdict.h', ' | 1u << OFX_OP_DEC_IP_TTL |\n\t\t\t    1u << OFX_OP_DEC_MPLS_TTL', ''),
+    ('no new parse behind push and pop', 'user/datapath/flow.c', 'f->flags |= OFX_FLOW_REPARSE;', ';'),
+    ('stale rule: a deleted one stays', 'user/datapath/lookup.c', 'err = bpf_map_delete_elem(lookup_map(l)->fd, &key);', 'err = 0;'),
+    ('stale rule: a changed one keeps its actions', 'user/datapath/txn.c', 'w.new = ref_word(f->body.slot, f->priority);',
+     'w.new = ref_word(f->flags & FLOW_NEW ? f->body.slot : f->live, f->priority);'),
+    ('search of subtables ends too early', 'user/datapath/table.c', '.max_priority = d->v[i].max,', '.max_priority = d->v[i].max / 2,'),
+    ('tries: the other address', 'bpf/table.h', 'kind == OFX_ENTRY_LPM4_SRC ?', 'kind != OFX_ENTRY_LPM4_SRC ?'),
+)
+
+
+def build(n):
+    """build/mutant/N with an ofxdpd; its path."""
+    _, path, old, new = MUTANTS[n - 1]
+    out = os.path.join(TOP, 'build', 'mutant', str(n))
+    shutil.rmtree(out, ignore_errors=True)
+    os.makedirs(out + '/build')
+    for folder in ('bpf', 'include', 'user'):
+        shutil.copytree(os.path.join(TOP, folder), os.path.join(out, folder))
+    with open(os.path.join(out, path)) as f:
+        text = f.read()
+    if text.count(old) != 1:
+        raise LookupError('%s holds this %d times, not once: %r' % (path, text.count(old), old))
+    with open(os.path.join(out, path), 'w') as f:
+        f.write(text.replace(old, new))
+
+    def run(command):
+        p = subprocess.run(command, shell=True, cwd=out, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if p.returncode:
+            raise LookupError(command + ':\n' + p.stdout)
+    sources = ['user/datapath/load.c'] + ([path] if path.startswith('user/') else [])
+    skel, machine = 'build/ofxdp.skel.h', subprocess.check_output(['gcc', '-dumpmachine'], text=True).strip()
+    run('clang -target bpf -O2 -g -mcpu=v3 -I. -I/usr/include/%s -c -o build/ofxdp.bpf.o bpf/ofxdp.bpf.c' % machine)
+    run('PATH=$PATH:/usr/sbin bpftool gen skeleton build/ofxdp.bpf.o name ofxdp_bpf >' + skel)
+    run('gcc -g -O1 -std=gnu11 -D_GNU_SOURCE -I. -o build/ofxdpd %s %s/build/obj/user/main.o %s/build/obj/libofxdp.a '
+        '$(pkg-config --libs libbpf libxdp libevent_core libmnl libsystemd) -lpthread' % (' '.join(sources), TOP, TOP))
+    for tool in ('ofxdpctl', 'pktgen'):
+        os.symlink(os.path.join(TOP, 'build', tool), out + '/build/' + tool)
+    return out + '/build'
+
+
+def found(n, options):
+    """Does diff.py tell this mutant from the real one?  (yes or no, how)"""
+    path = build(n)
+    p = subprocess.run([sys.executable, '-B', os.path.join(TOP, 'test/diff/diff.py'), '--stop', '1', '--shrink', '0', *options],
+                       env=dict(os.environ, OFXDP_BUILD=path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    hit = re.search(r'^not ok - (seed .*)$', p.stdout, re.M)
+    return (True, hit[1]) if hit else (False, p.stdout[-600:].replace('\n', '\n# '))
+
+
+def main():
+    which, options = sys.argv[1:2], sys.argv[2:]
+    if not which:
+        sys.exit(__doc__)
+    numbers = range(1, len(MUTANTS) + 1) if which == ['all'] else [int(x) for x in which[0].split(',')]
+    good = 0
+    for n in numbers:
+        try:
+            ok, how = found(n, options)
+        except LookupError as e:
+            ok, how = False, str(e)
+        good += ok
+        print('%s %d - mutant: %s\n# %s' % ('ok' if ok else 'not ok', n, MUTANTS[n - 1][0], how), flush=True)
+        shutil.rmtree(os.path.join(TOP, 'build', 'mutant', str(n)), ignore_errors=True)
+    print('%d passed, %d failed' % (good, len(numbers) - good))
+    return 1 if good < len(numbers) else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
