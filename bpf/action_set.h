@@ -17,6 +17,19 @@ static __always_inline void action_set_clear(struct ofx_action_set *set)
 	set->output = 0;
 }
 
+/* Words of different headers don't merge: the later one takes the place.  1: it does. */
+static __always_inline int action_set_other_header(struct ofx_action_set *set, __u32 w, __u16 need)
+{
+	__u32 i = w - OFX_W_SHARED;
+	__u16 before;
+
+	if (i >= OFX_SHARED_WORDS)
+		return 0;
+	before = set->set_need[i];
+	set->set_need[i] = need;
+	return before != need;
+}
+
 static __always_inline void action_set_field(struct ofx_action_set *set, const struct ofx_op *op)
 {
 	__u32 w = op->a & 15, bit = 1u << w;
@@ -24,7 +37,7 @@ static __always_inline void action_set_field(struct ofx_action_set *set, const s
 
 	if (w >= OFX_KEY_WORDS)
 		return;
-	if (set->dirty & bit) {
+	if (!action_set_other_header(set, w, op->b) && set->dirty & bit) {
 		value = set->set_value[w];
 		mask = set->set_mask[w];
 	}
@@ -77,8 +90,11 @@ static __always_inline void action_set_add_op(struct ofx_state *s, __u8 code, __
 static __always_inline void action_set_add_fields(struct ofx_state *s)
 {
 	for (__u32 w = 0; w < OFX_KEY_WORDS; w++) {
+		__u32 i = w - OFX_W_SHARED;
+		__u16 need = i < OFX_SHARED_WORDS ? s->set.set_need[i] : 0;
+
 		if (s->set.dirty & 1u << w)
-			verdict_put(s, op_head(OFX_OP_SET, w, 0, 0), s->set.set_value[w], s->set.set_mask[w]);
+			verdict_put(s, op_head(OFX_OP_SET, w, need, 0), s->set.set_value[w], s->set.set_mask[w]);
 	}
 }
 

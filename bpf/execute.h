@@ -11,22 +11,24 @@
 
 #include "bpf/action.h"
 
-/* OFX_OP_SET: pipeline fields at once, fields of the frame into the note. */
-static __always_inline void execute_set(struct ofx_state *s, const struct ofx_op *op)
+/* OFX_OP_SET: pipeline fields at once, fields of the frame into the note.  OFX_NEXT, or the packet has been dropped. */
+static __always_inline int execute_set(struct ofx_state *s, const struct ofx_op *op)
 {
 	__u32 w = op->a & 15, bit = 1u << w;
 	__u64 value = 0, mask = 0;
 
 	if (w == OFX_W_METADATA) {
 		s->metadata = (s->metadata & ~op->mask) | op->value;
-		return;
+		return OFX_NEXT;
 	}
 	if (w == OFX_W_TUNNEL_ID) {
 		s->tunnel_id = (s->tunnel_id & ~op->mask) | op->value;
-		return;
+		return OFX_NEXT;
 	}
 	if (w >= OFX_KEY_WORDS)
-		return;
+		return OFX_NEXT;
+	if (op->b && !(s->key.shape & op->b))
+		return drop(OFX_DROP_ACTION_FAILED);
 	if (s->dirty & bit) {
 		value = s->set_value[w];
 		mask = s->set_mask[w];
@@ -34,6 +36,7 @@ static __always_inline void execute_set(struct ofx_state *s, const struct ofx_op
 	s->set_value[w] = (value & ~op->mask) | op->value;
 	s->set_mask[w] = mask | op->mask;
 	s->dirty |= bit;
+	return OFX_NEXT;
 }
 
 /* The verdict is done and the frame still here: its copies have gone, or it has no output. */
@@ -49,8 +52,7 @@ static __always_inline int execute_op(ofx_ctx *ctx, struct ofx_state *s, const s
 		count_flow(s, op);
 		return OFX_NEXT;
 	case OFX_OP_SET:
-		execute_set(s, op);
-		return OFX_NEXT;
+		return execute_set(s, op);
 	case OFX_OP_OUTPUT:
 		return output_port(ctx, s, op->arg, 0);
 	case OFX_OP_IN_PORT:

@@ -36,6 +36,10 @@ enum ofx_key_word {
 	OFX_W_SHAPE = 15,
 };
 
+/* The words in which addresses, labels and service ids of headers that exclude each other share bytes. */
+#define OFX_W_SHARED OFX_W_ADDR
+#define OFX_SHARED_WORDS 4
+
 struct ofx_key {
 	union {
 		__u64 w[OFX_KEY_WORDS + 1];

@@ -30,6 +30,7 @@ struct ofx_action_set {
 	__u16 pop_mpls;	 /* Ethernet type of what is below */
 	__u8 mpls_ttl;
 	__u8 pad[5];
+	__u16 set_need[OFX_SHARED_WORDS]; /* of words OFX_W_SHARED and on: op.b, the header they are for */
 	__u64 set_value[OFX_KEY_WORDS];
 	__u64 set_mask[OFX_KEY_WORDS];
 };

@@ -79,5 +79,14 @@ def test_action_set(sw):
          mpls(entry(7, ttl=9)), {2: [mpls(entry(9, ttl=63), kind=0x8848)]})
 
 
+def test_action_set_of_another_header(sw):
+    """A label set before the pop of another table must not be written into the address below."""
+    sw.flows('table=0,mpls,actions=write_actions(set_field:7->mpls_label,output:2),goto_table:1',
+             'table=1,mpls,actions=pop_mpls:0x0800')
+    before = sw.drops()['action_failed']
+    sw.forward([(1, mpls(entry(5)))], {})
+    equal(sw.drops()['action_failed'] - before, 1, 'counted drops')
+
+
 if __name__ == '__main__':
     run_tests(sys.modules[__name__], Switch)

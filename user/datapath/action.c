@@ -47,17 +47,41 @@ static int compile_output(struct op_list *list, uint32_t port, uint16_t max_len,
 	return op_add(list, (struct ofx_op){.code = OFX_OP_OUTPUT, .arg = index});
 }
 
-/* One word of a set-field; joins the op before it if that writes the same word. */
-static int compile_set_word(struct op_list *list, uint8_t word, uint64_t value, uint64_t mask)
+/*
+ * The header a set-field of this word is for, where headers share the word: a pop in between may have brought another
+ * one to light, which the op must not write into.
+ */
+static uint16_t needed_shape(unsigned int word, uint8_t prereq)
+{
+	if (word < OFX_W_SHARED || word >= OFX_W_SHARED + OFX_SHARED_WORDS)
+		return 0;
+	switch (prereq) {
+	case OFX_PRE_IPV4:
+		return OFX_SHAPE_IPV4;
+	case OFX_PRE_IPV6:
+		return OFX_SHAPE_IPV6;
+	case OFX_PRE_ARP:
+		return OFX_SHAPE_ARP;
+	case OFX_PRE_MPLS:
+		return OFX_SHAPE_MPLS;
+	case OFX_PRE_PBB:
+		return OFX_SHAPE_PBB;
+	}
+	return 0;
+}
+
+/* One word of a set-field; joins the op before it if that writes the same word of the same header. */
+static int compile_set_word(struct op_list *list, uint8_t word, uint16_t need, uint64_t value, uint64_t mask)
 {
 	struct ofx_op *last = list->n > list->begin ? &list->ops[list->n - 1] : NULL;
 
-	if (last && last->code == OFX_OP_SET && last->a == word) {
+	if (last && last->code == OFX_OP_SET && last->a == word && last->b == need) {
 		last->value = (last->value & ~mask) | (value & mask);
 		last->mask |= mask;
 		return 0;
 	}
-	return op_add(list, (struct ofx_op){.code = OFX_OP_SET, .a = word, .value = value & mask, .mask = mask});
+	return op_add(list,
+		      (struct ofx_op){.code = OFX_OP_SET, .a = word, .b = need, .value = value & mask, .mask = mask});
 }
 
 static int compile_set_field(struct op_list *list, const struct of_action *a)
@@ -78,7 +102,7 @@ static int compile_set_field(struct op_list *list, const struct of_action *a)
 		value.b[f->offset + i] = a->set.value[i];
 	}
 	for (unsigned int w = f->offset / 8; w <= (f->offset + f->bytes - 1u) / 8; w++) {
-		int err = mask.w[w] ? compile_set_word(list, w, value.w[w], mask.w[w]) : 0;
+		int err = mask.w[w] ? compile_set_word(list, w, needed_shape(w, f->prereq), value.w[w], mask.w[w]) : 0;
 
 		if (err)
 			return err;
