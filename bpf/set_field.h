@@ -184,6 +184,8 @@ static __always_inline int set_l4(ofx_ctx *ctx, const struct ofx_state *s, struc
 
 	if (!mask)
 		return 0;
+	if (s->key.shape & OFX_SHAPE_LATER)
+		return 0; /* the ports stand in the first fragment only: nothing to change here */
 	if (!(s->key.shape & OFX_SHAPE_ARP))
 		return set_l4_head(ctx, s, sums, value, mask);
 	op = pkt_at(ctx, s->off.l3 + 6, 2);

@@ -342,7 +342,7 @@ def fragment_rows():
     old, new = fragment(whole, 104), fragment(other, 104)
     emit('set in the first fragment', eth / old[0], [step + ',udp_dst:%04x' % 4711], [0], rebuild_ip(eth / new[0]))
     emit('set in a later fragment', eth / old[1], [step], [0], rebuild_ip(eth / new[1]))
-    emit('no ports in a later fragment', eth / old[1], ['set=udp_dst:1267'], [-1], eth / old[1])
+    emit('no ports in a later fragment', eth / old[1], ['set=udp_dst:1267'], [0], eth / old[1])
     first = fragment(ip4 / sctp / SCTPChunkData(data=bytes(200)), 104)[0]
     emit('no SCTP ports in a fragment', eth / first, ['set=sctp_dst:1267'], [-1], eth / first)
     whole6 = ip6 / IPv6ExtHdrFragment() / udp / Raw(bytes(range(200)))
