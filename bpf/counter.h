@@ -43,6 +43,18 @@ static __always_inline void count_flow(struct ofx_state *s, const struct ofx_op 
 	c->bytes += s->len;
 }
 
+/* A group or a bucket, by its cell (include/ofxdp/group.h). */
+static __always_inline void count_group(const struct ofx_state *s, __u32 cell)
+{
+	__u32 at = s->cpu * OFX_GROUP_CELLS + cell;
+	struct ofx_counter *c = bpf_map_lookup_elem(&group_counters, &at);
+
+	if (!c)
+		return;
+	c->packets += 1;
+	c->bytes += s->len;
+}
+
 static __always_inline void count_miss(__u32 table)
 {
 	__u64 *n = bpf_map_lookup_elem(&table_misses, &table);

@@ -10,6 +10,7 @@
 #define BPF_EXECUTE_H
 
 #include "bpf/action.h"
+#include "bpf/group.h"
 
 /* OFX_OP_SET: pipeline fields at once, fields of the frame into the note.  OFX_NEXT, or the packet has been dropped. */
 static __always_inline int execute_set(struct ofx_state *s, const struct ofx_op *op)
@@ -63,11 +64,16 @@ static __always_inline int execute_op(ofx_ctx *ctx, struct ofx_state *s, const s
 		return packet_in(ctx, s);
 	case OFX_OP_TABLE:
 		return action_table(ctx, s);
+	case OFX_OP_GROUP:
+		return group(ctx, s);
 	}
 	return action(ctx, s);
 }
 
-/* From s->at on: the program's return value, OFX_AGAIN at a resume, or OFX_NEXT: call again for the ops behind. */
+/*
+ * From s->at on: the program's return value, OFX_AGAIN at a resume, or OFX_NEXT or OFX_JUMP: call again for the ops
+ * from s->at on.
+ */
 #define OFX_EXECUTE_OPS 16
 __weak __noinline int execute(ofx_ctx *ctx, struct ofx_state *s)
 {

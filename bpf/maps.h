@@ -15,6 +15,7 @@
 #include "bpf/state.h"
 #include "include/ofxdp/counter.h"
 #include "include/ofxdp/drop.h"
+#include "include/ofxdp/group.h"
 #include "include/ofxdp/loop.h"
 #include "include/ofxdp/port.h"
 #include "include/ofxdp/table.h"
@@ -26,6 +27,8 @@ const volatile __u32 ofx_magic;
 const volatile __u32 ofx_n_flow_ids;
 const volatile __u32 ofx_n_cpus;
 const volatile __u64 ofx_netns;
+const volatile __u64 ofx_secret;	   /* of hashes that choose buckets */
+const volatile __u32 ofx_sees_carrier = 1; /* bpf_probe_read_kernel() is allowed */
 
 /* --- flow tables (include/ofxdp/table.h) --- */
 
@@ -96,6 +99,44 @@ struct {
 	__type(value, struct ofx_op);
 } op_pool SEC(".maps");
 
+/* --- groups (include/ofxdp/group.h) --- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_GROUPS);
+	__type(key, __u32);
+	__type(value, __u64);
+} group_roots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_GROUP_SLOTS);
+	__type(key, __u32);
+	__type(value, struct ofx_group);
+} groups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct ofx_bucket);
+} buckets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_BUCKET_POOL);
+	__type(key, __u32);
+	__type(value, struct ofx_op);
+} bucket_ops SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, OFX_SIZED);
+	__type(key, __u32);
+	__type(value, struct ofx_counter);
+} group_counters SEC(".maps");
+
 /* --- counters (include/ofxdp/counter.h) --- */
 
 struct {
@@ -157,6 +198,13 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } tx_ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, OFX_PORTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} port_devices SEC(".maps");
 
 /*
  * Sets to broadcast to.  Inner maps may be of any size (the kernel compares type, key, value and flags of a devmap, not

@@ -150,6 +150,7 @@ int ofx_port(struct xdp_md *ctx)
 /* OFX_INJECT_OUT: the ops stand behind the header. */
 static __always_inline int inject_out(ofx_ctx *ctx, struct ofx_state *s, __u32 in_port, __u32 n_ops)
 {
+	verdict_begin(s);
 	if (inject_ops(ctx, s, n_ops) || inject_strip(ctx, n_ops))
 		return drop(OFX_DROP_BAD_INJECT);
 	state_receive(s, in_port, ctx_len(ctx));
@@ -254,10 +255,13 @@ int ofx_branch(struct xdp_md *ctx)
 {
 	struct ofx_state *s = state_from_stamp(ctx, OFX_DEV_BRANCH);
 
+	struct ofx_op op;
+
 	if (!s)
 		return OFX_ACT_DROP;
-	s->n_ops = 1;
-	s->last = 0;
+	op = s->ops[0];
+	verdict_begin(s);
+	verdict_copy(s, &op);
 	return run_verdict(ctx, s);
 }
 

@@ -16,6 +16,7 @@
 #include "bpf/set_field.h"
 
 #define OFX_NEXT (-1)  /* go on with the next op */
+#define OFX_JUMP (-3)  /* go on at s->at, which has been set */
 #define OFX_AGAIN (-2) /* the verdict has ended in a resume: resolve from s->next_table */
 
 static __always_inline int skip_output(struct ofx_state *s, __u32 reason)

@@ -54,7 +54,10 @@ struct ofx_state {
 	__u32 stale;	 /* a lookup met an element that had been recycled */
 	__s32 best_priority;
 	struct ofx_stamp stamp; /* of the continuation being written or restored */
-	__u32 pad;
+	__u32 live_depth; /* group liveness (bpf/liveness.h): groups being looked at, buckets yet to be seen in each */
+	struct {
+		__u32 bucket, left;
+	} live[OFX_WATCH_DEPTH];
 	struct ofx_action_set set;
 	struct ofx_op ops[OFX_VERDICT_OPS];
 };

@@ -3,37 +3,12 @@
  * Drops behind the redirect: the XDP program has said "redirect", the kernel or the driver does not do it.  Tracepoints
  * tell; they fire for every XDP user of the machine, so each looks whether the device is one of this switch: in our
  * namespace (an ifindex is unique only there) and a port or an internal interface.
- *
- * They read kernel structs by CO-RE; the few members needed are declared here, so no vmlinux.h.
  */
 #ifndef BPF_TRACE_H
 #define BPF_TRACE_H
 
-#include <bpf/bpf_core_read.h>
 #include "bpf/counter.h"
-
-#define OFX_RELOC __attribute__((preserve_access_index))
-
-struct ns_common {
-	unsigned int inum;
-} OFX_RELOC;
-
-struct net {
-	struct ns_common ns;
-} OFX_RELOC;
-
-typedef struct {
-	struct net *net;
-} OFX_RELOC possible_net_t;
-
-struct net_device {
-	int ifindex;
-	possible_net_t nd_net;
-} OFX_RELOC;
-
-struct bpf_dtab_netdev {
-	struct net_device *dev;
-} OFX_RELOC;
+#include "bpf/kernel.h"
 
 static __always_inline int dev_is_here(const struct net_device *dev)
 {

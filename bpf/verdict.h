@@ -35,7 +35,7 @@ static __always_inline int op_needs_frame(__u8 code)
 {
 	const __u32 needs = 1u << OFX_OP_OUTPUT | 1u << OFX_OP_IN_PORT | 1u << OFX_OP_FLOOD | 1u << OFX_OP_CONTROLLER |
 			    1u << OFX_OP_TABLE | 1u << OFX_OP_RESUME | 1u << OFX_OP_DEC_IP_TTL |
-			    1u << OFX_OP_DEC_MPLS_TTL;
+			    1u << OFX_OP_DEC_MPLS_TTL | 1u << OFX_OP_GROUP;
 
 	return needs >> (code & 31) & 1;
 }
@@ -72,6 +72,15 @@ static __always_inline int verdict_put(struct ofx_state *s, __u64 head, __u64 va
 	if (op_needs_frame((__u8)head))
 		s->last = n;
 	return 0;
+}
+
+/* A verdict that begins behind an unused slot, which group_split() takes.  One that resolve made begins with a FLOW. */
+static __always_inline void verdict_begin(struct ofx_state *s)
+{
+	op_write(&s->ops[0], 0, 0, 0);
+	s->n_ops = 1;
+	s->at = 1;
+	s->last = OFX_NO_OP;
 }
 
 /* An op without value and mask. */

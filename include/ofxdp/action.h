@@ -36,6 +36,7 @@ enum ofx_op_code {
 	OFX_OP_COPY_TTL_IN,
 	OFX_OP_PUSH_PBB, /* Ethernet type 0x88e7 */
 	OFX_OP_POP_PBB,
+	OFX_OP_GROUP, /* arg = group index; the other members are the data plane's own (bpf/group.h), zero for user */
 	OFX_N_OPS
 };
 

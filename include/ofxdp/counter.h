@@ -4,6 +4,7 @@
  * reset is a baseline that user keeps.
  *
  *   flow_counters   mmapable ARRAY of struct ofx_counter, index cpu * n_flow_ids + flow id
+ *   group_counters  the same for groups and buckets (group.h)
  *   table_misses    PERCPU_ARRAY[OFX_TABLES] of u64
  *   port_counters   PERCPU_ARRAY[OFX_PORTS] of struct ofx_port_counters
  *   drops           PERCPU_ARRAY[OFX_N_DROPS] of u64

@@ -32,7 +32,9 @@
 	X(REDIRECT_ERR, redirect_err, "the kernel refused a redirect (port gone, link down, frame too long)")          \
 	X(TX_DROP, tx_drop, "the output interface did not take the frame (ring full, link down)")                      \
 	X(EXCEPTION, exception, "the driver reported an XDP exception")                                                \
-	X(INTERNAL, internal, "a map lookup that cannot fail failed")
+	X(INTERNAL, internal, "a map lookup that cannot fail failed")                                                  \
+	X(NO_GROUP, no_group, "sent to a group that has just been deleted")                                            \
+	X(NO_BUCKET, no_bucket, "sent to a group that has no live bucket")
 /* clang-format on */
 
 #define OFX_DROP_ENUM(ID, NAME, TEXT) OFX_DROP_##ID,

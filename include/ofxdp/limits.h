@@ -20,6 +20,14 @@
 #define OFX_CPUS 128	    /* CPU numbers we serve */
 #define OFX_INJECT_OPS 64   /* ops of one packet-out */
 
+#define OFX_GROUPS 8192			  /* groups, those waiting for a grace period after deletion included */
+#define OFX_GROUP_SLOTS 16384		  /* configurations of groups, published or retiring */
+#define OFX_BUCKETS 65536		  /* buckets of all groups together, retiring ones included */
+#define OFX_GROUP_BUCKETS 512		  /* buckets of one group */
+#define OFX_BUCKET_OPS 48		  /* ops of one bucket */
+#define OFX_BUCKET_POOL (2 * OFX_BUCKETS) /* ops of all buckets together */
+#define OFX_WATCH_DEPTH 4		  /* groups watched through groups watched … */
+
 #define OFX_NAME_MAX 11 /* switch name: internal interfaces add up to 4 characters (IFNAMSIZ is 16) */
 
 #endif

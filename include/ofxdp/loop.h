@@ -33,6 +33,8 @@ struct ofx_action_set {
 	__u16 set_need[OFX_SHARED_WORDS]; /* of words OFX_W_SHARED and on: op.b, the header they are for */
 	__u64 set_value[OFX_KEY_WORDS];
 	__u64 set_mask[OFX_KEY_WORDS];
+	__u32 group; /* group index, of OFX_OP_GROUP */
+	__u32 pad2;
 };
 
 struct ofx_stamp {

@@ -5,6 +5,8 @@
  *   port_of_ifindex   HASH ifindex (u32) → port index (u32); the ends of a generic port's relay pair too
  *   ports             ARRAY[OFX_PORTS] of struct ofx_port, by port index
  *   tx_ports          DEVMAP[OFX_PORTS], by port index
+ *   port_devices      DEVMAP[OFX_PORTS], by port index: its own interface, even where tx_ports leads to a relay; only
+ *                     to be looked at (bpf/liveness.h)
  *   pair_sets         ARRAY_OF_MAPS[OFX_PORTS] of DEVMAP_HASH: {the port, the loop}: a copy out, the packet goes on
  *   flood_sets        ARRAY_OF_MAPS[OFX_PORTS + 1] of DEVMAP_HASH: all ports a packet from this one floods to
  *   flood_more_sets   the same and the loop
@@ -42,6 +44,7 @@ static inline __u32 ofx_port_no(__u32 index)
 #define OFX_PORT_NO_FWD 8	 /* OFPPC_NO_FWD */
 #define OFX_PORT_NO_PACKET_IN 16 /* OFPPC_NO_PACKET_IN */
 #define OFX_PORT_GENERIC 32	 /* its XDP is generic: NAME-c0 before the pipeline, a relay pair behind it */
+#define OFX_PORT_NO_CARRIER 64	 /* no link; decides liveness only where BPF can't look for itself */
 
 struct ofx_port {
 	__u32 ifindex;

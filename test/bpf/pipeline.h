@@ -260,6 +260,7 @@ static inline void add_port(uint32_t i, int pass)
 	port_flags(i, 0);
 	put_u32(skel->maps.port_of_ifindex, if_nametoindex(p), i);
 	put_u32(skel->maps.tx_ports, i, if_nametoindex(p));
+	put_u32(skel->maps.port_devices, i, if_nametoindex(p));
 	set_of(skel->maps.pair_sets, i, 2, (const char *const[]){p, "l0"});
 }
 
@@ -294,6 +295,7 @@ static inline int open_skel(void)
 	bpf_map__set_max_entries(skel->maps.op_pool, OFXDP_FLOWS * OFX_FLOW_OPS);
 	bpf_map__set_max_entries(skel->maps.flow_counters, OFXDP_FLOWS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.conts, OFX_CONTS * n_cpus);
+	bpf_map__set_max_entries(skel->maps.group_counters, OFX_GROUP_CELLS * n_cpus);
 	assert_int_equal(ofxdp_bpf__load(skel), 0);
 	skel->links.ofx_redirect_err = bpf_program__attach(skel->progs.ofx_redirect_err);
 	skel->links.ofx_devmap_xmit = bpf_program__attach(skel->progs.ofx_devmap_xmit);

@@ -25,6 +25,7 @@
 #include "include/ofxdp/config.h"
 #include "include/ofxdp/counter.h"
 #include "include/ofxdp/drop.h"
+#include "include/ofxdp/group.h"
 #include "include/ofxdp/key.h"
 #include "include/ofxdp/loop.h"
 #include "include/ofxdp/packet_in.h"

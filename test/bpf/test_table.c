@@ -456,16 +456,20 @@ static void test_bad_actions(void **state)
 		{{.type = OF_ACT_OUTPUT, .output.port = OFX_PORTS}, OFPBAC_BAD_OUT_PORT},
 		{{.type = OF_ACT_PUSH_VLAN, .ethertype = 0x0800}, OFPBAC_BAD_ARGUMENT},
 		{{.type = OF_ACT_SET_FIELD, .set.field = OFX_F_IN_PORT}, OFPBAC_BAD_SET_TYPE},
-		{{.type = OF_ACT_GROUP}, OFPBAC_BAD_OUT_GROUP},
 		{{.type = OF_ACT_SET_QUEUE}, OFPBAC_BAD_QUEUE},
 		{{.type = OF_ACT_PUSH_MPLS, .ethertype = 0x0800}, OFPBAC_BAD_ARGUMENT},
 		{{.type = OF_ACT_PUSH_PBB, .ethertype = 0x8100}, OFPBAC_BAD_ARGUMENT},
 	};
 	struct of_action many[OFX_FLOW_OPS + 1];
 	const struct of_actions too_many = {.n = OFX_FLOW_OPS + 1, .v = many};
+	struct of_action group = {.type = OF_ACT_GROUP, .group = 1};
+	const struct of_actions to_group = {.n = 1, .v = &group};
+	struct dp without_groups = {0};
 	struct ofx_op ops[OFX_FLOW_OPS];
 	size_t n;
 
+	assert_int_equal(dp_check_actions(&without_groups, &to_group, false),
+			 OF_ERROR(OFPET_BAD_ACTION, OFPBAC_BAD_OUT_GROUP));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_int_equal(compile_one(rows[i].action, ops, &n), OF_ERROR(OFPET_BAD_ACTION, rows[i].code));
 	for (size_t i = 0; i <= OFX_FLOW_OPS; i++)

@@ -5,6 +5,7 @@
 #include "include/ofxdp/key.h"
 #include "include/ofxdp/port.h"
 #include "include/openflow/openflow.h"
+#include "user/datapath/group.h"
 #include "user/datapath/internal.h"
 #include "user/openflow/error.h"
 
@@ -165,7 +166,7 @@ static int compile_action(struct op_list *list, const struct of_action *a, uint8
 	case OF_ACT_SET_QUEUE:
 		return BAD_ACTION(BAD_QUEUE);
 	case OF_ACT_GROUP:
-		return BAD_ACTION(BAD_OUT_GROUP);
+		return op_add(list, (struct ofx_op){.code = OFX_OP_GROUP, .arg = a->group});
 	case OF_ACT_EXPERIMENTER:
 		return BAD_ACTION(BAD_EXPERIMENTER);
 	}
@@ -191,6 +192,7 @@ int dp_check_actions(struct dp *dp, const struct of_actions *actions, bool packe
 {
 	struct ofx_op ops[OFX_INJECT_OPS > OFX_FLOW_OPS ? OFX_INJECT_OPS : OFX_FLOW_OPS];
 	size_t n = 0;
+	int err = action_compile(actions, 0, packet_out, ops, &n, packet_out ? OFX_INJECT_OPS : OFX_FLOW_OPS);
 
-	return action_compile(actions, 0, packet_out, ops, &n, packet_out ? OFX_INJECT_OPS : OFX_FLOW_OPS);
+	return err ? err : groups_resolve(dp, ops, n);
 }

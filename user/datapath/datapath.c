@@ -8,6 +8,7 @@
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "user/datapath/former.h"
+#include "user/datapath/group.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/load.h"
 #include "user/datapath/netns.h"
@@ -66,6 +67,8 @@ static int load(struct dp *dp, const struct dp_config *config, const struct form
 	if (!err)
 		err = grace_open(dp);
 	if (!err)
+		err = groups_open(dp);
+	if (!err)
 		err = tables_open(dp);
 	if (!err)
 		err = pin_generation(dp, former->last + 1);
@@ -97,6 +100,7 @@ static void close_parts(struct dp *dp)
 	ports_close(dp);
 	if (dp->tables)
 		tables_close(dp);
+	groups_close(dp);
 	if (dp->grace)
 		grace_close(dp);
 	load_close(dp);

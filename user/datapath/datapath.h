@@ -105,6 +105,23 @@ uint32_t dp_max_flows(const struct dp *dp);
 /* Can these be executed?  0 or the OpenFlow error (BAD_ACTION: BAD_TYPE, BAD_OUT_PORT, TOO_MANY …). */
 int dp_check_actions(struct dp *dp, const struct of_actions *actions, bool packet_out);
 
+/* --- groups (user/datapath/group.c) --- */
+
+/*
+ * One change of one group, all or nothing: a packet meets the group as it was or as it becomes.  The caller has checked
+ * that the group does not exist (add), or does (modify, remove), and that groups don't lead to each other in a circle.
+ * Errors: GROUP_MOD_FAILED OUT_OF_GROUPS, OUT_OF_BUCKETS, BAD_WATCH; of a bucket's actions as dp_check_actions().
+ */
+int dp_group_add(struct dp *dp, const struct of_group_mod *gm);
+/* The group's own counters go on, its buckets' begin anew. */
+int dp_group_modify(struct dp *dp, const struct of_group_mod *gm);
+/* Nothing refers to it any more: no flow entry, no bucket. */
+void dp_group_remove(struct dp *dp, uint32_t group);
+/* Since the group was added; buckets: as many as it has. */
+void dp_group_counters(struct dp *dp, uint32_t group, uint64_t *packets, uint64_t *bytes,
+		       struct of_bucket_counter *buckets);
+uint32_t dp_max_groups(const struct dp *dp);
+
 /* --- ports (user/datapath/port.c) --- */
 
 /* Port numbers in rising order, LOCAL last.  Returns the count; fills at most max. */

@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <string.h>
 #include "include/openflow/openflow.h"
+#include "user/datapath/group.h"
 #include "user/datapath/table.h"
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
@@ -104,6 +105,9 @@ int body_write(struct dp_tables *tables, struct ofx_flow *of, uint8_t reason, co
 	if (err)
 		return err;
 	n = of->n_apply + of->n_write;
+	err = groups_resolve(tables->dp, ops, n);
+	if (err)
+		return err;
 	n_inline = n < OFX_INLINE_OPS ? n : OFX_INLINE_OPS;
 	if (!tables_take(tables, &tables->slots, &body->slot))
 		return TABLE_FULL;

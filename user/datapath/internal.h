@@ -26,6 +26,7 @@ struct dp {
 	uint32_t magic; /* of struct ofx_inject */
 	struct dp_grace *grace;
 	struct dp_tables *tables;
+	struct dp_groups *groups; /* group.c */
 	struct dp_ports *ports;
 	struct dp_punt *punt;
 	char generation[32]; /* folder in pin_dir that this daemon's programs and maps are pinned in */
@@ -51,7 +52,8 @@ void *tables_owner(struct dp *dp, uint32_t flow, uint16_t gen);
 struct ofx_op;
 /*
  * Append the ops of `actions` to ops[*n] (room for max).  reason: OFPR_* for CONTROLLER outputs.  Positive OpenFlow
- * errors as dp_check_actions(); OF_ERROR(BAD_ACTION, TOO_MANY) beyond max.
+ * errors as dp_check_actions(); OF_ERROR(BAD_ACTION, TOO_MANY) beyond max.  An OFX_OP_GROUP has the group's id in arg:
+ * groups_resolve() (group.h) puts the index there.
  */
 int action_compile(const struct of_actions *actions, uint8_t reason, bool packet_out, struct ofx_op *ops, size_t *n,
 		   size_t max);

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include "build/ofxdp.skel.h"
+#include "include/ofxdp/group.h"
 #include "include/ofxdp/table.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/load.h"
@@ -105,6 +106,7 @@ static int set_sizes(struct dp *dp)
 		{s->maps.op_pool, pool < MIN_OP_POOL ? MIN_OP_POOL : pool},
 		{s->maps.flow_counters, dp->n_flow_ids * dp->n_cpus},
 		{s->maps.conts, dp->n_cpus * OFX_CONTS},
+		{s->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(sized); i++) {
@@ -116,10 +118,26 @@ static int set_sizes(struct dp *dp)
 	return 0;
 }
 
+/* The kernel may be locked down: then BPF can't see a link's state, and the daemon tells it. */
+static bool may_read_kernel(void)
+{
+	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_probe_read_kernel, NULL) == 1)
+		return true;
+	log_warn("this kernel does not let XDP programs see the state of links: buckets of groups follow a link that "
+		 "fails only while the daemon runs");
+	return false;
+}
+
 static int set_constants(struct dp *dp, uint64_t netns)
 {
+	uint64_t secret;
+
 	if (getrandom(&dp->magic, sizeof(dp->magic), 0) != sizeof(dp->magic))
 		return -errno;
+	if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret))
+		return -errno;
+	dp->skel->rodata->ofx_secret = secret;
+	dp->skel->rodata->ofx_sees_carrier = may_read_kernel();
 	dp->skel->rodata->ofx_magic = dp->magic;
 	dp->skel->rodata->ofx_n_flow_ids = dp->n_flow_ids;
 	dp->skel->rodata->ofx_n_cpus = dp->n_cpus;

@@ -13,6 +13,7 @@
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/action.h"
 #include "include/ofxdp/packet_in.h"
+#include "user/datapath/group.h"
 #include "user/datapath/punt.h"
 #include "user/util/log.h"
 
@@ -130,6 +131,8 @@ int dp_packet_out(struct dp *dp, uint32_t in_port, const struct of_actions *acti
 	head = (struct ofx_inject *)(punt->queues[0].memory + addr);
 	ops = (struct ofx_op *)(head + 1);
 	err = action_compile(actions, OFPR_ACTION, true, ops, &n, OFX_INJECT_OPS);
+	if (!err)
+		err = groups_resolve(dp, ops, n);
 	if (err)
 		return err;
 	if (len > punt->max_frame || (uint8_t *)(ops + n) - (uint8_t *)head + len > punt->max_frame)

@@ -59,12 +59,12 @@ static void run_unlink(struct runs *r, uint32_t first)
 	r->order[first] = RUN_NONE;
 }
 
-int runs_open(struct runs *r, uint32_t size)
+int runs_open(struct runs *r, uint32_t size, uint8_t orders)
 {
-	const uint32_t longest = 1u << (RUN_ORDERS - 1);
+	const uint32_t longest = 1u << (orders - 1);
 
-	*r = (struct runs){.size = size / longest * longest};
-	for (int i = 0; i < RUN_ORDERS; i++)
+	*r = (struct runs){.size = size / longest * longest, .orders = orders};
+	for (int i = 0; i < orders; i++)
 		r->head[i] = NO_RUN;
 	r->link = calloc(r->size + 1, sizeof(*r->link));
 	r->order = malloc(r->size + 1);
@@ -72,7 +72,7 @@ int runs_open(struct runs *r, uint32_t size)
 		return -ENOMEM;
 	memset(r->order, RUN_NONE, r->size + 1);
 	for (uint32_t first = r->size; first; first -= longest)
-		run_push(r, first - longest, RUN_ORDERS - 1);
+		run_push(r, first - longest, orders - 1);
 	return 0;
 }
 
@@ -86,11 +86,11 @@ bool runs_take(struct runs *r, size_t n, uint32_t *first, uint8_t *order)
 {
 	uint8_t want = 0, have;
 
-	while (want < RUN_ORDERS && (1u << want) < n)
+	while (want < r->orders && (1u << want) < n)
 		want++;
-	for (have = want; have < RUN_ORDERS && r->head[have] == NO_RUN;)
+	for (have = want; have < r->orders && r->head[have] == NO_RUN;)
 		have++;
-	if (have >= RUN_ORDERS)
+	if (have >= r->orders)
 		return false;
 	*first = r->head[have];
 	*order = want;
@@ -104,7 +104,7 @@ bool runs_take(struct runs *r, size_t n, uint32_t *first, uint8_t *order)
 
 void runs_give(struct runs *r, uint32_t first, uint8_t order)
 {
-	while (order < RUN_ORDERS - 1) {
+	while (order < r->orders - 1) {
 		uint32_t buddy = first ^ (1u << order);
 
 		if (r->order[buddy] != order)

@@ -23,8 +23,12 @@ void numbers_close(struct numbers *n);
 bool numbers_take(struct numbers *n, uint32_t *number); /* false: none left */
 void numbers_give(struct numbers *n, uint32_t number);
 
-/* Runs of 1, 2, 4 … 64 ops, by the buddy method: a run of 2^order starts at a multiple of 2^order. */
-#define RUN_ORDERS 7
+/*
+ * Runs of 1, 2, 4 … elements, by the buddy method: a run of 2^order starts at a multiple of 2^order.  orders: how many
+ * there are, the longest run has 2^(orders - 1).
+ */
+#define RUN_ORDERS 7 /* of ops: runs up to 64 */
+#define RUN_ORDERS_MAX 10
 #define RUN_NONE 0xff /* the order of no run at all */
 
 struct run_link {
@@ -32,13 +36,14 @@ struct run_link {
 };
 
 struct runs {
-	uint32_t size; /* ops, a multiple of the longest run */
-	uint32_t head[RUN_ORDERS];
-	struct run_link *link; /* by first op, of free runs */
-	uint8_t *order;	       /* by first op: of a free run that starts there, else RUN_NONE */
+	uint32_t size; /* elements, a multiple of the longest run */
+	uint8_t orders;
+	uint32_t head[RUN_ORDERS_MAX];
+	struct run_link *link; /* by first element, of free runs */
+	uint8_t *order;	       /* by first element: of a free run that starts there, else RUN_NONE */
 };
 
-int runs_open(struct runs *r, uint32_t size);
+int runs_open(struct runs *r, uint32_t size, uint8_t orders);
 void runs_close(struct runs *r);
 bool runs_take(struct runs *r, size_t n, uint32_t *first, uint8_t *order);
 void runs_give(struct runs *r, uint32_t first, uint8_t order);

@@ -48,6 +48,8 @@ static uint32_t bpf_flags(const struct dp_ports *p, const struct port *port)
 		flags |= OFX_PORT_NO_FWD;
 	if (port->config & OFPPC_NO_PACKET_IN)
 		flags |= OFX_PORT_NO_PACKET_IN;
+	if (!port->link.carrier)
+		flags |= OFX_PORT_NO_CARRIER;
 	if (port->generic)
 		flags |= OFX_PORT_GENERIC;
 	return flags;
@@ -107,6 +109,8 @@ static int publish(struct dp *dp, struct port *port)
 	if (!err)
 		err = publish_tx(dp, port);
 	if (!err)
+		err = put(dp->skel->maps.port_devices, index, &ifindex);
+	if (!err)
 		err = port_write(dp, port);
 	if (!err && port->generic)
 		err = relay_attach(dp, port);
@@ -140,6 +144,7 @@ static void unpublish(struct dp *dp, struct port *port)
 	sets_flood(dp, index, port->link.ifindex, false);
 	put(dp->skel->maps.ports, index, &none);
 	drop(dp->skel->maps.tx_ports, index);
+	drop(dp->skel->maps.port_devices, index);
 	if (p->sets.pair[index] >= 0)
 		sets_pair(dp, index, 0);
 	relay_delete(dp, port);

@@ -249,7 +249,7 @@ static int pools_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 	if (!err)
 		err = numbers_open(&tables->subtables, 0, bpf_map__max_entries(skel->maps.subtables));
 	if (!err)
-		err = runs_open(&tables->runs, bpf_map__max_entries(skel->maps.op_pool));
+		err = runs_open(&tables->runs, bpf_map__max_entries(skel->maps.op_pool), RUN_ORDERS);
 	return err;
 }
 

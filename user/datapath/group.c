@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Groups: buckets compiled into the maps of include/ofxdp/group.h, and their counters.
+ *
+ * A group keeps its index; each add or modify makes a whole new configuration (slot, buckets, ops) that nobody can
+ * reach, and one write of the root publishes it.  The configuration before is taken apart after a grace period.
+ */
+#include "user/datapath/group.h"
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <uthash.h>
+#include "build/ofxdp.skel.h"
+#include "include/ofxdp/counter.h"
+#include "include/ofxdp/group.h"
+#include "include/ofxdp/port.h"
+#include "include/openflow/openflow.h"
+#include "user/datapath/internal.h"
+#include "user/datapath/pool.h"
+#include "user/openflow/error.h"
+#include "user/util/cleanup.h"
+#include "user/util/log.h"
+
+#define GROUP_MOD_FAILED(code) OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_##code)
+#define BUCKET_RUN_ORDERS 10 /* runs of up to 512 buckets */
+
+_Static_assert(1 << (BUCKET_RUN_ORDERS - 1) == OFX_GROUP_BUCKETS, "one run holds a group's buckets");
+_Static_assert(BUCKET_RUN_ORDERS <= RUN_ORDERS_MAX, "runs");
+
+struct bucket_part {
+	uint32_t first; /* in `bucket_ops` */
+	uint8_t order;	/* of the run there, or RUN_NONE */
+	uint64_t base_packets, base_bytes;
+};
+
+/* A configuration of a group in the maps. */
+struct config {
+	struct dp_groups *groups;
+	uint32_t slot;	/* 0: none yet */
+	uint32_t first; /* in `buckets` */
+	uint8_t order;	/* of the run there, or RUN_NONE */
+	size_t n;
+	struct bucket_part part[];
+};
+
+struct group {
+	uint32_t id, index;
+	uint64_t base_packets, base_bytes; /* the live counters when the group was added */
+	struct config *config;
+	UT_hash_handle hh;
+};
+
+struct dp_groups {
+	struct dp *dp;
+	int roots_fd, groups_fd, buckets_fd, ops_fd;
+	struct numbers indexes, slots;
+	struct runs bucket_runs, op_runs;
+	uint32_t gen[OFX_GROUP_SLOTS];
+	struct ofx_counter *counters; /* mmapped group_counters */
+	size_t counters_len;
+	struct group *by_id;
+};
+
+static struct group *find(const struct dp_groups *groups, uint32_t id)
+{
+	struct group *g = NULL;
+
+	if (groups)
+		HASH_FIND(hh, groups->by_id, &id, sizeof(id), g);
+	return g;
+}
+
+int groups_resolve(const struct dp *dp, struct ofx_op *ops, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct group *g;
+
+		if (ops[i].code != OFX_OP_GROUP)
+			continue;
+		g = find(dp->groups, ops[i].arg);
+		if (!g)
+			return OF_ERROR(OFPET_BAD_ACTION, OFPBAC_BAD_OUT_GROUP);
+		ops[i].arg = g->index;
+	}
+	return 0;
+}
+
+/* --- counters --- */
+
+static void cell_read(const struct dp_groups *groups, uint32_t cell, uint64_t *packets, uint64_t *bytes)
+{
+	const volatile struct ofx_counter *c = groups->counters + cell;
+
+	*packets = *bytes = 0;
+	for (uint32_t cpu = 0; cpu < groups->dp->n_cpus; cpu++, c += OFX_GROUP_CELLS) {
+		*packets += c->packets;
+		*bytes += c->bytes;
+	}
+}
+
+void dp_group_counters(struct dp *dp, uint32_t id, uint64_t *packets, uint64_t *bytes,
+		       struct of_bucket_counter *buckets)
+{
+	const struct dp_groups *groups = dp->groups;
+	const struct group *g = find(groups, id);
+
+	*packets = *bytes = 0;
+	if (!g)
+		return;
+	cell_read(groups, g->index, packets, bytes);
+	*packets -= g->base_packets;
+	*bytes -= g->base_bytes;
+	for (size_t i = 0; i < g->config->n; i++) {
+		const struct bucket_part *p = &g->config->part[i];
+
+		cell_read(groups, OFX_GROUPS + g->config->first + i, &buckets[i].packets, &buckets[i].bytes);
+		buckets[i].packets -= p->base_packets;
+		buckets[i].bytes -= p->base_bytes;
+	}
+}
+
+/* --- a bucket's ops --- */
+
+/* Append the last action of that type, the one an action set keeps. */
+static bool set_take(const struct of_actions *from, uint16_t type, struct of_actions *to)
+{
+	for (size_t i = from->n; i; i--) {
+		if (from->v[i - 1].type != type)
+			continue;
+		to->v[to->n++] = from->v[i - 1];
+		return true;
+	}
+	return false;
+}
+
+/* A bucket is an action set (§5.10): in its order, one of a type, set-fields one per field (the last one wins). */
+static void set_order(const struct of_actions *from, struct of_actions *to)
+{
+	static const uint16_t before[] = {OF_ACT_COPY_TTL_IN, OF_ACT_POP_VLAN,	   OF_ACT_POP_MPLS,
+					  OF_ACT_POP_PBB,     OF_ACT_PUSH_MPLS,	   OF_ACT_PUSH_PBB,
+					  OF_ACT_PUSH_VLAN,   OF_ACT_COPY_TTL_OUT, OF_ACT_DEC_MPLS_TTL,
+					  OF_ACT_DEC_NW_TTL,  OF_ACT_SET_MPLS_TTL, OF_ACT_SET_NW_TTL};
+
+	for (size_t i = 0; i < ARRAY_LEN(before); i++)
+		set_take(from, before[i], to);
+	for (size_t i = 0; i < from->n; i++)
+		if (from->v[i].type == OF_ACT_SET_FIELD)
+			to->v[to->n++] = from->v[i];
+	set_take(from, OF_ACT_SET_QUEUE, to);
+	if (!set_take(from, OF_ACT_GROUP, to))
+		set_take(from, OF_ACT_OUTPUT, to);
+}
+
+static int bucket_compile(const struct dp *dp, const struct of_actions *actions, struct ofx_op *ops, size_t *n)
+{
+	struct of_actions ordered = {.v = calloc(actions->n + 1, sizeof(*ordered.v))};
+	int err;
+
+	*n = 0;
+	if (!ordered.v)
+		return -ENOMEM;
+	set_order(actions, &ordered);
+	err = action_compile(&ordered, OFPR_ACTION, false, ops, n, OFX_BUCKET_OPS);
+	free(ordered.v);
+	return err ? err : groups_resolve(dp, ops, *n);
+}
+
+static int write_ops(struct dp_groups *groups, const struct ofx_op *ops, size_t n, struct bucket_part *part)
+{
+	if (!n)
+		return 0;
+	if (!runs_take(&groups->op_runs, n, &part->first, &part->order)) {
+		part->order = RUN_NONE;
+		return GROUP_MOD_FAILED(OUT_OF_BUCKETS);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = part->first + i;
+
+		if (bpf_map_update_elem(groups->ops_fd, &at, &ops[i], BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+/* --- configurations --- */
+
+static void config_free(struct config *c)
+{
+	struct dp_groups *groups = c->groups;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->part[i].order != RUN_NONE)
+			runs_give(&groups->op_runs, c->part[i].first, c->part[i].order);
+	if (c->order != RUN_NONE)
+		runs_give(&groups->bucket_runs, c->first, c->order);
+	if (c->slot)
+		numbers_give(&groups->slots, c->slot);
+	free(c);
+}
+
+static int watch_indexes(const struct dp_groups *groups, const struct of_bucket *b, struct ofx_bucket *to)
+{
+	const struct group *g = b->watch_group == OFPG_ANY ? NULL : find(groups, b->watch_group);
+
+	to->watch_port = b->watch_port == OFPP_ANY ? OFX_NOT_WATCHED : ofx_port_index(b->watch_port);
+	to->watch_group = g ? g->index : OFX_NOT_WATCHED;
+	if (to->watch_port == OFX_INDEX_NONE || (b->watch_group != OFPG_ANY && !g))
+		return GROUP_MOD_FAILED(BAD_WATCH);
+	return 0;
+}
+
+static int write_bucket(struct dp_groups *groups, const struct of_bucket *b, struct config *c, size_t i, uint32_t upto)
+{
+	struct bucket_part *part = &c->part[i];
+	struct ofx_op ops[OFX_BUCKET_OPS] = {0};
+	struct ofx_bucket of = {.weight = b->weight, .upto = upto};
+	uint32_t number = c->first + i;
+	size_t n;
+	int err = watch_indexes(groups, b, &of);
+
+	if (!err)
+		err = bucket_compile(groups->dp, &b->actions, ops, &n);
+	if (!err)
+		err = write_ops(groups, ops, n, part);
+	if (err)
+		return err;
+	of.first = part->first;
+	of.n_ops = n;
+	cell_read(groups, OFX_GROUPS + number, &part->base_packets, &part->base_bytes);
+	return bpf_map_update_elem(groups->buckets_fd, &number, &of, BPF_ANY) ? -errno : 0;
+}
+
+static int config_write(struct dp_groups *groups, const struct of_group_mod *gm, struct config *c)
+{
+	struct ofx_group of = {.type = gm->type, .n_buckets = gm->n_buckets};
+	int err;
+
+	if (!numbers_take(&groups->slots, &c->slot)) {
+		c->slot = 0;
+		return GROUP_MOD_FAILED(OUT_OF_GROUPS);
+	}
+	if (c->n && !runs_take(&groups->bucket_runs, c->n, &c->first, &c->order)) {
+		c->order = RUN_NONE;
+		return GROUP_MOD_FAILED(OUT_OF_BUCKETS);
+	}
+	for (size_t i = 0; i < c->n; i++) {
+		of.weight += gm->buckets[i].weight;
+		err = write_bucket(groups, &gm->buckets[i], c, i, of.weight);
+		if (err)
+			return err;
+	}
+	of.first = c->first;
+	of.gen = ++groups->gen[c->slot];
+	return bpf_map_update_elem(groups->groups_fd, &c->slot, &of, BPF_ANY) ? -errno : 0;
+}
+
+static int config_try(struct dp_groups *groups, const struct of_group_mod *gm, struct config **out)
+{
+	struct config *c = calloc(1, sizeof(*c) + gm->n_buckets * sizeof(c->part[0]));
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	c->groups = groups;
+	c->n = gm->n_buckets;
+	c->order = RUN_NONE;
+	for (size_t i = 0; i < c->n; i++)
+		c->part[i].order = RUN_NONE;
+	err = config_write(groups, gm, c);
+	if (err)
+		config_free(c);
+	else
+		*out = c;
+	return err;
+}
+
+/* Room may come free with the grace periods that are under way. */
+static int config_new(struct dp_groups *groups, const struct of_group_mod *gm, struct config **out)
+{
+	int err = config_try(groups, gm, out);
+
+	if (err != GROUP_MOD_FAILED(OUT_OF_GROUPS) && err != GROUP_MOD_FAILED(OUT_OF_BUCKETS))
+		return err;
+	grace_flush(groups->dp);
+	return config_try(groups, gm, out);
+}
+
+static void config_retired(void *aux)
+{
+	config_free(aux);
+}
+
+static int publish(struct dp_groups *groups, const struct group *g, uint64_t slot)
+{
+	return bpf_map_update_elem(groups->roots_fd, &g->index, &slot, BPF_ANY) ? -errno : 0;
+}
+
+/* --- add, modify, remove --- */
+
+static int take_index(struct dp_groups *groups, uint32_t *index)
+{
+	if (numbers_take(&groups->indexes, index))
+		return 0;
+	grace_flush(groups->dp);
+	return numbers_take(&groups->indexes, index) ? 0 : GROUP_MOD_FAILED(OUT_OF_GROUPS);
+}
+
+static int add(struct dp_groups *groups, const struct of_group_mod *gm, struct group *g)
+{
+	int err = take_index(groups, &g->index);
+
+	if (err)
+		return err;
+	err = config_new(groups, gm, &g->config);
+	if (!err) {
+		cell_read(groups, g->index, &g->base_packets, &g->base_bytes);
+		err = publish(groups, g, g->config->slot);
+		if (err)
+			config_free(g->config);
+	}
+	if (err)
+		numbers_give(&groups->indexes, g->index);
+	return err;
+}
+
+int dp_group_add(struct dp *dp, const struct of_group_mod *gm)
+{
+	struct dp_groups *groups = dp->groups;
+	struct group *g;
+	int err;
+
+	if (HASH_COUNT(groups->by_id) >= dp_max_groups(dp))
+		return GROUP_MOD_FAILED(OUT_OF_GROUPS);
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return -ENOMEM;
+	g->id = gm->group;
+	err = add(groups, gm, g);
+	if (err) {
+		free(g);
+		return err;
+	}
+	HASH_ADD(hh, groups->by_id, id, sizeof(g->id), g);
+	return 0;
+}
+
+int dp_group_modify(struct dp *dp, const struct of_group_mod *gm)
+{
+	struct group *g = find(dp->groups, gm->group);
+	struct config *c;
+	int err = g ? config_new(dp->groups, gm, &c) : -ENOENT;
+
+	if (err)
+		return err;
+	err = publish(dp->groups, g, c->slot);
+	if (err) {
+		config_free(c);
+		return err;
+	}
+	grace_defer(dp, config_retired, g->config);
+	g->config = c;
+	return 0;
+}
+
+static void group_retired(void *aux)
+{
+	struct group *g = aux;
+	struct dp_groups *groups = g->config->groups;
+
+	numbers_give(&groups->indexes, g->index);
+	config_free(g->config);
+	free(g);
+}
+
+void dp_group_remove(struct dp *dp, uint32_t id)
+{
+	struct group *g = find(dp->groups, id);
+
+	if (!g)
+		return;
+	if (publish(dp->groups, g, 0))
+		log_error("cannot take group %u out of the maps: %s", id, strerror(errno));
+	HASH_DEL(dp->groups->by_id, g);
+	grace_defer(dp, group_retired, g);
+}
+
+uint32_t dp_max_groups(const struct dp *dp)
+{
+	return OFX_GROUPS / 2; /* the other half may be waiting for a grace period */
+}
+
+/* --- open, close --- */
+
+static int map_counters(struct dp_groups *groups, const struct bpf_map *map)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	size_t len = (size_t)bpf_map__max_entries(map) * sizeof(*groups->counters);
+	void *at;
+
+	if ((uint64_t)groups->dp->n_cpus * OFX_GROUP_CELLS > bpf_map__max_entries(map))
+		return -EINVAL;
+	len = (len + page - 1) / page * page;
+	at = mmap(NULL, len, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	groups->counters = at;
+	groups->counters_len = len;
+	return 0;
+}
+
+static int open_pools(struct dp_groups *groups)
+{
+	int err = numbers_open(&groups->indexes, 0, OFX_GROUPS);
+
+	if (!err)
+		err = numbers_open(&groups->slots, 1, OFX_GROUP_SLOTS);
+	if (!err)
+		err = runs_open(&groups->bucket_runs, OFX_BUCKETS, BUCKET_RUN_ORDERS);
+	if (!err)
+		err = runs_open(&groups->op_runs, OFX_BUCKET_POOL, RUN_ORDERS);
+	return err;
+}
+
+int groups_open(struct dp *dp)
+{
+	struct dp_groups *groups = calloc(1, sizeof(*groups));
+	const struct ofxdp_bpf *skel = dp->skel;
+	int err;
+
+	if (!groups)
+		return -ENOMEM;
+	groups->dp = dp;
+	groups->roots_fd = bpf_map__fd(skel->maps.group_roots);
+	groups->groups_fd = bpf_map__fd(skel->maps.groups);
+	groups->buckets_fd = bpf_map__fd(skel->maps.buckets);
+	groups->ops_fd = bpf_map__fd(skel->maps.bucket_ops);
+	dp->groups = groups;
+	err = open_pools(groups);
+	if (!err)
+		err = map_counters(groups, skel->maps.group_counters);
+	if (err) {
+		log_error("cannot set up the group table: %s", strerror(-err));
+		groups_close(dp);
+	}
+	return err;
+}
+
+void groups_close(struct dp *dp)
+{
+	struct dp_groups *groups = dp->groups;
+	struct group *g, *next;
+
+	if (!groups)
+		return;
+	grace_flush(dp);
+	HASH_ITER (hh, groups->by_id, g, next) {
+		HASH_DEL(groups->by_id, g);
+		free(g->config);
+		free(g);
+	}
+	if (groups->counters)
+		munmap(groups->counters, groups->counters_len);
+	numbers_close(&groups->indexes);
+	numbers_close(&groups->slots);
+	runs_close(&groups->bucket_runs);
+	runs_close(&groups->op_runs);
+	free(take_ptr(dp->groups));
+}
