@@ -144,6 +144,24 @@ def mp_port_desc(m):
         port("mp_port_desc", p)
 
 
+def mp_group(m):
+    same("mp_group groups", [g.length for g in m.body], [40 + 32, 40])
+    fields("mp_group", m.body[0], group_id=1, ref_count=2, packet_count=3, byte_count=4, duration_sec=5, duration_nsec=6)
+    same("mp_group buckets", [(b.packet_count, b.byte_count) for b in m.body[0].bucket_stats], [(11, 12), (13, 14)])
+    fields("mp_group", m.body[1], group_id=ofp.OFPG_MAX, ref_count=0)
+
+
+def mp_group_desc(m):
+    fields("mp_group_desc", m.body[0], type=ofp.OFPGT_SELECT, group_id=1)
+    first, second = m.body[0].buckets
+    fields("mp_group_desc bucket", first, weight=5, watch_port=6, watch_group=7)
+    same("mp_group_desc actions", [(a.type, getattr(a, "port", None)) for a in first.actions],
+         [(ofp.OFPAT_PUSH_VLAN, None), (ofp.OFPAT_OUTPUT, 3)])
+    fields("mp_group_desc bucket", second, weight=0, watch_port=ofp.OFPP_ANY, watch_group=ofp.OFPG_ANY)
+    same("mp_group_desc group", [a.group_id for a in second.actions], [9])
+    fields("mp_group_desc", m.body[1], type=ofp.OFPGT_ALL, group_id=ofp.OFPG_MAX, buckets=[])
+
+
 def mp_group_features(m):
     fields("mp_group_features", m.body, types=0xF, capabilities=7, max_groups=[1, 2, 3, 4], actions=[5, 6, 7, 8])
 
@@ -211,7 +229,7 @@ def main():
         check(msg)
         seen.add(name)
     split_is_whole()
-    same("messages seen", len(seen), 27)
+    same("messages seen", len(seen), 29)
 
 
 if __name__ == "__main__":

@@ -151,6 +151,28 @@ static void descriptions(void **state)
 	tell(&o, "mp_empty");
 }
 
+static void groups(void **state)
+{
+	const struct of_bucket_counter counters[] = {{11, 12}, {13, 14}};
+	struct of_action actions[] = {{.type = OF_ACT_PUSH_VLAN, .ethertype = 0x8100},
+				      {.type = OF_ACT_OUTPUT, .output = {.port = 3, .max_len = 0}},
+				      {.type = OF_ACT_GROUP, .group = 9}};
+	const struct of_bucket buckets[] = {{5, 6, 7, {2, actions}}, {0, OFPP_ANY, OFPG_ANY, {1, &actions[2]}}};
+	struct of_multipart mp;
+	struct of_out o = out();
+
+	of_multipart_begin(&mp, &o, OF_MP_GROUP, XID);
+	of_multipart_group_stats(&mp, &(struct of_group_stats){1, 2, 3, 4, 5, 6, 2, counters});
+	of_multipart_group_stats(&mp, &(struct of_group_stats){.group = OFPG_MAX});
+	of_multipart_end(&mp);
+	tell(&o, "mp_group");
+	of_multipart_begin(&mp, &o, OF_MP_GROUP_DESC, XID);
+	of_multipart_group_desc(&mp, &(struct of_group_desc){OFPGT_SELECT, 1, 2, buckets});
+	of_multipart_group_desc(&mp, &(struct of_group_desc){OFPGT_ALL, OFPG_MAX, 0, NULL});
+	of_multipart_end(&mp);
+	tell(&o, "mp_group_desc");
+}
+
 static void features(void **state)
 {
 	struct of_multipart mp;
@@ -289,6 +311,7 @@ int main(void)
 		cmocka_unit_test(answers),
 		cmocka_unit_test(unsolicited),
 		cmocka_unit_test(descriptions),
+		cmocka_unit_test(groups),
 		cmocka_unit_test(features),
 		cmocka_unit_test(table_features),
 		cmocka_unit_test(statistics),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* OFPT_GROUP_MOD (§7.3.4.2), group features (§7.3.5.10) */
+/* OFPT_GROUP_MOD (§7.3.4.2), group statistics, description and features (§7.3.5.8 to §7.3.5.10) */
 #include <stdlib.h>
 #include "user/openflow/codec.h"
 
@@ -43,6 +43,56 @@ void of_group_mod_free(struct of_group_mod *g)
 	for (size_t i = 0; i < g->n_buckets; i++)
 		of_actions_free(&g->buckets[i].actions);
 	free(g->buckets);
+}
+
+void of_multipart_group_stats(struct of_multipart *mp, const struct of_group_stats *g)
+{
+	struct buf *b = &mp->out->buf;
+	size_t entry = of_entry_begin(mp);
+
+	buf_put_be16(b, 0);
+	buf_put_zero(b, 2);
+	buf_put_be32(b, g->group);
+	buf_put_be32(b, g->ref_count);
+	buf_put_zero(b, 4);
+	buf_put_be64(b, g->packets);
+	buf_put_be64(b, g->bytes);
+	buf_put_be32(b, g->duration_sec);
+	buf_put_be32(b, g->duration_nsec);
+	for (size_t i = 0; i < g->n_buckets; i++) {
+		buf_put_be64(b, g->buckets[i].packets);
+		buf_put_be64(b, g->buckets[i].bytes);
+	}
+	buf_set_be16(b, entry, b->len - entry);
+	of_entry_end(mp, entry);
+}
+
+static void put_bucket(struct buf *b, uint8_t version, const struct of_bucket *bucket)
+{
+	size_t start = b->len;
+
+	buf_put_be16(b, 0);
+	buf_put_be16(b, bucket->weight);
+	buf_put_be32(b, bucket->watch_port);
+	buf_put_be32(b, bucket->watch_group);
+	buf_put_zero(b, 4);
+	of_actions_encode(b, version, &bucket->actions);
+	buf_set_be16(b, start, b->len - start);
+}
+
+void of_multipart_group_desc(struct of_multipart *mp, const struct of_group_desc *g)
+{
+	struct buf *b = &mp->out->buf;
+	size_t entry = of_entry_begin(mp);
+
+	buf_put_be16(b, 0);
+	buf_put_u8(b, g->type);
+	buf_put_zero(b, 1);
+	buf_put_be32(b, g->group);
+	for (size_t i = 0; i < g->n_buckets; i++)
+		put_bucket(b, mp->out->version, &g->buckets[i]);
+	buf_set_be16(b, entry, b->len - entry);
+	of_entry_end(mp, entry);
 }
 
 void of_multipart_group_features(struct of_multipart *mp, const struct of_group_features *g)

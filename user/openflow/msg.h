@@ -328,6 +328,24 @@ void of_multipart_port_desc(struct of_multipart *mp, const struct of_port *p);
 void of_multipart_table_features(struct of_multipart *mp, const struct of_table_features *t);
 /* The next table of a table features request's body.  0, or TABLE_FEATURES_FAILED with what is wrong with it. */
 int of_table_request_decode(struct wire *w, uint8_t version, struct of_table_request *t);
+struct of_bucket_counter {
+	uint64_t packets, bytes;
+};
+struct of_group_stats {
+	uint32_t group, ref_count;
+	uint64_t packets, bytes;
+	uint32_t duration_sec, duration_nsec;
+	size_t n_buckets;
+	const struct of_bucket_counter *buckets;
+};
+struct of_group_desc {
+	uint8_t type;
+	uint32_t group;
+	size_t n_buckets;
+	const struct of_bucket *buckets;
+};
+void of_multipart_group_stats(struct of_multipart *mp, const struct of_group_stats *g);
+void of_multipart_group_desc(struct of_multipart *mp, const struct of_group_desc *g);
 void of_multipart_group_features(struct of_multipart *mp, const struct of_group_features *g);
 void of_multipart_meter_features(struct of_multipart *mp, const struct of_meter_features *m);
 
