@@ -33,6 +33,7 @@ struct dp *fake_dp_new(void)
 	LIST_INIT(&dp->flows);
 	LIST_INIT(&dp->pending);
 	dp->max_flows = 2000000;
+	dp->max_groups = 32;
 	for (size_t i = 0; i < 3; i++) {
 		struct of_port *p = &dp->ports[dp->n_ports++];
 
@@ -255,6 +256,70 @@ int dp_check_actions(struct dp *dp, const struct of_actions *actions, bool packe
 			return OF_ERROR(OFPET_BAD_ACTION, OFPBAC_BAD_OUT_PORT);
 	}
 	return 0;
+}
+
+struct fake_group *fake_dp_group(struct dp *dp, uint32_t id)
+{
+	for (size_t i = 0; i < dp->n_groups; i++)
+		if (dp->groups[i].id == id)
+			return &dp->groups[i];
+	return NULL;
+}
+
+static int group_may_fail(struct dp *dp)
+{
+	int err = dp->fail_group_with;
+
+	dp->fail_group_with = 0;
+	return err;
+}
+
+int dp_group_add(struct dp *dp, const struct of_group_mod *gm)
+{
+	int err = group_may_fail(dp);
+
+	if (err)
+		return err;
+	if (fake_dp_group(dp, gm->group)) /* the contract: the caller has checked */
+		abort();
+	if (dp->n_groups == dp->max_groups)
+		return OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_OUT_OF_GROUPS);
+	dp->groups[dp->n_groups++] = (struct fake_group){gm->group, gm->type, gm->n_buckets, 0};
+	return 0;
+}
+
+int dp_group_modify(struct dp *dp, const struct of_group_mod *gm)
+{
+	struct fake_group *g = fake_dp_group(dp, gm->group);
+	int err = group_may_fail(dp);
+
+	if (err)
+		return err;
+	*g = (struct fake_group){gm->group, gm->type, gm->n_buckets, g->n_modified + 1};
+	return 0;
+}
+
+void dp_group_remove(struct dp *dp, uint32_t group)
+{
+	struct fake_group *g = fake_dp_group(dp, group);
+
+	*g = dp->groups[--dp->n_groups];
+}
+
+void dp_group_counters(struct dp *dp, uint32_t group, uint64_t *packets, uint64_t *bytes,
+		       struct of_bucket_counter *buckets)
+{
+	const struct fake_group *g = fake_dp_group(dp, group);
+
+	*packets = 1000 + group;
+	*bytes = 2000 + group;
+	for (size_t i = 0; i < g->n_buckets; i++)
+		buckets[i] = (struct of_bucket_counter){10 * group + i, 20 * group + i};
+}
+
+uint32_t dp_max_groups(const struct dp *dp)
+{
+	return dp->max_groups;
 }
 
 size_t dp_port_list(struct dp *dp, uint32_t *port_nos, size_t max)

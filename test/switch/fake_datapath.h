@@ -20,11 +20,21 @@ struct dp_flow {
 };
 LIST_HEAD(dp_flow_head, dp_flow);
 
+struct fake_group {
+	uint32_t id;
+	uint8_t type;
+	size_t n_buckets;
+	unsigned int n_modified;
+};
+
 struct dp {
 	struct dp_flow_head flows, pending; /* pending: removed, `gone` not called yet */
 	uint32_t n_flows, max_flows;
 	unsigned int fail_after; /* transaction calls that succeed before one returns `fail_with`; 0: all do */
 	int fail_with;
+	struct fake_group groups[32];
+	size_t n_groups, max_groups;
+	int fail_group_with; /* the next group change fails so; 0: it does not */
 	unsigned int n_commits, n_barriers, n_punt_drops;
 	size_t n_ports;
 	struct of_port ports[8];
@@ -41,6 +51,8 @@ struct dp *fake_dp_new(void); /* ports 1, 2, LOCAL */
 void fake_dp_free(struct dp *dp);
 /* The grace period is over: call `gone` of what was removed. */
 void fake_dp_grace(struct dp *dp);
+/* The group with this id, or NULL. */
+struct fake_group *fake_dp_group(struct dp *dp, uint32_t id);
 /* The only rule that has this priority, or NULL. */
 struct dp_flow *fake_dp_find(struct dp *dp, uint8_t table, uint16_t priority);
 

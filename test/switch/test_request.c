@@ -12,7 +12,7 @@ static void features(void **state)
 	assert_int_equal(rd64(r.body), 0x42);
 	assert_int_equal(rd32(r.body + 8), 0);	/* n_buffers */
 	assert_int_equal(r.body[12], 255);	/* n_tables */
-	assert_int_equal(rd32(r.body + 16), 7); /* flow, table, port statistics */
+	assert_int_equal(rd32(r.body + 16), 15); /* flow, table, port, group statistics */
 }
 
 static void barrier(void **state)
@@ -150,12 +150,12 @@ static void groups(void **state)
 	mod(rig, OFPT_GROUP_MOD, OFPGC_DELETE, 0, 17);
 	EXPECT_OK();
 	mod(rig, OFPT_GROUP_MOD, OFPGC_ADD, OFPGT_ALL << 8, 1);
-	EXPECT_ERROR(GROUP_MOD_FAILED, OFPGMFC_OUT_OF_GROUPS);
-	mod(rig, OFPT_GROUP_MOD, OFPGC_ADD, 9 << 8, 1);
+	EXPECT_OK();
+	mod(rig, OFPT_GROUP_MOD, OFPGC_ADD, 9 << 8, 2);
 	EXPECT_ERROR(GROUP_MOD_FAILED, OFPGMFC_BAD_TYPE);
 	mod(rig, OFPT_GROUP_MOD, OFPGC_ADD, 0, OFPG_ANY);
 	EXPECT_ERROR(GROUP_MOD_FAILED, OFPGMFC_INVALID_GROUP);
-	mod(rig, OFPT_GROUP_MOD, OFPGC_MODIFY, 0, 1);
+	mod(rig, OFPT_GROUP_MOD, OFPGC_MODIFY, 0, 2);
 	EXPECT_ERROR(GROUP_MOD_FAILED, OFPGMFC_UNKNOWN_GROUP);
 	mod(rig, OFPT_GROUP_MOD, 3, 0, 1);
 	EXPECT_ERROR(GROUP_MOD_FAILED, OFPGMFC_BAD_COMMAND);

@@ -12,6 +12,7 @@
 #include "user/openflow/error.h"
 #include "user/switch/flow.h"
 #include "user/switch/flow_table.h"
+#include "user/switch/group.h"
 #include "user/switch/switch.h"
 #include "user/switch/timeout.h"
 
@@ -31,6 +32,8 @@ struct sw {
 	bool port_exists[OFX_PORTS]; /* by ofx_port_index(): asking the datapath costs system calls */
 	struct sw_table tables[OFX_TABLES];
 	struct sw_instructions *instructions; /* uthash */
+	struct sw_group *groups;	      /* uthash */
+	uint32_t group_walk;		      /* number of the last walk over groups (group_check.c) */
 	struct sw_timeouts timeouts;
 	LIST_HEAD(, sw_removal) removals; /* removed entries whose counters are not final yet */
 };
@@ -78,6 +81,7 @@ int sw_desc(struct sw *sw, struct sw_conn *conn, uint32_t xid);
 /* table.c */
 int sw_table_mod(struct sw *sw, const struct of_table_mod *tm);
 int sw_table_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid);
+uint32_t sw_table_actions(void); /* what flow tables and groups can do: bits OFPAT_* */
 int sw_table_features(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request);
 struct of_table_features sw_table_features_of(struct sw *sw, uint8_t table);
 
@@ -92,6 +96,9 @@ int sw_flow_aggregate(struct sw *sw, struct sw_conn *conn, uint32_t xid, const s
 
 /* group.c, meter.c, queue.c */
 int sw_group_mod(struct sw *sw, const struct of_group_mod *gm);
+/* OFPMP_GROUP: one group, or OFPG_ALL; one that does not exist has no entry. */
+int sw_group_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t group);
+int sw_group_desc(struct sw *sw, struct sw_conn *conn, uint32_t xid);
 int sw_group_features(struct sw *sw, struct sw_conn *conn, uint32_t xid);
 int sw_meter_mod(struct sw *sw, const struct of_meter_mod *mm);
 int sw_meter_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint16_t type, uint32_t meter);

@@ -38,9 +38,10 @@ int sw_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct
 		return sw_port_stats(sw, conn, xid, r->port_no);
 	case OFPMP_QUEUE:
 		return sw_queue_stats(sw, conn, xid, r->port_no, r->queue);
-	case OFPMP_GROUP: /* no groups: all of them and any one are an empty list */
+	case OFPMP_GROUP:
+		return sw_group_stats(sw, conn, xid, r->group);
 	case OFPMP_GROUP_DESC:
-		return sw_multipart_empty(conn, r->type, xid);
+		return sw_group_desc(sw, conn, xid);
 	case OFPMP_GROUP_FEATURES:
 		return sw_group_features(sw, conn, xid);
 	case OFPMP_METER:

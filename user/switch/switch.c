@@ -56,6 +56,7 @@ void sw_free(struct sw *sw)
 	sw_removals_forget(sw);
 	for (unsigned int i = 0; i < OFX_TABLES; i++)
 		table_free(sw, &sw->tables[i]);
+	sw_groups_free(sw);
 	sw_timeouts_close(sw);
 	free(sw->name);
 	free(sw);

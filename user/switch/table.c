@@ -39,6 +39,14 @@ static uint64_t fields_with(uint8_t flag)
 	return fields & SW_MATCH_FIELDS;
 }
 
+uint32_t sw_table_actions(void)
+{
+	return 1u << OFPAT_OUTPUT | 1u << OFPAT_COPY_TTL_OUT | 1u << OFPAT_COPY_TTL_IN | 1u << OFPAT_SET_MPLS_TTL |
+	       1u << OFPAT_DEC_MPLS_TTL | 1u << OFPAT_PUSH_VLAN | 1u << OFPAT_POP_VLAN | 1u << OFPAT_PUSH_MPLS |
+	       1u << OFPAT_POP_MPLS | 1u << OFPAT_GROUP | 1u << OFPAT_PUSH_PBB | 1u << OFPAT_POP_PBB |
+	       1u << OFPAT_SET_NW_TTL | 1u << OFPAT_DEC_NW_TTL | 1u << OFPAT_SET_FIELD;
+}
+
 struct of_table_features sw_table_features_of(struct sw *sw, uint8_t table)
 {
 	bool last = table == OFX_TABLES - 1;
@@ -50,11 +58,7 @@ struct of_table_features sw_table_features_of(struct sw *sw, uint8_t table)
 		.config = sw->tables[table].config,
 		.max_entries = dp_max_flows(sw->dp),
 		.instructions = last ? instructions : instructions | OF_INST_GOTO,
-		.actions = 1u << OFPAT_OUTPUT | 1u << OFPAT_COPY_TTL_OUT | 1u << OFPAT_COPY_TTL_IN |
-			   1u << OFPAT_SET_MPLS_TTL | 1u << OFPAT_DEC_MPLS_TTL | 1u << OFPAT_PUSH_VLAN |
-			   1u << OFPAT_POP_VLAN | 1u << OFPAT_PUSH_MPLS | 1u << OFPAT_POP_MPLS | 1u << OFPAT_PUSH_PBB |
-			   1u << OFPAT_POP_PBB | 1u << OFPAT_SET_NW_TTL | 1u << OFPAT_DEC_NW_TTL |
-			   1u << OFPAT_SET_FIELD,
+		.actions = sw_table_actions(),
 		.match = SW_MATCH_FIELDS,
 		.wildcards = SW_MATCH_FIELDS,
 		.set_field = fields_with(OFX_FF_SET),

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* GROUP_MOD, its errors, and what groups and flow entries are to each other (OpenFlow 1.3.5 §6.7, §7.3.4.2). */
+#include "test/switch/rig.h"
+
+/* clang-format off */
+#define BUCKET(...) { .watch_port = OFPP_ANY, .watch_group = OFPG_ANY, .actions = ACTIONS(__VA_ARGS__) }
+#define WEIGHED(w, ...) { .weight = (w), .watch_port = OFPP_ANY, .watch_group = OFPG_ANY, .actions = ACTIONS(__VA_ARGS__) }
+#define WATCH(p, g, ...) { .watch_port = (p), .watch_group = (g), .actions = ACTIONS(__VA_ARGS__) }
+#define BUCKETS(...) sizeof((struct of_bucket[]){ __VA_ARGS__ }) / sizeof(struct of_bucket), (struct of_bucket[]){ __VA_ARGS__ }
+/* clang-format on */
+#define NO_BUCKETS 0, NULL
+#define SEND(...) send_mod(rig, &(struct of_group_mod){__VA_ARGS__})
+#define FAILS(code) EXPECT_ERROR(GROUP_MOD_FAILED, OFPGMFC_##code)
+
+static void send_mod(struct rig *rig, const struct of_group_mod *gm)
+{
+	struct buf b = {0};
+
+	buf_put_be16(&b, gm->command);
+	buf_put_u8(&b, gm->type);
+	buf_put_zero(&b, 1);
+	buf_put_be32(&b, gm->group);
+	for (size_t i = 0; i < gm->n_buckets; i++) {
+		size_t start = b.len;
+
+		buf_put_be16(&b, 0);
+		buf_put_be16(&b, gm->buckets[i].weight);
+		buf_put_be32(&b, gm->buckets[i].watch_port);
+		buf_put_be32(&b, gm->buckets[i].watch_group);
+		buf_put_zero(&b, 4);
+		of_actions_encode(&b, OF_VERSION_13, &gm->buckets[i].actions);
+		buf_set_be16(&b, start, b.len - start);
+	}
+	rig_send_buf(rig, 0, OFPT_GROUP_MOD, &b);
+}
+
+static void add_indirect(struct rig *rig, uint32_t id)
+{
+	SEND(OFPGC_ADD, OFPGT_INDIRECT, id, BUCKETS(BUCKET(OUTPUT(1))));
+	EXPECT_OK();
+}
+
+/* Each of the buckets has this one action. */
+static void fill(struct of_bucket *buckets, size_t n, struct of_action *action)
+{
+	for (size_t i = 0; i < n; i++)
+		buckets[i] = (struct of_bucket){
+			.watch_port = OFPP_ANY, .watch_group = OFPG_ANY, .actions = {.n = 1, .v = action}};
+}
+
+static void add_modify_delete(void **state)
+{
+	struct rig *rig = *state;
+
+	SEND(OFPGC_ADD, OFPGT_ALL, 1, BUCKETS(BUCKET(OUTPUT(1)), BUCKET(PUSH_VLAN, OUTPUT(2))));
+	EXPECT_OK();
+	assert_int_equal(fake_dp_group(rig->dp, 1)->n_buckets, 2);
+	SEND(OFPGC_ADD, OFPGT_ALL, 1, NO_BUCKETS);
+	FAILS(GROUP_EXISTS);
+	SEND(OFPGC_MODIFY, OFPGT_SELECT, 1, BUCKETS(WEIGHED(4, OUTPUT(1))));
+	EXPECT_OK();
+	assert_int_equal(fake_dp_group(rig->dp, 1)->type, OFPGT_SELECT);
+	assert_int_equal(fake_dp_group(rig->dp, 1)->n_modified, 1);
+	SEND(OFPGC_MODIFY, OFPGT_ALL, 2, NO_BUCKETS);
+	FAILS(UNKNOWN_GROUP);
+	SEND(OFPGC_DELETE, 0, 2, NO_BUCKETS);
+	EXPECT_OK();
+	SEND(OFPGC_DELETE, 0, 1, NO_BUCKETS);
+	EXPECT_OK();
+	assert_int_equal(rig->dp->n_groups, 0);
+	add_indirect(rig, OFPG_MAX);
+	add_indirect(rig, 0);
+	SEND(OFPGC_DELETE, 0, OFPG_ALL, NO_BUCKETS);
+	EXPECT_OK();
+	assert_int_equal(rig->dp->n_groups, 0);
+}
+
+static void wrong_forms(void **state)
+{
+	struct rig *rig = *state;
+	static struct of_bucket many[OFX_GROUP_BUCKETS + 1];
+
+	fill(many, OFX_GROUP_BUCKETS + 1, &(struct of_action)OUTPUT(1));
+	SEND(OFPGC_ADD, OFPGT_ALL, OFPG_MAX + 1, NO_BUCKETS);
+	FAILS(INVALID_GROUP);
+	SEND(OFPGC_DELETE, 0, OFPG_ANY, NO_BUCKETS);
+	FAILS(INVALID_GROUP);
+	SEND(OFPGC_ADD, 4, 1, NO_BUCKETS);
+	FAILS(BAD_TYPE);
+	SEND(9, 0, 1, NO_BUCKETS);
+	FAILS(BAD_COMMAND);
+	SEND(OFPGC_ADD, OFPGT_INDIRECT, 1, NO_BUCKETS);
+	FAILS(INVALID_GROUP);
+	SEND(OFPGC_ADD, OFPGT_INDIRECT, 1, 2, many);
+	FAILS(INVALID_GROUP);
+	SEND(OFPGC_ADD, OFPGT_ALL, 1, OFX_GROUP_BUCKETS + 1, many);
+	FAILS(OUT_OF_BUCKETS);
+	SEND(OFPGC_ADD, OFPGT_ALL, 1, BUCKETS(WEIGHED(1, OUTPUT(1))));
+	FAILS(INVALID_GROUP);
+	SEND(OFPGC_ADD, OFPGT_ALL, 1, BUCKETS(WATCH(1, OFPG_ANY, OUTPUT(1))));
+	FAILS(WATCH_UNSUPPORTED);
+	SEND(OFPGC_ADD, OFPGT_FF, 1, BUCKETS(BUCKET(OUTPUT(1))));
+	FAILS(INVALID_GROUP);
+	SEND(OFPGC_ADD, OFPGT_FF, 1, BUCKETS(WATCH(OFPP_ANY, 77, OUTPUT(1))));
+	FAILS(BAD_WATCH);
+	SEND(OFPGC_ADD, OFPGT_ALL, 1, BUCKETS(BUCKET(OUTPUT(1), GROUP(77))));
+	EXPECT_ERROR(BAD_ACTION, OFPBAC_BAD_OUT_GROUP);
+	SEND(OFPGC_ADD, OFPGT_ALL, 1, BUCKETS(BUCKET(OUTPUT(0))));
+	EXPECT_ERROR(BAD_ACTION, OFPBAC_BAD_OUT_PORT);
+	assert_int_equal(rig->dp->n_groups, 0);
+	SEND(OFPGC_ADD, OFPGT_ALL, 1, OFX_GROUP_BUCKETS, many);
+	SEND(OFPGC_ADD, OFPGT_ALL, 2, NO_BUCKETS);
+	EXPECT_OK();
+}
+
+/* The datapath refuses: everything stays as it was. */
+static void datapath_fails(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->dp->fail_group_with = OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_OUT_OF_BUCKETS);
+	SEND(OFPGC_ADD, OFPGT_INDIRECT, 1, BUCKETS(BUCKET(OUTPUT(1))));
+	FAILS(OUT_OF_BUCKETS);
+	add_indirect(rig, 1);
+	add_indirect(rig, 2);
+	rig->dp->fail_group_with = OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_OUT_OF_BUCKETS);
+	SEND(OFPGC_MODIFY, OFPGT_INDIRECT, 1, BUCKETS(BUCKET(GROUP(2))));
+	FAILS(OUT_OF_BUCKETS);
+	SEND(OFPGC_DELETE, 0, 2, NO_BUCKETS); /* nothing refers to it */
+	EXPECT_OK();
+	for (uint32_t id = 10; rig->dp->n_groups < rig->dp->max_groups; id++)
+		add_indirect(rig, id);
+	SEND(OFPGC_ADD, OFPGT_ALL, 9, NO_BUCKETS);
+	FAILS(OUT_OF_GROUPS);
+}
+
+static void chains(void **state)
+{
+	struct rig *rig = *state;
+
+	SEND(OFPGC_ADD, OFPGT_INDIRECT, 1, BUCKETS(BUCKET(GROUP(1))));
+	FAILS(LOOP);
+	add_indirect(rig, 1);
+	SEND(OFPGC_ADD, OFPGT_INDIRECT, 2, BUCKETS(BUCKET(GROUP(1))));
+	SEND(OFPGC_ADD, OFPGT_ALL, 3, BUCKETS(BUCKET(OUTPUT(1)), BUCKET(GROUP(2))));
+	EXPECT_OK();
+	SEND(OFPGC_MODIFY, OFPGT_ALL, 1, BUCKETS(BUCKET(GROUP(3))));
+	FAILS(LOOP);
+	SEND(OFPGC_MODIFY, OFPGT_FF, 1, BUCKETS(WATCH(1, 3, OUTPUT(1))));
+	FAILS(LOOP);
+	SEND(OFPGC_DELETE, 0, 1, NO_BUCKETS);
+	FAILS(CHAINED_GROUP);
+	SEND(OFPGC_MODIFY, OFPGT_INDIRECT, 2, BUCKETS(BUCKET(OUTPUT(2))));
+	SEND(OFPGC_DELETE, 0, 1, NO_BUCKETS);
+	EXPECT_OK();
+	SEND(OFPGC_ADD, OFPGT_FF, 4, BUCKETS(WATCH(OFPP_ANY, 3, OUTPUT(1))));
+	EXPECT_OK();
+	SEND(OFPGC_DELETE, 0, 3, NO_BUCKETS);
+	FAILS(CHAINED_GROUP);
+	SEND(OFPGC_DELETE, 0, OFPG_ALL, NO_BUCKETS);
+	EXPECT_OK();
+	assert_int_equal(rig->dp->n_groups, 0);
+}
+
+/* Chains of ALL groups multiply, and so does a modification below them. */
+static void chains_multiply(void **state)
+{
+	struct rig *rig = *state;
+	static struct of_bucket many[32];
+
+	fill(many, 32, &(struct of_action)OUTPUT(1));
+	SEND(OFPGC_ADD, OFPGT_ALL, 1, 32, many);
+	fill(many, 32, &(struct of_action)GROUP(1));
+	SEND(OFPGC_ADD, OFPGT_ALL, 2, 32, many);
+	EXPECT_OK();
+	SEND(OFPGC_ADD, OFPGT_ALL, 3, BUCKETS(BUCKET(GROUP(2)), BUCKET(OUTPUT(1))));
+	FAILS(OUT_OF_BUCKETS);
+	SEND(OFPGC_ADD, OFPGT_SELECT, 3, BUCKETS(WEIGHED(1, GROUP(2)), WEIGHED(1, GROUP(2))));
+	EXPECT_OK();
+	add_indirect(rig, 4);
+	SEND(OFPGC_MODIFY, OFPGT_ALL, 4, BUCKETS(BUCKET(OUTPUT(1)), BUCKET(OUTPUT(2))));
+	EXPECT_OK();
+	SEND(OFPGC_MODIFY, OFPGT_ALL, 1, BUCKETS(BUCKET(OUTPUT(1)), BUCKET(GROUP(4))));
+	EXPECT_OK();
+	fill(many, 32, &(struct of_action)OUTPUT(1));
+	SEND(OFPGC_MODIFY, OFPGT_ALL, 4, 32, many);
+	FAILS(OUT_OF_BUCKETS); /* group 2 would make 32 * 33 */
+}
+
+static void watching_has_a_depth(void **state)
+{
+	struct rig *rig = *state;
+
+	SEND(OFPGC_ADD, OFPGT_FF, 1, BUCKETS(WATCH(1, OFPG_ANY, OUTPUT(1))));
+	for (uint32_t id = 2; id <= 1 + OFX_WATCH_DEPTH; id++)
+		SEND(OFPGC_ADD, OFPGT_FF, id, BUCKETS(WATCH(OFPP_ANY, id - 1, OUTPUT(1))));
+	EXPECT_OK();
+	SEND(OFPGC_ADD, OFPGT_FF, 9, BUCKETS(WATCH(OFPP_ANY, 1 + OFX_WATCH_DEPTH, OUTPUT(1))));
+	FAILS(WATCH_UNSUPPORTED);
+	add_indirect(rig, 10);
+	SEND(OFPGC_MODIFY, OFPGT_FF, 1, BUCKETS(WATCH(OFPP_ANY, 10, OUTPUT(1))));
+	FAILS(WATCH_UNSUPPORTED);
+}
+
+static void flows_go_with_their_group(void **state)
+{
+	struct rig *rig = *state;
+	const struct of_instructions to_1 = APPLY(OUTPUT(2), GROUP(1)), to_2 = WRITE(GROUP(2)),
+				     to_none = APPLY(OUTPUT(1));
+	const struct of_instructions *inst[] = {&to_1, &to_2, &to_none};
+	struct reply r;
+
+	add_indirect(rig, 1);
+	add_indirect(rig, 2);
+	for (uint16_t i = 0; i < 3; i++) {
+		struct of_flow_mod fm = flow_mod(OFPFC_ADD);
+
+		fm.priority = i + 1;
+		fm.flags = OFPFF_SEND_FLOW_REM;
+		fm.inst = *inst[i];
+		rig_flow_mod(rig, 0, &fm);
+	}
+	EXPECT_OK();
+	SEND(OFPGC_DELETE, 0, 1, NO_BUCKETS);
+	EXPECT_OK();
+	assert_int_equal(rig_count(rig), 2);
+	fake_dp_grace(rig->dp);
+	r = rig_expect(rig, 0, OFPT_FLOW_REMOVED);
+	assert_int_equal(r.body[10], OFPRR_GROUP_DELETE);
+	assert_int_equal(rd16(r.body + 8), 1);
+	rig_expect_nothing(rig, 0);
+	SEND(OFPGC_DELETE, 0, OFPG_ALL, NO_BUCKETS);
+	assert_int_equal(rig_count(rig), 1);
+}
+
+static void filters(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_stats_request r = flow_request();
+	struct of_flow_mod fm = flow_mod(OFPFC_ADD);
+
+	add_indirect(rig, 1);
+	fm.inst = (struct of_instructions)APPLY(GROUP(1));
+	rig_flow_mod(rig, 0, &fm);
+	r.out_group = 1;
+	assert_int_equal(rig_flow_stats(rig, &r, NULL), 1);
+	r.out_group = 2;
+	assert_int_equal(rig_flow_stats(rig, &r, NULL), 0);
+	fm = flow_mod(OFPFC_DELETE);
+	fm.out_group = 2;
+	rig_flow_mod(rig, 0, &fm);
+	assert_int_equal(rig_count(rig), 1);
+	fm.out_group = 1;
+	rig_flow_mod(rig, 0, &fm);
+	assert_int_equal(rig_count(rig), 0);
+}
+
+static void statistics(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = flow_mod(OFPFC_ADD);
+	uint8_t request[8] = {0xff, 0xff, 0xff, 0xfc};
+	struct buf b;
+
+	SEND(OFPGC_ADD, OFPGT_SELECT, 7, BUCKETS(WEIGHED(3, OUTPUT(1)), WATCH(2, OFPG_ANY, PUSH_VLAN, OUTPUT(2))));
+	SEND(OFPGC_ADD, OFPGT_INDIRECT, 8, BUCKETS(BUCKET(GROUP(7))));
+	fm.inst = (struct of_instructions)APPLY(GROUP(7));
+	rig_flow_mod(rig, 0, &fm);
+	rig_multipart(rig, 0, OFPMP_GROUP, 0, request, 8);
+	b = rig_multipart_reply(rig, 0, OFPMP_GROUP);
+	assert_int_equal(b.len, 40 + 2 * 16 + 40 + 16);
+	assert_int_equal(rd32(b.data + 4), 7);
+	assert_int_equal(rd32(b.data + 8), 2); /* a flow entry and a bucket */
+	assert_int_equal(rd64(b.data + 16), 1007);
+	assert_int_equal(rd64(b.data + 40 + 16), 71); /* packets of the second bucket */
+	assert_int_equal(rd32(b.data + 72 + 4), 8);
+	assert_int_equal(rd32(b.data + 72 + 8), 0);
+	buf_free(&b);
+	memcpy(request, (uint8_t[]){0, 0, 0, 8}, 4);
+	rig_multipart(rig, 0, OFPMP_GROUP, 0, request, 8);
+	b = rig_multipart_reply(rig, 0, OFPMP_GROUP);
+	assert_int_equal(b.len, 40 + 16);
+	buf_free(&b);
+	rig_multipart(rig, 0, OFPMP_GROUP_DESC, 0, NULL, 0);
+	b = rig_multipart_reply(rig, 0, OFPMP_GROUP_DESC);
+	assert_int_equal(b.len, 8 + 16 + 16 + 16 + 8 + 16 + 8 + 16 + 8);
+	assert_int_equal(b.data[2], OFPGT_SELECT);
+	assert_int_equal(rd16(b.data + 8 + 2), 3);
+	assert_int_equal(rd32(b.data + 8 + 32 + 4), 2); /* watch_port of the second bucket */
+	buf_free(&b);
+	rig_multipart(rig, 0, OFPMP_GROUP_FEATURES, 0, NULL, 0);
+	b = rig_multipart_reply(rig, 0, OFPMP_GROUP_FEATURES);
+	assert_int_equal(b.len, 40);
+	assert_int_equal(rd32(b.data), 0xf);
+	assert_int_equal(rd32(b.data + 4), 0xf);
+	assert_int_equal(rd32(b.data + 8), rig->dp->max_groups);
+	assert_true(rd32(b.data + 24) & 1u << OFPAT_GROUP);
+	buf_free(&b);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(add_modify_delete),
+		T(wrong_forms),
+		T(datapath_fails),
+		T(chains),
+		T(chains_multiply),
+		T(watching_has_a_depth),
+		T(flows_go_with_their_group),
+		T(filters),
+		T(statistics),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("group", tests, NULL, NULL);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The group table as OpenFlow describes it (§5.6). */
+#ifndef SWITCH_GROUP_H
+#define SWITCH_GROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+#include "user/openflow/msg.h"
+
+struct sw;
+
+struct sw_group {
+	uint32_t id;
+	uint8_t type; /* OFPGT_* */
+	size_t n_buckets;
+	struct of_bucket *buckets;
+	uint64_t created;	   /* sw_now() of the add */
+	uint32_t chained, watched; /* buckets of other groups that forward here, that watch this one */
+	uint32_t refs;		   /* while statistics are collected: flow entries and buckets that forward here */
+	/* group_check.c; valid if seen is sw->group_walk */
+	uint32_t seen;
+	uint32_t copies; /* how many one packet may become, in groups forwarded to too */
+	uint32_t depth;	 /* groups watched through groups watched …: 0 if it watches none */
+	bool busy;
+	UT_hash_handle hh; /* sw->groups, by id */
+};
+
+struct sw_group *sw_group_find(const struct sw *sw, uint32_t id);
+/* The switch ends. */
+void sw_groups_free(struct sw *sw);
+
+/* group_check.c */
+/* An add, or a modify of `old`: 0 or the OpenFlow error. */
+int sw_group_check(struct sw *sw, const struct of_group_mod *gm, const struct sw_group *old);
+/* Each group that buckets watch or forward to; ends at the first result that is not 0, and returns it. */
+typedef int (*sw_group_ref_fn)(uint32_t id, bool watch, void *aux);
+int sw_group_each_ref(const struct of_bucket *buckets, size_t n, sw_group_ref_fn fn, void *aux);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a GROUP_MOD asks for, checked before anything changes (§6.7, §7.3.4.2, OFPET_GROUP_MOD_FAILED). */
+#include "user/switch/action.h"
+#include "user/switch/internal.h"
+
+#define GROUP_MOD_FAILED(code) OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_##code)
+
+/* Chains of ALL groups multiply copies: so many may come of one packet at one group. */
+#define MAX_COPIES 1024
+
+static bool watches(const struct of_bucket *b)
+{
+	return b->watch_port != OFPP_ANY || b->watch_group != OFPG_ANY;
+}
+
+/* Members that the type does not define make the group invalid; watching is for the types that choose. */
+static int check_bucket(const struct of_group_mod *gm, const struct of_bucket *b)
+{
+	if (b->weight && gm->type != OFPGT_SELECT)
+		return GROUP_MOD_FAILED(INVALID_GROUP);
+	if (watches(b) && (gm->type == OFPGT_ALL || gm->type == OFPGT_INDIRECT))
+		return GROUP_MOD_FAILED(WATCH_UNSUPPORTED);
+	if (!watches(b) && gm->type == OFPGT_FF)
+		return GROUP_MOD_FAILED(INVALID_GROUP);
+	return 0;
+}
+
+static int check_form(const struct of_group_mod *gm)
+{
+	if (gm->group > OFPG_MAX)
+		return GROUP_MOD_FAILED(INVALID_GROUP);
+	if (gm->type > OFPGT_FF)
+		return GROUP_MOD_FAILED(BAD_TYPE);
+	if (gm->n_buckets > OFX_GROUP_BUCKETS)
+		return GROUP_MOD_FAILED(OUT_OF_BUCKETS);
+	if (gm->type == OFPGT_INDIRECT && gm->n_buckets != 1)
+		return GROUP_MOD_FAILED(INVALID_GROUP);
+	for (size_t i = 0; i < gm->n_buckets; i++) {
+		int err = check_bucket(gm, &gm->buckets[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int sw_group_each_ref(const struct of_bucket *buckets, size_t n, sw_group_ref_fn fn, void *aux)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		const struct of_actions *actions = &buckets[i].actions;
+
+		if (buckets[i].watch_group != OFPG_ANY)
+			err = fn(buckets[i].watch_group, true, aux);
+		for (size_t j = 0; j < actions->n && !err; j++)
+			if (actions->v[j].type == OF_ACT_GROUP)
+				err = fn(actions->v[j].group, false, aux);
+	}
+	return err;
+}
+
+/* --- circles, and what chains multiply --- */
+
+/* A walk over the groups as they will be: `changed` stands for the one that is added or modified. */
+struct walk {
+	struct sw *sw;
+	struct sw_group *changed;
+	uint32_t bucket_copies; /* of the bucket being looked at */
+	uint32_t depth;		/* of the group being looked at */
+};
+
+static int measure(struct walk *w, struct sw_group *g);
+
+static int measure_ref(uint32_t id, bool watch, void *aux)
+{
+	struct walk *w = aux, below = {.sw = w->sw, .changed = w->changed};
+	struct sw_group *g = id == w->changed->id ? w->changed : sw_group_find(w->sw, id);
+	int err = g ? measure(&below, g) : 0;
+
+	if (err)
+		return err;
+	if (!g) /* one to forward to is refused with the actions */
+		return watch ? GROUP_MOD_FAILED(BAD_WATCH) : 0;
+	if (watch && g->depth + 1 > w->depth)
+		w->depth = g->depth + 1;
+	if (!watch && g->copies > w->bucket_copies)
+		w->bucket_copies = g->copies;
+	return 0;
+}
+
+/* Copies of ALL buckets add up, of the others one is taken.  Each is MAX_COPIES at most: no sum passes 32 bits. */
+static int measure_buckets(struct walk *w, struct sw_group *g)
+{
+	int err = 0;
+
+	g->copies = 1;
+	for (size_t i = 0; i < g->n_buckets && !err; i++) {
+		w->bucket_copies = 1;
+		err = sw_group_each_ref(&g->buckets[i], 1, measure_ref, w);
+		if (g->type == OFPGT_ALL)
+			g->copies += w->bucket_copies - !i;
+		else if (w->bucket_copies > g->copies)
+			g->copies = w->bucket_copies;
+	}
+	g->depth = w->depth;
+	return err;
+}
+
+static int measure(struct walk *w, struct sw_group *g)
+{
+	int err;
+
+	if (g->seen == w->sw->group_walk)
+		return g->busy ? GROUP_MOD_FAILED(LOOP) : 0;
+	g->seen = w->sw->group_walk;
+	g->busy = true;
+	err = measure_buckets(w, g);
+	g->busy = false;
+	if (err)
+		return err;
+	if (g->copies > MAX_COPIES)
+		return GROUP_MOD_FAILED(OUT_OF_BUCKETS);
+	return g->depth > OFX_WATCH_DEPTH ? GROUP_MOD_FAILED(WATCH_UNSUPPORTED) : 0;
+}
+
+static int measure_all(struct sw *sw, const struct of_group_mod *gm, const struct sw_group *old)
+{
+	struct sw_group changed = {
+		.id = gm->group, .type = gm->type, .n_buckets = gm->n_buckets, .buckets = gm->buckets};
+	struct walk w = {.sw = sw, .changed = &changed};
+	int err;
+
+	sw->group_walk++;
+	err = measure(&w, &changed);
+	if (!old || !(old->chained + old->watched))
+		return err;
+	for (struct sw_group *g = sw->groups; g && !err; g = g->hh.next) { /* those above it are among them */
+		w = (struct walk){.sw = sw, .changed = &changed};
+		err = g == old ? 0 : measure(&w, g);
+	}
+	return err;
+}
+
+int sw_group_check(struct sw *sw, const struct of_group_mod *gm, const struct sw_group *old)
+{
+	int err = check_form(gm);
+
+	if (!err)
+		err = measure_all(sw, gm, old);
+	for (size_t i = 0; i < gm->n_buckets && !err; i++)
+		err = sw_actions_check(sw, &gm->buckets[i].actions, false);
+	return err;
+}
