@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <string.h>
 #include "build/ofxdp.skel.h"
+#include "include/ofxdp/group.h"
 #include "user/util/cleanup.h"
 
 /* --- a datapath that is maps only, or maps and the port program --- */
@@ -23,6 +24,7 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare, uint32_
 	bpf_map__set_max_entries(skel->maps.flows, max_flows + spare);
 	bpf_map__set_max_entries(skel->maps.op_pool, 16 * max_flows);
 	bpf_map__set_max_entries(skel->maps.flow_counters, dp->n_cpus * dp->n_flow_ids);
+	bpf_map__set_max_entries(skel->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS);
 	bpf_map__set_max_entries(skel->maps.conts, dp->n_cpus * OFX_CONTS);
 	skel->rodata->ofx_n_flow_ids = dp->n_flow_ids;
 	skel->rodata->ofx_n_cpus = dp->n_cpus;
