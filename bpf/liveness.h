@@ -92,6 +92,7 @@ __weak __noinline int live_step(struct ofx_state *s)
 	return live_bucket(s, bucket);
 }
 
+/* A bucket below which no live one is found in so many looks counts as dead: work per packet is bounded. */
 #define OFX_LIVE_STEPS (2 * OFX_GROUP_BUCKETS)
 
 __weak __noinline int bucket_live(struct ofx_state *s, __u32 number)
