@@ -332,6 +332,26 @@ def test_watched_groups(sw):
     check('LOOP' in sw.of('mod-group', 'group_id=3,type=ff,bucket=watch_group:1,actions=output:2', check=False), 'no LOOP')
 
 
+def test_a_generic_ports_own_link_counts(_):
+    """Frames for a generic port leave through a relay; its liveness is that of the port itself."""
+    with Switch(hosts=3, start=False) as sw:
+        for where, name in ((sw.sw, 's2'), (sw.box.hosts[2], 'eth0')):
+            sw.box.run(where, 'ip', 'link', 'set', name, 'mtu', 9000)
+        sw.start()
+        check('xdpgeneric' in sw.box.run(sw.sw, 'ip', 'link', 'show', 's2'), 's2 is no generic port')
+        groups(sw, 'group_id=1,type=ff,bucket=watch_port:2,actions=output:2,bucket=watch_port:3,actions=output:3')
+        sw.flows('in_port=1,actions=group:1')
+        sw.forward([(1, U)], {2: [U]})
+        sw.proc.send_signal(signal.SIGSTOP)
+        try:
+            carrier(sw, 2, False)
+            alone(sw, 3, U)
+            carrier(sw, 2, True)
+            alone(sw, 2, U)
+        finally:
+            sw.proc.send_signal(signal.SIGCONT)
+
+
 def test_failover_under_load(sw):
     """A link goes down under traffic, daemon stopped: how many packets are lost."""
     sw.of('del-groups')
