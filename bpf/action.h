@@ -7,6 +7,7 @@
 #ifndef BPF_ACTION_H
 #define BPF_ACTION_H
 
+#include "bpf/meter.h"
 #include "bpf/mpls.h"
 #include "bpf/packet_in.h"
 #include "bpf/parse.h"
@@ -70,6 +71,13 @@ static __always_inline int action_done(int err)
 	return err ? drop(OFX_DROP_ACTION_FAILED) : OFX_NEXT;
 }
 
+static __always_inline int action_meter(ofx_ctx *ctx, struct ofx_state *s, __u32 index)
+{
+	int ended = meter(ctx, s, index);
+
+	return ended ? drop(ended - 1) : OFX_NEXT;
+}
+
 static __always_inline int action_change(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_op *op)
 {
 	__u16 b = op->b;
@@ -120,6 +128,8 @@ __weak __noinline int action(ofx_ctx *ctx, struct ofx_state *s)
 		return drop(op->a);
 	case OFX_OP_RESUME:
 		return action_resume(ctx, s, op->a);
+	case OFX_OP_METER:
+		return action_meter(ctx, s, op->arg);
 	}
 	if (commit(ctx, s))
 		return drop(OFX_DROP_ACTION_FAILED);

@@ -17,6 +17,7 @@
 #include "include/ofxdp/drop.h"
 #include "include/ofxdp/group.h"
 #include "include/ofxdp/loop.h"
+#include "include/ofxdp/meter.h"
 #include "include/ofxdp/port.h"
 #include "include/ofxdp/table.h"
 
@@ -175,6 +176,36 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } injected SEC(".maps");
+
+/* --- meters (include/ofxdp/meter.h) --- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_METER_INDEXES);
+	__type(key, __u32);
+	__type(value, __u64);
+} meters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_METER_SLOTS);
+	__type(key, __u32);
+	__type(value, struct ofx_meter);
+} meter_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, OFX_METER_INDEXES);
+	__type(key, __u32);
+	__type(value, struct ofx_counter);
+} meter_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, OFX_METER_SLOTS);
+	__type(key, __u32);
+	__type(value, struct ofx_band_counters);
+} meter_band_counters SEC(".maps");
 
 /* --- ports and where frames go (include/ofxdp/port.h); devmap values are plain interface indexes --- */
 

@@ -13,6 +13,7 @@
 
 #include "bpf/counter.h"
 #include "bpf/loop.h"
+#include "bpf/meter.h"
 #include "bpf/set_field.h"
 
 #define OFX_NEXT (-1)  /* go on with the next op */
@@ -37,7 +38,7 @@ static __always_inline int commit(ofx_ctx *ctx, struct ofx_state *s)
 	return 0;
 }
 
-/* 0: the next op has been counted, if it counts at all; 1: there is none. */
+/* 0: the next op has been counted, if it counts at all; 1: there is none, or the packet ends with it. */
 __weak __noinline int count_rest_op(struct ofx_state *s)
 {
 	const struct ofx_op *op;
@@ -52,12 +53,17 @@ __weak __noinline int count_rest_op(struct ofx_state *s)
 		count_miss(op->a);
 	else if (op->code == OFX_OP_DROP)
 		count_drop(op->a);
+	else if (op->code == OFX_OP_METER && meter_charge(s, op->arg) == OFX_METER_DROP) {
+		count_drop(OFX_DROP_METER);
+		return 1;
+	}
 	return 0;
 }
 
 /*
  * The ops behind the last output that only count, once the frame is given away for sure.  A MISS there counts no drop:
- * the packet has gone out.  A DROP tells that something of the verdict was cut off.
+ * the packet has gone out.  A DROP tells that something of the verdict was cut off.  A meter is charged, and its drop
+ * keeps the flows behind it from counting.
  */
 __weak __noinline int count_rest(struct ofx_state *s)
 {

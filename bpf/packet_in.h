@@ -5,6 +5,9 @@
  * execute writes the header and redirects to NAME-c0; the frame is received at NAME-c1, whose program
  * (packet_in_punt()) hands it to the AF_XDP socket of its queue.  One socket per queue for the whole switch, whatever
  * port it came from.
+ *
+ * The virtual meters (§5.7) come before all that: every packet-in takes the slow path and goes to a controller, so it
+ * passes both, and what they drop costs the daemon nothing.
  */
 #ifndef BPF_PACKET_IN_H
 #define BPF_PACKET_IN_H
@@ -54,11 +57,19 @@ static __always_inline int packet_in_wanted(const struct ofx_state *s)
 	return !port || !(port->flags & OFX_PORT_NO_PACKET_IN);
 }
 
+/* 0, or 1 + the reason why there is no packet-in. */
+static __always_inline int packet_in_meter(ofx_ctx *ctx, struct ofx_state *s)
+{
+	int ended = meter(ctx, s, OFX_METER_SLOWPATH);
+
+	return ended ? ended : meter(ctx, s, OFX_METER_CONTROLLER);
+}
+
 /* OFX_OP_CONTROLLER at s->at. */
 __weak __noinline int packet_in(ofx_ctx *ctx, struct ofx_state *s)
 {
 	const struct ofx_op *op;
-	int act;
+	int act, ended;
 
 	if (!s)
 		return drop(OFX_DROP_INTERNAL);
@@ -68,6 +79,9 @@ __weak __noinline int packet_in(ofx_ctx *ctx, struct ofx_state *s)
 		return drop(OFX_DROP_ACTION_FAILED);
 	if (s->at != s->last)
 		return loop_fork(ctx, s);
+	ended = packet_in_meter(ctx, s);
+	if (ended)
+		return skip_output(s, ended - 1);
 	op = verdict_op(s, s->at);
 	act = packet_in_send(ctx, s, op->a, op->b, op->arg == OFX_BY_ACTION_SET ? OFX_PUNT_ACTION_SET : 0);
 	if (act == OFX_ACT_REDIRECT)
@@ -78,10 +92,15 @@ __weak __noinline int packet_in(ofx_ctx *ctx, struct ofx_state *s)
 /* A TTL ran out (§5.12): the packet ends, as a packet-in if the switch is configured so. */
 static __always_inline int packet_in_invalid_ttl(ofx_ctx *ctx, struct ofx_state *s)
 {
+	int ended;
+
 	if (!(s->config & OFX_CONFIG_INVALID_TTL))
 		return drop(OFX_DROP_TTL_INVALID);
 	if (!packet_in_wanted(s))
 		return drop(OFX_DROP_NO_PACKET_IN);
+	ended = packet_in_meter(ctx, s);
+	if (ended)
+		return drop(ended - 1);
 	return packet_in_send(ctx, s, OFPR_INVALID_TTL, 0xffff, 0);
 }
 

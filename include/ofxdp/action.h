@@ -37,6 +37,7 @@ enum ofx_op_code {
 	OFX_OP_PUSH_PBB, /* Ethernet type 0x88e7 */
 	OFX_OP_POP_PBB,
 	OFX_OP_GROUP, /* arg = group index; the other members are the data plane's own (bpf/group.h), zero for user */
+	OFX_OP_METER, /* arg = meter index (meter.h): may end the packet or change its DSCP */
 	OFX_N_OPS
 };
 

@@ -112,7 +112,7 @@ static inline __u16 ofx_key_tag(const struct ofx_table_key *k, const int n)
 
 /* struct ofx_flow.flags */
 #define OFX_FLOW_CLEAR 1   /* clear-actions: empties the action set before this flow's write-actions */
-#define OFX_FLOW_REPARSE 2 /* its apply-actions move headers: a goto parses the packet again (OFX_OP_RESUME) */
+#define OFX_FLOW_REPARSE 2 /* headers move, or a meter may remark: a goto parses the packet again (OFX_OP_RESUME) */
 #define OFX_FLOW_SETS 4	   /* its apply-actions hold OFX_OP_SET: the key changes for later tables */
 
 /*
