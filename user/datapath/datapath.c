@@ -71,6 +71,8 @@ static int load(struct dp *dp, const struct dp_config *config, const struct form
 	if (!err)
 		err = tables_open(dp);
 	if (!err)
+		err = meters_open(dp);
+	if (!err)
 		err = pin_generation(dp, former->last + 1);
 	return err;
 }
@@ -103,6 +105,7 @@ static void close_parts(struct dp *dp)
 	groups_close(dp);
 	if (dp->grace)
 		grace_close(dp);
+	meters_close(dp);
 	load_close(dp);
 }
 

@@ -15,6 +15,7 @@
 #include <event2/event.h>
 #include "include/ofxdp/drop.h"
 #include "include/ofxdp/limits.h"
+#include "include/ofxdp/meter.h"
 #include "user/openflow/msg.h"
 
 struct dp;
@@ -121,6 +122,27 @@ void dp_group_remove(struct dp *dp, uint32_t group);
 void dp_group_counters(struct dp *dp, uint32_t group, uint64_t *packets, uint64_t *bytes,
 		       struct of_bucket_counter *buckets);
 uint32_t dp_max_groups(const struct dp *dp);
+
+/* --- meters (user/datapath/meter.c) --- */
+
+/*
+ * Meters by their OpenFlow numbers, OFPM_CONTROLLER and OFPM_SLOWPATH among them.  Packets see the old configuration or
+ * the new, with full buckets; errors change nothing: METER_MOD_FAILED OUT_OF_METERS, OUT_OF_BANDS, BAD_RATE (0),
+ * BAD_BURST (more than 104 days' worth), -ENOMEM.  A band without a burst (flag OFPMF_BURST and a size) has 200 ms at
+ * its rate, at least 2 packets or 24 kb.  The caller checks flags, band types, whether the meter is there.
+ */
+int dp_meter_add(struct dp *dp, const struct of_meter_mod *mm);
+int dp_meter_modify(struct dp *dp, const struct of_meter_mod *mm); /* -ENOENT */
+/* No flow entry uses it any more (the caller's duty). */
+void dp_meter_delete(struct dp *dp, uint32_t id);
+
+struct dp_meter_counters {
+	struct ofx_counter in;		    /* since the add */
+	struct ofx_counter band[OFX_BANDS]; /* since the add or the last modify; by their order there */
+};
+/* All 0 if there is no such meter. */
+void dp_meter_counters(struct dp *dp, uint32_t id, struct dp_meter_counters *counters);
+uint32_t dp_max_meters(const struct dp *dp); /* beside the virtual ones */
 
 /* --- ports (user/datapath/port.c) --- */
 

@@ -43,13 +43,18 @@ static bool moves_headers(const struct of_actions *actions)
 	return false;
 }
 
-/* OpenFlow 1.3.5 §5.9: apply, clear, write, write-metadata, goto. */
-static int compile(const struct of_instructions *inst, uint8_t reason, struct ofx_flow *f, struct ofx_op *ops)
+/* OpenFlow 1.3.5 §5.9: meter, apply, clear, write, write-metadata, goto. */
+static int compile(struct dp *dp, const struct of_instructions *inst, uint8_t reason, struct ofx_flow *f,
+		   struct ofx_op *ops)
 {
 	size_t n = 0;
 	int err = 0;
 
-	if (inst->present & OF_INST_APPLY)
+	if (inst->present & OF_INST_METER) {
+		ops[n].code = OFX_OP_METER;
+		err = meters_index(dp, inst->meter, &ops[n++].arg);
+	}
+	if (!err && inst->present & OF_INST_APPLY)
 		err = action_compile(&inst->apply, reason, false, ops, &n, OFX_FLOW_OPS);
 	if (!err && inst->present & OF_INST_METADATA && inst->metadata_mask) {
 		uint64_t mask = htobe64(inst->metadata_mask);
@@ -68,7 +73,8 @@ static int compile(const struct of_instructions *inst, uint8_t reason, struct of
 	for (size_t i = 0; i < f->n_apply; i++)
 		if (ops[i].code == OFX_OP_SET)
 			f->flags |= OFX_FLOW_SETS;
-	if (inst->present & OF_INST_GOTO && inst->present & OF_INST_APPLY && moves_headers(&inst->apply))
+	if (inst->present & OF_INST_GOTO && ((inst->present & OF_INST_APPLY && moves_headers(&inst->apply)) ||
+					     inst->present & OF_INST_METER)) /* it may change the DSCP */
 		f->flags |= OFX_FLOW_REPARSE;
 	return err;
 }
@@ -100,7 +106,7 @@ int body_write(struct dp_tables *tables, struct ofx_flow *of, uint8_t reason, co
 {
 	struct ofx_op ops[OFX_FLOW_OPS] = {0};
 	size_t n, n_inline;
-	int err = compile(inst, reason, of, ops);
+	int err = compile(tables->dp, inst, reason, of, ops);
 
 	if (err)
 		return err;

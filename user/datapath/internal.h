@@ -32,6 +32,7 @@ struct dp {
 	char generation[32]; /* folder in pin_dir that this daemon's programs and maps are pinned in */
 	bool mounted_bpffs;  /* this process did: to be undone */
 	bool force;	     /* dp_config.force */
+	struct dp_meters *meters;
 };
 
 /* grace.c: work after an RCU grace period.  One helper thread waits once for all that is pending. */
@@ -47,6 +48,12 @@ int tables_open(struct dp *dp);
 void tables_close(struct dp *dp);
 /* The owner of flow id with that generation, or NULL. */
 void *tables_owner(struct dp *dp, uint32_t flow, uint16_t gen);
+
+/* meter.c.  Closed after grace.c: what was retired is given back to it. */
+int meters_open(struct dp *dp);
+void meters_close(struct dp *dp);
+/* The index of a meter for OFX_OP_METER.  0, or METER_MOD_FAILED UNKNOWN_METER. */
+int meters_index(struct dp *dp, uint32_t id, uint32_t *index);
 
 /* action.c: of_actions → ops. */
 struct ofx_op;

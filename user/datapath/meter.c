@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Meters: what include/ofxdp/meter.h says of the maps.  A meter keeps its index as long as it lives; a slot is taken
+ * for each configuration.  Counters are BPF's cells: whoever takes an index or a slot notes where they stand.
+ */
+#include "include/ofxdp/meter.h"
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <uthash.h>
+#include "build/ofxdp.skel.h"
+#include "include/openflow/openflow.h"
+#include "user/datapath/internal.h"
+#include "user/datapath/pool.h"
+#include "user/openflow/error.h"
+#include "user/util/cleanup.h"
+#include "user/util/log.h"
+
+#define NS_PER_S 1000000000ULL
+#define UNITS_PER_S (NS_PER_S << OFX_METER_TIME_SHIFT)
+#define BYTES_PER_KB 125 /* of a kilobit: 1000 bits */
+
+/* A band without a burst of its own: this much time at its rate, and not less than these. */
+#define DEFAULT_BURST_MS 200
+#define DEFAULT_BURST_PACKETS 2
+#define DEFAULT_BURST_KB 24
+
+struct dp_meter {
+	uint32_t id; /* OpenFlow's */
+	uint32_t index, slot;
+	uint32_t n_bands;
+	struct ofx_counter base;	    /* of meter_counters[index] */
+	struct ofx_band_counters base_band; /* of meter_band_counters[slot] */
+	UT_hash_handle hh;
+};
+
+struct dp_meters {
+	int meters_fd, slots_fd, counters_fd, bands_fd;
+	struct numbers indexes, slots;
+	uint32_t n; /* meters, but for the virtual ones */
+	struct dp_meter *by_id;
+};
+
+/* What a slot or an index is given back with, after a grace period. */
+struct retired_meter {
+	struct dp_meters *meters;
+	uint32_t index, slot; /* 0: none */
+};
+
+static bool is_virtual(uint32_t id)
+{
+	return id == OFPM_CONTROLLER || id == OFPM_SLOWPATH;
+}
+
+static struct dp_meter *meter_find(struct dp_meters *m, uint32_t id)
+{
+	struct dp_meter *meter = NULL;
+
+	if (m)
+		HASH_FIND(hh, m->by_id, &id, sizeof(id), meter);
+	return meter;
+}
+
+int meters_index(struct dp *dp, uint32_t id, uint32_t *index)
+{
+	const struct dp_meter *meter = meter_find(dp->meters, id);
+
+	if (!meter)
+		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_UNKNOWN_METER);
+	*index = meter->index;
+	return 0;
+}
+
+/* --- configuration --- */
+
+/*
+ * Time units that a burst takes at this rate: packets at packets/s, or kb at kb/s.  Half a packet less, so that after
+ * n packets the bucket is empty and not just refilled by the time that they took.
+ */
+static unsigned __int128 burst_units(uint32_t burst, uint32_t rate, bool pps)
+{
+	return (2 * (unsigned __int128)burst - pps) * UNITS_PER_S / rate / 2;
+}
+
+static uint64_t default_depth(uint32_t rate, bool pps)
+{
+	uint64_t least = burst_units(pps ? DEFAULT_BURST_PACKETS : DEFAULT_BURST_KB, rate, pps);
+	uint64_t depth = UNITS_PER_S / 1000 * DEFAULT_BURST_MS;
+
+	return depth > least ? depth : least;
+}
+
+static int compile_band(const struct of_meter_mod *mm, const struct of_band *of, struct ofx_band *b)
+{
+	bool pps = mm->flags & OFPMF_PKTPS;
+	unsigned __int128 depth;
+
+	if (!of->rate)
+		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_BAD_RATE);
+	depth = mm->flags & OFPMF_BURST && of->burst ? burst_units(of->burst, of->rate, pps)
+						     : default_depth(of->rate, pps);
+	if (depth > OFX_METER_DEPTH_MAX)
+		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_BAD_BURST);
+	b->depth = depth ? (uint64_t)depth : 1;
+	b->cost = (UNITS_PER_S << OFX_METER_COST_SHIFT) / (pps ? 1 : BYTES_PER_KB) / of->rate;
+	b->rate = of->rate;
+	b->type = of->type == OFPMBT_DROP ? OFX_BAND_DROP : OFX_BAND_DSCP_REMARK;
+	b->prec_level = of->prec_level;
+	return 0;
+}
+
+static int compile(const struct of_meter_mod *mm, struct ofx_meter *m)
+{
+	if (mm->n_bands > OFX_BANDS)
+		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_OUT_OF_BANDS);
+	m->n_bands = mm->n_bands;
+	m->flags = mm->flags & OFPMF_PKTPS ? 0 : OFX_METER_BYTES;
+	for (size_t i = 0; i < mm->n_bands; i++) {
+		int err = compile_band(mm, &mm->bands[i], &m->bands[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* --- counters --- */
+
+/* The sum over all CPUs of a map's element of n counters. */
+static void counters_sum(const struct dp *dp, int fd, uint32_t key, struct ofx_counter *sum, size_t n)
+{
+	_free_ struct ofx_counter *cells = calloc(dp->n_cpus, n * sizeof(*cells));
+
+	memset(sum, 0, n * sizeof(*sum));
+	if (!cells || bpf_map_lookup_elem(fd, &key, cells))
+		return;
+	for (size_t i = 0; i < dp->n_cpus * n; i++) {
+		sum[i % n].packets += cells[i].packets;
+		sum[i % n].bytes += cells[i].bytes;
+	}
+}
+
+static struct ofx_counter since(const struct ofx_counter *now, const struct ofx_counter *base)
+{
+	return (struct ofx_counter){now->packets - base->packets, now->bytes - base->bytes};
+}
+
+void dp_meter_counters(struct dp *dp, uint32_t id, struct dp_meter_counters *out)
+{
+	struct dp_meters *m = dp->meters;
+	const struct dp_meter *meter = meter_find(m, id);
+	struct ofx_band_counters bands;
+	struct ofx_counter c;
+
+	memset(out, 0, sizeof(*out));
+	if (!meter)
+		return;
+	counters_sum(dp, m->counters_fd, meter->index, &c, 1);
+	counters_sum(dp, m->bands_fd, meter->slot, bands.band, OFX_BANDS);
+	out->in = since(&c, &meter->base);
+	for (uint32_t i = 0; i < meter->n_bands; i++)
+		out->band[i] = since(&bands.band[i], &meter->base_band.band[i]);
+}
+
+/* --- publication --- */
+
+static bool take(struct dp *dp, struct numbers *pool, uint32_t *number)
+{
+	if (numbers_take(pool, number))
+		return true;
+	grace_flush(dp);
+	return numbers_take(pool, number);
+}
+
+/* A slot with this configuration, not published. */
+static int slot_write(struct dp *dp, const struct ofx_meter *config, uint32_t *slot)
+{
+	struct dp_meters *m = dp->meters;
+	int err;
+
+	if (!take(dp, &m->slots, slot))
+		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_OUT_OF_METERS);
+	if (!bpf_map_update_elem(m->slots_fd, slot, config, BPF_ANY))
+		return 0;
+	err = -errno;
+	numbers_give(&m->slots, *slot);
+	return err;
+}
+
+static int publish(struct dp_meters *m, uint32_t index, uint64_t slot)
+{
+	return bpf_map_update_elem(m->meters_fd, &index, &slot, BPF_ANY) ? -errno : 0;
+}
+
+static void retired(void *aux)
+{
+	struct retired_meter *r = aux;
+
+	if (r->slot)
+		numbers_give(&r->meters->slots, r->slot);
+	if (r->index >= OFX_METER_FIRST)
+		numbers_give(&r->meters->indexes, r->index);
+	free(r);
+}
+
+static void retire(struct dp *dp, uint32_t index, uint32_t slot)
+{
+	struct retired_meter *r = malloc(sizeof(*r));
+
+	if (!r) { /* lost for this daemon's life, rather than used too early */
+		log_warn("out of memory: a meter's place is lost");
+		return;
+	}
+	*r = (struct retired_meter){dp->meters, index, slot};
+	grace_defer(dp, retired, r);
+}
+
+static int index_take(struct dp *dp, uint32_t id, uint32_t *index)
+{
+	struct dp_meters *m = dp->meters;
+
+	if (is_virtual(id)) {
+		*index = id == OFPM_CONTROLLER ? OFX_METER_CONTROLLER : OFX_METER_SLOWPATH;
+		return 0;
+	}
+	if (m->n < OFX_METERS && take(dp, &m->indexes, index))
+		return 0;
+	return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_OUT_OF_METERS);
+}
+
+static void index_give(struct dp_meters *m, uint32_t index)
+{
+	if (index >= OFX_METER_FIRST)
+		numbers_give(&m->indexes, index);
+}
+
+/* The rest of an add: `meter` has its index. */
+static int add(struct dp *dp, struct dp_meter *meter, const struct ofx_meter *config)
+{
+	struct dp_meters *m = dp->meters;
+	int err = slot_write(dp, config, &meter->slot);
+
+	if (err)
+		return err;
+	counters_sum(dp, m->counters_fd, meter->index, &meter->base, 1);
+	counters_sum(dp, m->bands_fd, meter->slot, meter->base_band.band, OFX_BANDS);
+	err = publish(m, meter->index, meter->slot);
+	if (err)
+		numbers_give(&m->slots, meter->slot);
+	return err;
+}
+
+int dp_meter_add(struct dp *dp, const struct of_meter_mod *mm)
+{
+	struct dp_meters *m = dp->meters;
+	_free_ struct dp_meter *meter = calloc(1, sizeof(*meter));
+	struct ofx_meter config = {0};
+	struct dp_meter *done;
+	int err = compile(mm, &config);
+
+	if (err || !meter)
+		return err ? err : -ENOMEM;
+	meter->id = mm->meter;
+	meter->n_bands = mm->n_bands;
+	err = index_take(dp, mm->meter, &meter->index);
+	if (err)
+		return err;
+	err = add(dp, meter, &config);
+	if (err) {
+		index_give(m, meter->index);
+		return err;
+	}
+	done = take_ptr(meter);
+	HASH_ADD(hh, m->by_id, id, sizeof(done->id), done);
+	m->n += !is_virtual(done->id);
+	return 0;
+}
+
+int dp_meter_modify(struct dp *dp, const struct of_meter_mod *mm)
+{
+	struct dp_meters *m = dp->meters;
+	struct dp_meter *meter = meter_find(m, mm->meter);
+	struct ofx_meter config = {0};
+	struct dp_meter now;
+	int err = meter ? compile(mm, &config) : -ENOENT;
+
+	if (err)
+		return err;
+	now = *meter;
+	err = slot_write(dp, &config, &now.slot);
+	if (err)
+		return err;
+	counters_sum(dp, m->bands_fd, now.slot, now.base_band.band, OFX_BANDS);
+	err = publish(m, meter->index, now.slot);
+	if (err) {
+		numbers_give(&m->slots, now.slot);
+		return err;
+	}
+	retire(dp, 0, meter->slot);
+	meter->slot = now.slot;
+	meter->base_band = now.base_band;
+	meter->n_bands = mm->n_bands;
+	return 0;
+}
+
+void dp_meter_delete(struct dp *dp, uint32_t id)
+{
+	struct dp_meters *m = dp->meters;
+	struct dp_meter *meter = meter_find(m, id);
+
+	if (!meter)
+		return;
+	if (publish(m, meter->index, 0))
+		log_warn("cannot take meter %u out of its map: %s", id, strerror(errno));
+	retire(dp, meter->index, meter->slot);
+	m->n -= !is_virtual(id);
+	HASH_DEL(m->by_id, meter);
+	free(meter);
+}
+
+uint32_t dp_max_meters(const struct dp *dp)
+{
+	return OFX_METERS;
+}
+
+/* --- open and close --- */
+
+int meters_open(struct dp *dp)
+{
+	struct dp_meters *m = calloc(1, sizeof(*m));
+	int err;
+
+	if (!m)
+		return -ENOMEM;
+	dp->meters = m;
+	m->meters_fd = bpf_map__fd(dp->skel->maps.meters);
+	m->slots_fd = bpf_map__fd(dp->skel->maps.meter_slots);
+	m->counters_fd = bpf_map__fd(dp->skel->maps.meter_counters);
+	m->bands_fd = bpf_map__fd(dp->skel->maps.meter_band_counters);
+	err = numbers_open(&m->indexes, OFX_METER_FIRST, OFX_METER_INDEXES);
+	if (!err)
+		err = numbers_open(&m->slots, 1, OFX_METER_SLOTS);
+	if (err)
+		meters_close(dp);
+	return err;
+}
+
+void meters_close(struct dp *dp)
+{
+	struct dp_meters *m = dp->meters;
+	struct dp_meter *meter, *next;
+
+	if (!m)
+		return;
+	HASH_ITER (hh, m->by_id, meter, next) {
+		HASH_DEL(m->by_id, meter);
+		free(meter);
+	}
+	numbers_close(&m->indexes);
+	numbers_close(&m->slots);
+	free(take_ptr(dp->meters));
+}
