@@ -386,3 +386,41 @@ uint64_t dp_drop_count(struct dp *dp, enum ofx_drop reason)
 {
 	return 0;
 }
+
+int dp_meter_add(struct dp *dp, const struct of_meter_mod *mm)
+{
+	if (dp->meters.fail_with)
+		return dp->meters.fail_with;
+	dp->meters.n++;
+	return 0;
+}
+
+int dp_meter_modify(struct dp *dp, const struct of_meter_mod *mm)
+{
+	if (dp->meters.fail_with)
+		return dp->meters.fail_with;
+	dp->meters.n_modify++;
+	return 0;
+}
+
+/* The contract: no flow entry uses it any more. */
+void dp_meter_delete(struct dp *dp, uint32_t id)
+{
+	struct dp_flow *flow;
+
+	LIST_FOREACH (flow, &dp->flows, link) {
+		if (flow->inst.present & OF_INST_METER && flow->inst.meter == id)
+			abort();
+	}
+	dp->meters.n--;
+}
+
+void dp_meter_counters(struct dp *dp, uint32_t id, struct dp_meter_counters *counters)
+{
+	*counters = dp->meters.counters;
+}
+
+uint32_t dp_max_meters(const struct dp *dp)
+{
+	return 4096;
+}

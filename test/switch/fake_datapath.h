@@ -41,6 +41,11 @@ struct dp {
 	uint32_t config_port, config_value, config_mask; /* the last dp_port_config */
 	uint64_t config;				 /* the last dp_set_config */
 	struct {
+		unsigned int n, n_modify;	   /* meters; modifications */
+		int fail_with;			   /* of add and modify */
+		struct dp_meter_counters counters; /* of every meter */
+	} meters;
+	struct {
 		unsigned int n;
 		uint32_t in_port;
 		size_t n_actions, len;

@@ -95,6 +95,9 @@ static void meters_groups_and_ports(void **state)
 	fm.inst.meter = 1;
 	rig_flow_mod(rig, 0, &fm);
 	EXPECT_ERROR(METER_MOD_FAILED, OFPMMFC_UNKNOWN_METER);
+	fm.inst.meter = OFPM_CONTROLLER;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(METER_MOD_FAILED, OFPMMFC_INVALID_METER);
 	fm.inst = group;
 	rig_flow_mod(rig, 0, &fm);
 	EXPECT_ERROR(BAD_ACTION, OFPBAC_BAD_OUT_GROUP);

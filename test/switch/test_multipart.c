@@ -221,27 +221,16 @@ static void queues(void **state)
 	EXPECT_ERROR(QUEUE_OP_FAILED, OFPQOFC_BAD_PORT);
 }
 
-static void groups_and_meters(void **state)
+static void groups(void **state)
 {
 	struct rig *rig = *state;
-	const uint8_t all_groups[8] = {0xff, 0xff, 0xff, 0xfc}, all_meters[8] = {0xff, 0xff, 0xff, 0xff};
-	const uint8_t one[8] = {0, 0, 0, 1};
+	const uint8_t all_groups[8] = {0xff, 0xff, 0xff, 0xfc};
 	struct buf b;
 
 	expect_empty(rig, OFPMP_GROUP, all_groups, 8);
 	expect_empty(rig, OFPMP_GROUP_DESC, NULL, 0);
-	expect_empty(rig, OFPMP_METER, all_meters, 8);
-	expect_empty(rig, OFPMP_METER_CONFIG, all_meters, 8);
-	rig_multipart(rig, 0, OFPMP_METER, 0, one, 8);
-	EXPECT_ERROR(METER_MOD_FAILED, OFPMMFC_UNKNOWN_METER);
-	rig_multipart(rig, 0, OFPMP_METER_CONFIG, 0, one, 8);
-	EXPECT_ERROR(METER_MOD_FAILED, OFPMMFC_UNKNOWN_METER);
 	b = ask(rig, OFPMP_GROUP_FEATURES, NULL, 0);
 	assert_int_equal(b.len, 40);
-	buf_free(&b);
-	b = ask(rig, OFPMP_METER_FEATURES, NULL, 0);
-	assert_int_equal(b.len, 16);
-	assert_int_equal(rd32(b.data), 0);
 	buf_free(&b);
 }
 
@@ -262,16 +251,11 @@ static void refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(flow_filters),
-		T(flow_match_and_instructions_read_back),
-		T(aggregate),
-		T(tables),
-		T(table_features),
-		T(ports),
-		T(desc),
-		T(queues),
-		T(groups_and_meters),
-		T(refused),
+		T(flow_filters),   T(flow_match_and_instructions_read_back),
+		T(aggregate),	   T(tables),
+		T(table_features), T(ports),
+		T(desc),	   T(queues),
+		T(groups),	   T(refused),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

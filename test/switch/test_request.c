@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Requests beside flow-mods and multiparts: features, barrier, packet-out, ports, groups, meters, what is unknown. */
+/* Requests beside flow-mods and multiparts: features, barrier, packet-out, ports, groups, what is unknown. */
 #include "test/switch/rig.h"
 
 static void features(void **state)
@@ -131,7 +131,7 @@ static void port_mods(void **state)
 	assert_int_equal(rig->dp->config_mask, OFPPC_NO_FWD | OFPPC_PORT_DOWN);
 }
 
-/* ADD, MODIFY, DELETE of groups and meters have the same first words: command, type or flags, number. */
+/* ADD, MODIFY, DELETE of groups begin with command, type, number. */
 static void mod(struct rig *rig, uint8_t msg, uint16_t command, uint16_t second, uint32_t number)
 {
 	struct buf b = {0};
@@ -161,23 +161,6 @@ static void groups(void **state)
 	EXPECT_ERROR(GROUP_MOD_FAILED, OFPGMFC_BAD_COMMAND);
 }
 
-static void meters(void **state)
-{
-	struct rig *rig = *state;
-
-	mod(rig, OFPT_METER_MOD, OFPMC_DELETE, 0, OFPM_ALL);
-	mod(rig, OFPT_METER_MOD, OFPMC_DELETE, 0, 17);
-	EXPECT_OK();
-	mod(rig, OFPT_METER_MOD, OFPMC_ADD, OFPMF_KBPS, 1);
-	EXPECT_ERROR(METER_MOD_FAILED, OFPMMFC_OUT_OF_METERS);
-	mod(rig, OFPT_METER_MOD, OFPMC_ADD, OFPMF_KBPS, 0);
-	EXPECT_ERROR(METER_MOD_FAILED, OFPMMFC_INVALID_METER);
-	mod(rig, OFPT_METER_MOD, OFPMC_MODIFY, OFPMF_KBPS, 1);
-	EXPECT_ERROR(METER_MOD_FAILED, OFPMMFC_UNKNOWN_METER);
-	mod(rig, OFPT_METER_MOD, 3, OFPMF_KBPS, 1);
-	EXPECT_ERROR(METER_MOD_FAILED, OFPMMFC_BAD_COMMAND);
-}
-
 static void unknown_messages(void **state)
 {
 	struct rig *rig = *state;
@@ -195,8 +178,8 @@ static void unknown_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(features),  T(barrier), T(packet_out), T(packet_out_follows_the_ports),
-		T(port_mods), T(groups),  T(meters),	 T(unknown_messages),
+		T(features),  T(barrier), T(packet_out),       T(packet_out_follows_the_ports),
+		T(port_mods), T(groups),  T(unknown_messages),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -166,6 +166,23 @@ def mp_group_features(m):
     fields("mp_group_features", m.body, types=0xF, capabilities=7, max_groups=[1, 2, 3, 4], actions=[5, 6, 7, 8])
 
 
+def mp_meter(m):
+    same("mp_meter meters", len(m.body), 2)
+    fields("mp_meter", m.body[0], meter_id=1, flow_count=2, packet_in_count=3, byte_in_count=4, duration_sec=5,
+           duration_nsec=6)
+    same("mp_meter bands", [(b.packet_band_count, b.byte_band_count) for b in m.body[0].band_stats], [(7, 8), (9, 10)])
+    fields("mp_meter", m.body[1], meter_id=ofp.OFPM_CONTROLLER, flow_count=0, band_stats=[])
+
+
+def mp_meter_config(m):
+    same("mp_meter_config meters", len(m.body), 2)
+    fields("mp_meter_config", m.body[0], meter_id=1, flags=ofp.OFPMF_PKTPS | ofp.OFPMF_BURST)
+    drop, remark = m.body[0].bands
+    fields("mp_meter_config drop", drop, type=ofp.OFPMBT_DROP, rate=1000, burst_size=100)
+    fields("mp_meter_config remark", remark, type=ofp.OFPMBT_DSCP_REMARK, rate=2000, burst_size=0, prec_level=2)
+    fields("mp_meter_config", m.body[1], meter_id=3, flags=0, bands=[])
+
+
 def mp_meter_features(m):
     fields("mp_meter_features", m.body[0], max_meter=100, band_types=6, capabilities=0xF, max_bands=2, max_color=1)
 

@@ -173,6 +173,24 @@ static void groups(void **state)
 	tell(&o, "mp_group_desc");
 }
 
+static void meters(struct of_out *o)
+{
+	const struct of_band bands[] = {{OFPMBT_DROP, 1000, 100, 0}, {OFPMBT_DSCP_REMARK, 2000, 0, 2}};
+	const struct of_band_stats counts[] = {{7, 8}, {9, 10}};
+	struct of_multipart mp;
+
+	of_multipart_begin(&mp, o, OF_MP_METER, XID);
+	of_multipart_meter(&mp, &(struct of_meter_stats){1, 2, 3, 4, 5, 6, 2, counts});
+	of_multipart_meter(&mp, &(struct of_meter_stats){.meter = 0xfffffffe});
+	of_multipart_end(&mp);
+	tell(o, "mp_meter");
+	of_multipart_begin(&mp, o, OF_MP_METER_CONFIG, XID);
+	of_multipart_meter_config(&mp, &(struct of_meter_config){OFPMF_PKTPS | OFPMF_BURST, 1, 2, bands});
+	of_multipart_meter_config(&mp, &(struct of_meter_config){.meter = 3});
+	of_multipart_end(&mp);
+	tell(o, "mp_meter_config");
+}
+
 static void features(void **state)
 {
 	struct of_multipart mp;
@@ -182,6 +200,7 @@ static void features(void **state)
 	of_multipart_group_features(&mp, &(struct of_group_features){0xf, 7, {1, 2, 3, 4}, {5, 6, 7, 8}});
 	of_multipart_end(&mp);
 	tell(&o, "mp_group_features");
+	meters(&o);
 	of_multipart_begin(&mp, &o, OF_MP_METER_FEATURES, XID);
 	of_multipart_meter_features(&mp, &(struct of_meter_features){100, 6, 0xf, 2, 1});
 	of_multipart_end(&mp);

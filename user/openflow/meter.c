@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* OFPT_METER_MOD (§7.3.4.4), meter features (§7.3.5.13) */
+/* OFPT_METER_MOD (§7.3.4.4), meter statistics, configuration, features (§7.3.5.11-13) */
 #include <stdlib.h>
 #include "user/openflow/codec.h"
 
@@ -51,6 +51,51 @@ int of_meter_mod_decode(struct wire *w, struct of_msg *msg)
 void of_meter_mod_free(struct of_meter_mod *m)
 {
 	free(m->bands);
+}
+
+void of_multipart_meter(struct of_multipart *mp, const struct of_meter_stats *m)
+{
+	struct buf *b = &mp->out->buf;
+	size_t entry = of_entry_begin(mp);
+
+	buf_put_be32(b, m->meter);
+	buf_put_be16(b, 0);
+	buf_put_zero(b, 6);
+	buf_put_be32(b, m->flows);
+	buf_put_be64(b, m->packets);
+	buf_put_be64(b, m->bytes);
+	buf_put_be32(b, m->duration_sec);
+	buf_put_be32(b, m->duration_nsec);
+	for (size_t i = 0; i < m->n_bands; i++) {
+		buf_put_be64(b, m->bands[i].packets);
+		buf_put_be64(b, m->bands[i].bytes);
+	}
+	buf_set_be16(b, entry + 4, b->len - entry);
+	of_entry_end(mp, entry);
+}
+
+static void band_encode(struct buf *b, const struct of_band *band)
+{
+	buf_put_be16(b, band->type);
+	buf_put_be16(b, BAND_LEN);
+	buf_put_be32(b, band->rate);
+	buf_put_be32(b, band->burst);
+	buf_put_u8(b, band->type == OFPMBT_DSCP_REMARK ? band->prec_level : 0);
+	buf_put_zero(b, 3);
+}
+
+void of_multipart_meter_config(struct of_multipart *mp, const struct of_meter_config *m)
+{
+	struct buf *b = &mp->out->buf;
+	size_t entry = of_entry_begin(mp);
+
+	buf_put_be16(b, 0);
+	buf_put_be16(b, m->flags);
+	buf_put_be32(b, m->meter);
+	for (size_t i = 0; i < m->n_bands; i++)
+		band_encode(b, &m->bands[i]);
+	buf_set_be16(b, entry, b->len - entry);
+	of_entry_end(mp, entry);
 }
 
 void of_multipart_meter_features(struct of_multipart *mp, const struct of_meter_features *m)

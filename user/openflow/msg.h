@@ -312,6 +312,22 @@ struct of_table_request {
 	uint64_t match, masked, wildcards, set_field;
 	uint64_t next[4]; /* bit per table */
 };
+struct of_band_stats {
+	uint64_t packets, bytes;
+};
+struct of_meter_stats {
+	uint32_t meter, flows;
+	uint64_t packets, bytes;
+	uint32_t duration_sec, duration_nsec;
+	size_t n_bands;
+	const struct of_band_stats *bands;
+};
+struct of_meter_config {
+	uint16_t flags;
+	uint32_t meter;
+	size_t n_bands;
+	const struct of_band *bands;
+};
 struct of_group_features {
 	uint32_t types, capabilities, max_groups[4], actions[4];
 };
@@ -347,6 +363,8 @@ struct of_group_desc {
 void of_multipart_group_stats(struct of_multipart *mp, const struct of_group_stats *g);
 void of_multipart_group_desc(struct of_multipart *mp, const struct of_group_desc *g);
 void of_multipart_group_features(struct of_multipart *mp, const struct of_group_features *g);
+void of_multipart_meter(struct of_multipart *mp, const struct of_meter_stats *m);
+void of_multipart_meter_config(struct of_multipart *mp, const struct of_meter_config *m);
 void of_multipart_meter_features(struct of_multipart *mp, const struct of_meter_features *m);
 
 #endif

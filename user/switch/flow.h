@@ -13,7 +13,7 @@ struct sw_timeout;
 struct sw_flow {
 	struct sw_flow *next; /* in its bucket of the flow table */
 	struct dp_flow *dp;
-	struct sw_instructions *inst; /* shared by entries with the same instructions; one reference */
+	struct sw_instructions *inst; /* shared by entries with the same instructions; one reference, until removed */
 	struct sw_timeout *timeout;   /* NULL: stays until deleted */
 	uint64_t cookie;
 	uint64_t created; /* sw_now() of the add; flow entry's duration counts from it */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "user/switch/internal.h"
+#include "user/util/cleanup.h"
 
 struct sw_removal {
 	struct sw *sw; /* NULL: the switch has ended meanwhile */
@@ -114,6 +115,7 @@ int sw_flows_remove(struct sw *sw, const struct sw_flow_list *flows, uint8_t rea
 		LIST_INSERT_HEAD(&sw->removals, removals[i], link);
 		sw_timeout_stop(sw, flows->v[i]);
 		sw_table_remove(sw, flows->v[i]);
+		sw_instructions_put(take_ptr(flows->v[i]->inst)); /* its users are counted (meter.c) */
 	}
 	free(removals);
 	return 0;

@@ -50,8 +50,11 @@ int sw_instructions_check(struct sw *sw, uint8_t table, const struct of_instruct
 {
 	int err;
 
-	if (inst->present & OF_INST_METER) /* no meter exists */
-		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_UNKNOWN_METER);
+	if (inst->present & OF_INST_METER) {
+		err = sw_meter_check(sw, inst->meter);
+		if (err)
+			return err;
+	}
 	if (inst->present & OF_INST_GOTO && (inst->goto_table <= table || inst->goto_table > OFPTT_MAX))
 		return OF_ERROR(OFPET_BAD_INSTRUCTION, OFPBIC_BAD_TABLE_ID);
 	err = sw_actions_check(sw, &inst->apply, false);

@@ -34,6 +34,7 @@ struct sw {
 	struct sw_instructions *instructions; /* uthash */
 	struct sw_group *groups;	      /* uthash */
 	uint32_t group_walk;		      /* number of the last walk over groups (group_check.c) */
+	struct sw_meter *meters;	      /* uthash */
 	struct sw_timeouts timeouts;
 	LIST_HEAD(, sw_removal) removals; /* removed entries whose counters are not final yet */
 };
@@ -101,6 +102,9 @@ int sw_group_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t g
 int sw_group_desc(struct sw *sw, struct sw_conn *conn, uint32_t xid);
 int sw_group_features(struct sw *sw, struct sw_conn *conn, uint32_t xid);
 int sw_meter_mod(struct sw *sw, const struct of_meter_mod *mm);
+/* May a meter instruction name it?  0 or METER_MOD_FAILED INVALID_METER, UNKNOWN_METER. */
+int sw_meter_check(struct sw *sw, uint32_t meter);
+void sw_meters_free(struct sw *sw);
 int sw_meter_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint16_t type, uint32_t meter);
 int sw_meter_features(struct sw *sw, struct sw_conn *conn, uint32_t xid);
 int sw_queue_config(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t port_no);

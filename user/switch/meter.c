@@ -1,40 +1,287 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* METER_MOD, meter statistics and features (§6.8, §7.3.4.4) of a switch that has room for no meter. */
+/* METER_MOD (§6.8, §7.3.4.4), meter statistics, configuration and features (§7.3.5.11-13). */
+#include "user/switch/meter.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include "user/switch/internal.h"
 
 #define METER_MOD_FAILED(code) OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_##code)
+#define ALL_FLAGS (OFPMF_KBPS | OFPMF_PKTPS | OFPMF_BURST | OFPMF_STATS)
 
-static bool is_valid(uint32_t meter)
+static bool is_virtual(uint32_t id)
 {
-	return (meter && meter <= OFPM_MAX) || meter == OFPM_SLOWPATH || meter == OFPM_CONTROLLER;
+	return id == OFPM_SLOWPATH || id == OFPM_CONTROLLER;
+}
+
+static bool is_valid(uint32_t id)
+{
+	return (id && id <= OFPM_MAX) || is_virtual(id);
+}
+
+static struct sw_meter *find(struct sw *sw, uint32_t id)
+{
+	struct sw_meter *meter;
+
+	HASH_FIND(hh, sw->meters, &id, sizeof(id), meter);
+	return meter;
+}
+
+int sw_meter_check(struct sw *sw, uint32_t id)
+{
+	if (!id || id > OFPM_MAX) /* the virtual ones are not for flow entries */
+		return METER_MOD_FAILED(INVALID_METER);
+	return find(sw, id) ? 0 : METER_MOD_FAILED(UNKNOWN_METER);
+}
+
+/* --- METER_MOD --- */
+
+static int check_band(const struct of_band *b)
+{
+	if (b->type == OFPMBT_DROP)
+		return 0;
+	if (b->type != OFPMBT_DSCP_REMARK)
+		return METER_MOD_FAILED(BAD_BAND);
+	return b->prec_level ? 0 : METER_MOD_FAILED(BAD_BAND_VALUE); /* one that changes nothing */
+}
+
+/* Of add and modify: all that the datapath does not check.  Without either of KBPS and PKTPS rates are in kb/s. */
+static int check_config(const struct of_meter_mod *mm)
+{
+	if (mm->flags & ~ALL_FLAGS || (mm->flags & OFPMF_KBPS && mm->flags & OFPMF_PKTPS))
+		return METER_MOD_FAILED(BAD_FLAGS);
+	if (mm->n_bands > OFX_BANDS)
+		return METER_MOD_FAILED(OUT_OF_BANDS);
+	for (size_t i = 0; i < mm->n_bands; i++) {
+		int err = check_band(&mm->bands[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void set_config(struct sw_meter *meter, const struct of_meter_mod *mm)
+{
+	meter->flags = mm->flags;
+	meter->n_bands = mm->n_bands;
+	if (mm->n_bands)
+		memcpy(meter->bands, mm->bands, mm->n_bands * sizeof(*mm->bands));
+}
+
+static int add(struct sw *sw, const struct of_meter_mod *mm)
+{
+	struct sw_meter *meter;
+	int err;
+
+	if (!is_valid(mm->meter))
+		return METER_MOD_FAILED(INVALID_METER);
+	if (find(sw, mm->meter))
+		return METER_MOD_FAILED(METER_EXISTS);
+	err = check_config(mm);
+	if (err)
+		return err;
+	meter = calloc(1, sizeof(*meter));
+	err = meter ? dp_meter_add(sw->dp, mm) : -ENOMEM;
+	if (err) {
+		free(meter);
+		return err;
+	}
+	meter->id = mm->meter;
+	meter->created = sw_now();
+	set_config(meter, mm);
+	HASH_ADD(hh, sw->meters, id, sizeof(meter->id), meter);
+	return 0;
+}
+
+/* The meter's counters and duration go on, its bands' begin anew (§6.8). */
+static int modify(struct sw *sw, const struct of_meter_mod *mm)
+{
+	struct sw_meter *meter = find(sw, mm->meter);
+	int err;
+
+	if (!meter)
+		return is_valid(mm->meter) ? METER_MOD_FAILED(UNKNOWN_METER) : METER_MOD_FAILED(INVALID_METER);
+	err = check_config(mm);
+	if (!err)
+		err = dp_meter_modify(sw->dp, mm);
+	if (!err)
+		set_config(meter, mm);
+	return err;
+}
+
+/* Flow entries that use one meter, or, OFPM_ALL, any. */
+struct users {
+	uint32_t meter;
+	struct sw_flow_list flows;
+};
+
+static bool uses(const struct of_instructions *inst, uint32_t meter)
+{
+	return inst->present & OF_INST_METER && (meter == OFPM_ALL || inst->meter == meter);
+}
+
+static void add_user(struct sw_flow *flow, void *aux)
+{
+	struct users *users = aux;
+
+	if (uses(&flow->inst->of, users->meter))
+		sw_flow_list_add(flow, &users->flows);
+}
+
+static bool has_users(const struct sw *sw, uint32_t meter)
+{
+	const struct sw_instructions *s;
+
+	for (s = sw->instructions; s; s = s->hh.next)
+		if (uses(&s->of, meter))
+			return true;
+	return false;
+}
+
+static int remove_users(struct sw *sw, uint32_t meter)
+{
+	const struct sw_match any = {0};
+	const struct sw_flow_filter filter = {.match = &any, .out_port = OFPP_ANY, .out_group = OFPG_ANY};
+	struct users users = {.meter = meter};
+	int err;
+
+	if (!has_users(sw, meter))
+		return 0;
+	sw_flow_each(sw, OFPTT_ALL, &filter, add_user, &users);
+	err = sw_flows_remove(sw, &users.flows, OFPRR_DELETE);
+	sw_flow_list_free(&users.flows);
+	return err;
+}
+
+static void forget(struct sw *sw, struct sw_meter *meter)
+{
+	dp_meter_delete(sw->dp, meter->id);
+	HASH_DEL(sw->meters, meter);
+	free(meter);
+}
+
+/* With it go the flow entries that use it (§6.8).  A meter that is not there is no error. */
+static int delete (struct sw *sw, uint32_t id)
+{
+	struct sw_meter *meter, *next;
+	int err;
+
+	if (!is_valid(id) && id != OFPM_ALL)
+		return METER_MOD_FAILED(INVALID_METER);
+	err = remove_users(sw, id);
+	if (err)
+		return err;
+	HASH_ITER (hh, sw->meters, meter, next) {
+		if (id == OFPM_ALL || meter->id == id)
+			forget(sw, meter);
+	}
+	return 0;
 }
 
 int sw_meter_mod(struct sw *sw, const struct of_meter_mod *mm)
 {
 	switch (mm->command) {
 	case OFPMC_ADD:
-		return is_valid(mm->meter) ? METER_MOD_FAILED(OUT_OF_METERS) : METER_MOD_FAILED(INVALID_METER);
+		return add(sw, mm);
 	case OFPMC_MODIFY:
-		return METER_MOD_FAILED(UNKNOWN_METER);
-	case OFPMC_DELETE: /* of a meter that is not there: no error (§6.8) */
-		return is_valid(mm->meter) || mm->meter == OFPM_ALL ? 0 : METER_MOD_FAILED(INVALID_METER);
+		return modify(sw, mm);
+	case OFPMC_DELETE:
+		return delete (sw, mm->meter);
 	}
 	return METER_MOD_FAILED(BAD_COMMAND);
 }
 
-/* OFPMP_METER, OFPMP_METER_CONFIG */
-int sw_meter_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint16_t type, uint32_t meter)
+void sw_meters_free(struct sw *sw)
 {
-	return meter == OFPM_ALL ? sw_multipart_empty(conn, type, xid) : METER_MOD_FAILED(UNKNOWN_METER);
+	struct sw_meter *meter, *next;
+
+	HASH_ITER (hh, sw->meters, meter, next) {
+		HASH_DEL(sw->meters, meter);
+		free(meter);
+	}
+}
+
+/* --- multipart --- */
+
+/* One pass for all meters: flow entries share their instruction sets. */
+static void count_flows(struct sw *sw)
+{
+	struct sw_meter *meter;
+
+	for (meter = sw->meters; meter; meter = meter->hh.next)
+		meter->flows = 0;
+	for (const struct sw_instructions *s = sw->instructions; s; s = s->hh.next) {
+		meter = s->of.present & OF_INST_METER ? find(sw, s->of.meter) : NULL;
+		if (meter)
+			meter->flows += s->refs;
+	}
+}
+
+static void put_stats(struct sw *sw, struct of_multipart *mp, const struct sw_meter *meter)
+{
+	uint64_t duration = sw_now() - meter->created;
+	struct of_band_stats bands[OFX_BANDS];
+	struct dp_meter_counters c;
+	struct of_meter_stats stats = {
+		.meter = meter->id,
+		.flows = meter->flows,
+		.duration_sec = duration / SW_SECOND,
+		.duration_nsec = duration % SW_SECOND,
+		.n_bands = meter->n_bands,
+		.bands = bands,
+	};
+
+	dp_meter_counters(sw->dp, meter->id, &c);
+	stats.packets = c.in.packets;
+	stats.bytes = c.in.bytes;
+	for (size_t i = 0; i < meter->n_bands; i++)
+		bands[i] = (struct of_band_stats){c.band[i].packets, c.band[i].bytes};
+	of_multipart_meter(mp, &stats);
+}
+
+static void put_config(struct of_multipart *mp, const struct sw_meter *meter)
+{
+	of_multipart_meter_config(mp, &(struct of_meter_config){.flags = meter->flags,
+								.meter = meter->id,
+								.n_bands = meter->n_bands,
+								.bands = meter->bands});
+}
+
+/* OFPMP_METER, OFPMP_METER_CONFIG */
+int sw_meter_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint16_t type, uint32_t id)
+{
+	struct of_multipart mp;
+
+	if (id != OFPM_ALL && !find(sw, id))
+		return is_valid(id) ? METER_MOD_FAILED(UNKNOWN_METER) : METER_MOD_FAILED(INVALID_METER);
+	if (type == OFPMP_METER)
+		count_flows(sw);
+	of_multipart_begin(&mp, &conn->replies, type, xid);
+	for (const struct sw_meter *meter = sw->meters; meter; meter = meter->hh.next) {
+		if (id != OFPM_ALL && meter->id != id)
+			continue;
+		if (type == OFPMP_METER)
+			put_stats(sw, &mp, meter);
+		else
+			put_config(&mp, meter);
+	}
+	of_multipart_end(&mp);
+	return 0;
 }
 
 int sw_meter_features(struct sw *sw, struct sw_conn *conn, uint32_t xid)
 {
-	struct of_meter_features none = {0};
+	const struct of_meter_features features = {
+		.max_meter = dp_max_meters(sw->dp),
+		.band_types = 1u << OFPMBT_DROP | 1u << OFPMBT_DSCP_REMARK,
+		.capabilities = ALL_FLAGS,
+		.max_bands = OFX_BANDS,
+	};
 	struct of_multipart mp;
 
 	of_multipart_begin(&mp, &conn->replies, OFPMP_METER_FEATURES, xid);
-	of_multipart_meter_features(&mp, &none);
+	of_multipart_meter_features(&mp, &features);
 	of_multipart_end(&mp);
 	return 0;
 }

@@ -58,6 +58,7 @@ void sw_free(struct sw *sw)
 		table_free(sw, &sw->tables[i]);
 	sw_groups_free(sw);
 	sw_timeouts_close(sw);
+	sw_meters_free(sw);
 	free(sw->name);
 	free(sw);
 }
@@ -164,6 +165,8 @@ static int openflow_error(uint16_t type, int err)
 		return OF_ERROR(OFPET_FLOW_MOD_FAILED, OFPFMFC_UNKNOWN);
 	case OF_PORT_MOD:
 		return OF_ERROR(OFPET_PORT_MOD_FAILED, OFPPMFC_EPERM);
+	case OF_METER_MOD:
+		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_UNKNOWN);
 	case OF_PACKET_OUT:
 		return OF_ERROR(OFPET_BAD_REQUEST, err == -EMSGSIZE ? OFPBRC_BAD_PACKET : OFPBRC_EPERM);
 	}

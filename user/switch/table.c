@@ -50,7 +50,7 @@ uint32_t sw_table_actions(void)
 struct of_table_features sw_table_features_of(struct sw *sw, uint8_t table)
 {
 	bool last = table == OFX_TABLES - 1;
-	uint32_t instructions = OF_INST_METADATA | OF_INST_WRITE | OF_INST_APPLY | OF_INST_CLEAR;
+	uint32_t instructions = OF_INST_METADATA | OF_INST_WRITE | OF_INST_APPLY | OF_INST_CLEAR | OF_INST_METER;
 	struct of_table_features f = {
 		.table = table,
 		.metadata_match = UINT64_MAX,

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A meter as OpenFlow describes it (§5.7).  Which flow entries use it is known by their instruction sets. */
+#ifndef SWITCH_METER_H
+#define SWITCH_METER_H
+
+#include <stdint.h>
+#include <uthash.h>
+#include "include/ofxdp/meter.h"
+#include "user/openflow/msg.h"
+
+struct sw_meter {
+	uint32_t id;
+	uint16_t flags;	  /* OFPMF_* as given */
+	uint64_t created; /* sw_now() of the add */
+	size_t n_bands;
+	struct of_band bands[OFX_BANDS]; /* as given */
+	uint32_t flows;			 /* for one reply: flow entries that use it */
+	UT_hash_handle hh;		 /* sw->meters, by id */
+};
+
+#endif
