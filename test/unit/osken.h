@@ -143,4 +143,19 @@ static inline void assert_error(int error, int type, int code)
 	assert_int_equal(error, OF_ERROR(type, code));
 }
 
+/* A test program's messages, between the group's set-up and its teardown. */
+static struct osken data;
+
+static inline int osken_setup(void **state)
+{
+	data = osken_load();
+	return 0;
+}
+
+static inline int osken_teardown(void **state)
+{
+	osken_free(&data);
+	return 0;
+}
+
 #endif

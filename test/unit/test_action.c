@@ -2,8 +2,6 @@
 /* Actions and instructions, as os-ken writes them and as nobody should.  To compile: osken.h. */
 #include "test/unit/osken.h"
 
-static struct osken data;
-
 static void every_set_field(void **state)
 {
 	uint64_t seen = 0, settable = 0;
@@ -327,18 +325,6 @@ static void printed(void **state)
 	of_msg_free(&msg);
 }
 
-static int load(void **state)
-{
-	data = osken_load();
-	return 0;
-}
-
-static int unload(void **state)
-{
-	osken_free(&data);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,5 +333,5 @@ int main(void)
 		cmocka_unit_test(instructions_are_checked), cmocka_unit_test(printed),
 	};
 
-	return cmocka_run_group_tests(tests, load, unload);
+	return cmocka_run_group_tests(tests, osken_setup, osken_teardown);
 }

@@ -2,8 +2,6 @@
 /* Matches: every OXM field as os-ken writes it, what §7.2.3 forbids, and matches compared.  To compile: osken.h. */
 #include "test/unit/osken.h"
 
-static struct osken data;
-
 static void value_and_mask(const struct osken_line *l, const struct of_match *m)
 {
 	int f = field_by_name(l->word[1]);
@@ -312,18 +310,6 @@ static void printed(void **state)
 	assert_string_equal(tiny, "in_port");
 }
 
-static int load(void **state)
-{
-	data = osken_load();
-	return 0;
-}
-
-static int unload(void **state)
-{
-	osken_free(&data);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,5 +324,5 @@ int main(void)
 		cmocka_unit_test(printed),
 	};
 
-	return cmocka_run_group_tests(tests, load, unload);
+	return cmocka_run_group_tests(tests, osken_setup, osken_teardown);
 }

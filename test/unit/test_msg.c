@@ -2,8 +2,6 @@
 /* Whole messages from controllers: what os-ken writes, cut, damaged, and wrong.  To compile: osken.h. */
 #include "test/unit/osken.h"
 
-static struct osken data;
-
 static struct of_msg get(const char *name)
 {
 	const struct osken_line *l = osken_msg(&data, name);
@@ -441,18 +439,6 @@ static void error_names(void **state)
 	assert_string_equal(of_error_name(OF_ERROR(99, 1)), "error type 99 code 1");
 }
 
-static int load(void **state)
-{
-	data = osken_load();
-	return 0;
-}
-
-static int unload(void **state)
-{
-	osken_free(&data);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -471,5 +457,5 @@ int main(void)
 		cmocka_unit_test(error_names),
 	};
 
-	return cmocka_run_group_tests(tests, load, unload);
+	return cmocka_run_group_tests(tests, osken_setup, osken_teardown);
 }
