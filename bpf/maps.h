@@ -35,6 +35,7 @@ const volatile __u32 ofx_sees_carrier = 1; /* bpf_probe_read_kernel() is allowed
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, OFX_TABLES);
 	__type(key, __u32);
 	__type(value, __u64);
@@ -42,6 +43,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, OFX_LISTS);
 	__type(key, __u32);
 	__type(value, struct ofx_list);
@@ -49,6 +51,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, OFX_SUBTABLES);
 	__type(key, __u32);
 	__type(value, struct ofx_subtable);
@@ -86,19 +89,50 @@ struct {
 	__type(value, struct ofx_rule_ref);
 } lpm6 SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, OFX_SIZED);
-	__type(key, __u32);
-	__type(value, struct ofx_flow);
-} flows SEC(".maps");
+/* Chunks: element i is element i % OFX_CHUNK of chunk i / OFX_CHUNK. */
+#define OFX_CHUNKED(NAME, TYPE)                                                                                        \
+	struct NAME##_chunk {                                                                                          \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                                      \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                                     \
+		__uint(max_entries, OFX_CHUNK);                                                                        \
+		__type(key, __u32);                                                                                    \
+		__type(value, TYPE);                                                                                   \
+	};                                                                                                             \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                                                              \
+		__uint(max_entries, OFX_SIZED);                                                                        \
+		__type(key, __u32);                                                                                    \
+		__array(values, struct NAME##_chunk);                                                                  \
+	} NAME SEC(".maps")
 
+OFX_CHUNKED(flows, struct ofx_flow);
+OFX_CHUNKED(op_pool, struct ofx_op);
+
+/* Both lookups are inlined by the verifier: the outer map and its elements are arrays of known size. */
+static __always_inline const struct ofx_flow *flow_at(__u32 slot)
+{
+	__u32 chunk = slot >> OFX_CHUNK_SHIFT, at = slot & (OFX_CHUNK - 1);
+	void *map = bpf_map_lookup_elem(&flows, &chunk);
+
+	return map ? bpf_map_lookup_elem(map, &at) : NULL;
+}
+
+static __always_inline const struct ofx_op *op_at(__u32 i)
+{
+	__u32 chunk = i >> OFX_CHUNK_SHIFT, at = i & (OFX_CHUNK - 1);
+	void *map = bpf_map_lookup_elem(&op_pool, &chunk);
+
+	return map ? bpf_map_lookup_elem(map, &at) : NULL;
+}
+
+/* What a verdict kept for later depends on (include/ofxdp/table.h). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, OFX_SIZED);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct ofx_op);
-} op_pool SEC(".maps");
+	__type(value, __u64);
+} generation SEC(".maps");
 
 /* --- groups (include/ofxdp/group.h) --- */
 

@@ -16,9 +16,7 @@
 /* Op i of a flow, i >= OFX_INLINE_OPS. */
 static __always_inline const struct ofx_op *flow_far_op(const struct ofx_flow *flow, __u32 i)
 {
-	__u32 at = flow->first + i - OFX_INLINE_OPS;
-
-	return bpf_map_lookup_elem(&op_pool, &at);
+	return op_at(flow->first + i - OFX_INLINE_OPS);
 }
 
 /* A set-field as later tables see it. */
@@ -111,7 +109,6 @@ static __always_inline int resolve_goto(struct ofx_state *s, const struct ofx_fl
 __weak __noinline int resolve_table(struct ofx_state *s)
 {
 	const struct ofx_flow *flow;
-	__u32 slot;
 	int found;
 
 	if (!s)
@@ -123,8 +120,7 @@ __weak __noinline int resolve_table(struct ofx_state *s)
 		verdict_add(s, OFX_OP_MISS, s->next_table, 0, 0);
 		return 1;
 	}
-	slot = s->best_slot;
-	flow = bpf_map_lookup_elem(&flows, &slot);
+	flow = flow_at(s->best_slot);
 	if (!flow) {
 		verdict_add(s, OFX_OP_DROP, OFX_DROP_INTERNAL, 0, 0);
 		return 1;

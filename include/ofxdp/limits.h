@@ -3,7 +3,7 @@
 #ifndef OFXDP_LIMITS_H
 #define OFXDP_LIMITS_H
 
-#define OFX_LAYOUT 1 /* version of the pinned maps' layout; part of the pin folder's contents */
+#define OFX_LAYOUT 2 /* version of the pinned maps' layout; part of the pin folder's contents */
 
 #define OFX_TABLES 255	     /* tables 0-254; 255 is OFPTT_ALL */
 #define OFX_PORTS 1024	     /* port indexes: 0 is LOCAL, 1-1023 are port numbers */
@@ -11,6 +11,8 @@
 #define OFX_LIST_ENTRIES 256 /* lookups (subtables and tries) in one table */
 #define OFX_LISTS 1024	     /* published or retiring table lists */
 #define OFX_SUBTABLES 8192
+#define OFX_CHUNK_SHIFT 13 /* elements of flows and op_pool come in chunks of 1 << 13 */
+#define OFX_CHUNK (1U << OFX_CHUNK_SHIFT)
 #define OFX_INLINE_OPS 4    /* ops in struct ofx_flow itself */
 #define OFX_FLOW_OPS 64	    /* ops of one flow, apply and write together */
 #define OFX_VERDICT_OPS 128 /* ops of one packet's walk through all tables */

@@ -7,6 +7,10 @@
  *                                              └ trie: LPM_TRIE, IPv4 or IPv6
  *   hash or trie value  u64 ─► flows[slot] (a compiled flow entry) ─► op_pool[first…] for the ops past OFX_INLINE_OPS
  *
+ * flows and op_pool grow with use: each is an ARRAY_OF_MAPS of chunks, ARRAYs of OFX_CHUNK elements; element i is
+ * element i % OFX_CHUNK of chunk i / OFX_CHUNK.  A chunk that is there stays.  All these arrays are mmapable: user
+ * writes them by plain stores.
+ *
  * Publication: everything a pointer leads to is complete before the word that points there is written (a root, a hash
  * value, a trie value: one aligned 8-byte word, read once).  Nothing that was reachable (list, subtable, flow slot,
  * ops) is written again before an RCU grace period has passed since it was unreachable.
@@ -19,6 +23,11 @@
 #include "limits.h"
 
 /* table_roots, ARRAY[OFX_TABLES] of u64: the slot in `lists`, 0 = empty table (slot 0 is never used). */
+
+/*
+ * generation, ARRAY[1] of u64: user adds 1 behind every change of what a walk through the tables finds.  Who keeps the
+ * outcome of a walk reads it before the walk, and drops the outcome when it has changed.
+ */
 
 enum ofx_entry_kind {
 	OFX_ENTRY_SUBTABLE = 0,
@@ -116,7 +125,7 @@ static inline __u16 ofx_key_tag(const struct ofx_table_key *k, const int n)
 #define OFX_FLOW_SETS 4	   /* its apply-actions hold OFX_OP_SET: the key changes for later tables */
 
 /*
- * A compiled flow entry, `flows` ARRAY[max_flows + spare].  Ops: n_apply apply-actions (write-metadata is the last of
+ * A compiled flow entry, an element of `flows`.  Ops: n_apply apply-actions (write-metadata is the last of
  * them, an OFX_OP_SET of word 0), then n_write write-actions; op i is ops[i] for i < OFX_INLINE_OPS, else
  * op_pool[first + i - OFX_INLINE_OPS].
  */

@@ -22,14 +22,27 @@
 
 static struct ofxdp_bpf *skel;
 static int n_cpus;
-static int host[N_PORTS + 1]; /* packet socket on h1 … h3 */
-static int ctl;		      /* on c1: packet-outs */
+static int host[N_PORTS + 1];	 /* packet socket on h1 … h3 */
+static int ctl;			 /* on c1: packet-outs */
+static int flow_chunk, op_chunk; /* the only ones of flows and op_pool */
 
 /* --- maps --- */
 
 static inline void put(const struct bpf_map *map, const void *key, const void *value)
 {
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY), 0);
+}
+
+/* A map's first chunk. */
+static inline int chunk_of(const struct bpf_map *map, uint32_t value_size)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "chunk", 4, value_size, OFX_CHUNK, &opts);
+	uint32_t zero = 0;
+
+	assert_true(fd >= 0);
+	put(map, &zero, &fd);
+	return fd;
 }
 
 static inline void put_u32(const struct bpf_map *map, uint32_t key, uint32_t value)
@@ -60,9 +73,9 @@ static inline void flow(uint32_t slot, uint8_t table, uint8_t next, uint32_t fla
 		if (i < OFX_INLINE_OPS)
 			f.ops[i] = o;
 		else
-			put(skel->maps.op_pool, &at, &o);
+			assert_int_equal(bpf_map_update_elem(op_chunk, &at, &o, BPF_ANY), 0);
 	}
-	put(skel->maps.flows, &slot, &f);
+	assert_int_equal(bpf_map_update_elem(flow_chunk, &slot, &f, BPF_ANY), 0);
 }
 
 static inline void subtable(uint32_t id, uint8_t class, uint8_t n_words, const uint8_t *word, const uint64_t *mask)
@@ -292,11 +305,12 @@ static inline int open_skel(void)
 	skel->rodata->ofx_n_flow_ids = OFXDP_FLOWS;
 	skel->rodata->ofx_n_cpus = n_cpus;
 	skel->rodata->ofx_netns = ns.st_ino;
-	bpf_map__set_max_entries(skel->maps.op_pool, OFXDP_FLOWS * OFX_FLOW_OPS);
 	bpf_map__set_max_entries(skel->maps.flow_counters, OFXDP_FLOWS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.conts, OFX_CONTS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.group_counters, OFX_GROUP_CELLS * n_cpus);
 	assert_int_equal(ofxdp_bpf__load(skel), 0);
+	flow_chunk = chunk_of(skel->maps.flows, sizeof(struct ofx_flow));
+	op_chunk = chunk_of(skel->maps.op_pool, sizeof(struct ofx_op));
 	skel->links.ofx_redirect_err = bpf_program__attach(skel->progs.ofx_redirect_err);
 	skel->links.ofx_devmap_xmit = bpf_program__attach(skel->progs.ofx_devmap_xmit);
 	skel->links.ofx_exception = bpf_program__attach(skel->progs.ofx_exception);

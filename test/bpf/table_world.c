@@ -6,6 +6,7 @@
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/group.h"
+#include "user/datapath/generation.h"
 #include "user/util/cleanup.h"
 
 /* --- a datapath that is maps only, or maps and the port program --- */
@@ -21,8 +22,8 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare, uint32_
 	dp->n_flow_ids = max_flows + spare;
 	for (size_t i = 0; i < ARRAY_LEN(rule_maps); i++)
 		bpf_map__set_max_entries(rule_maps[i], rule_map_size);
-	bpf_map__set_max_entries(skel->maps.flows, max_flows + spare);
-	bpf_map__set_max_entries(skel->maps.op_pool, 16 * max_flows);
+	bpf_map__set_max_entries(skel->maps.flows, chunks_for(dp->n_flow_ids + 1));
+	bpf_map__set_max_entries(skel->maps.op_pool, chunks_for(16 * max_flows));
 	bpf_map__set_max_entries(skel->maps.flow_counters, dp->n_cpus * dp->n_flow_ids);
 	bpf_map__set_max_entries(skel->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS);
 	bpf_map__set_max_entries(skel->maps.conts, dp->n_cpus * OFX_CONTS);
@@ -43,6 +44,7 @@ struct world *world_open(uint32_t max_flows, uint32_t spare, uint32_t rule_map_s
 	bpf_object__for_each_program(p, w->dp.skel->obj)
 		bpf_program__set_autoload(p, program && p == w->dp.skel->progs.ofx_port);
 	assert_int_equal(ofxdp_bpf__load(w->dp.skel), 0);
+	assert_int_equal(generation_open(&w->dp), 0);
 	assert_int_equal(grace_open(&w->dp), 0);
 	assert_int_equal(tables_open(&w->dp), 0);
 	srandom(1);
@@ -53,6 +55,7 @@ void world_close(struct world *w)
 {
 	tables_close(&w->dp);
 	grace_close(&w->dp);
+	generation_close(&w->dp);
 	ofxdp_bpf__destroy(w->dp.skel);
 	event_base_free(w->dp.base);
 	free(w);
@@ -223,13 +226,12 @@ struct rule *oracle(struct world *w, uint8_t table, const struct ofx_key *key)
 
 static bool walk_subtable(const struct dp_tables *t, const struct ofx_key *key, uint32_t id, uint64_t *word)
 {
+	const struct ofx_subtable *s = &t->subtables[id];
 	struct ofx_table_key k = {.subtable = id};
-	struct ofx_subtable s;
 
-	assert_int_equal(bpf_map_lookup_elem(t->subtables_fd, &id, &s), 0);
-	for (int i = 0; i < (1 << s.key_class) - 1; i++)
-		k.w[i] = key->w[s.word[i]] & s.mask[i];
-	return !bpf_map_lookup_elem(t->maps[s.key_class].fd, &k, word);
+	for (int i = 0; i < (1 << s->key_class) - 1; i++)
+		k.w[i] = key->w[s->word[i]] & s->mask[i];
+	return !bpf_map_lookup_elem(t->maps[s->key_class].fd, &k, word);
 }
 
 static bool walk_trie(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, uint8_t kind, uint64_t *word)
@@ -249,17 +251,12 @@ static bool walk_trie(const struct dp_tables *t, uint8_t table, const struct ofx
 /* The word of the best rule; false: a miss. */
 bool walk(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, struct ofx_rule_ref *best)
 {
-	struct ofx_list list = {0};
-	uint32_t number = table, slot;
-	uint64_t root, word;
+	const struct ofx_list *list = &t->lists[t->roots[table]];
 	bool found = false;
+	uint64_t word;
 
-	assert_int_equal(bpf_map_lookup_elem(t->roots_fd, &number, &root), 0);
-	slot = root;
-	if (slot)
-		assert_int_equal(bpf_map_lookup_elem(t->lists_fd, &slot, &list), 0);
-	for (uint32_t i = 0; i < list.n; i++) {
-		const struct ofx_list_entry *e = &list.entries[i];
+	for (uint32_t i = 0; t->roots[table] && i < list->n; i++) {
+		const struct ofx_list_entry *e = &list->entries[i];
 		bool hit;
 
 		assert_true(!i || e->max_priority <= e[-1].max_priority);
@@ -288,7 +285,7 @@ static void check_flow(const struct dp_tables *t, const struct rule *r, const st
 		if (i < OFX_INLINE_OPS)
 			op = f->ops[i];
 		else
-			assert_int_equal(bpf_map_lookup_elem(t->op_pool_fd, &at, &op), 0);
+			op = *(struct ofx_op *)chunks_value(&t->op_pool, at);
 		assert_int_equal(op.code, OFX_OP_OUTPUT);
 		assert_int_equal(op.arg, r->actions[i].output.port);
 	}
@@ -298,7 +295,7 @@ void check_key(struct world *w, uint8_t table, const struct ofx_key *key)
 {
 	const struct rule *expected = oracle(w, table, key), *r;
 	struct ofx_rule_ref ref;
-	struct ofx_flow f;
+	const struct ofx_flow *f;
 
 	if (!walk(w->dp.tables, table, key, &ref)) {
 		assert_null(expected);
@@ -306,12 +303,12 @@ void check_key(struct world *w, uint8_t table, const struct ofx_key *key)
 	}
 	assert_non_null(expected);
 	assert_int_equal(ref.priority, expected->spec.priority);
-	assert_int_equal(bpf_map_lookup_elem(w->dp.tables->flows_fd, &ref.slot, &f), 0);
-	r = tables_owner(&w->dp, f.id, f.gen);
+	f = chunks_value(&w->dp.tables->flows, ref.slot);
+	r = tables_owner(&w->dp, f->id, f->gen);
 	assert_non_null(r);
 	assert_true(rule_matches(r, table, key)); /* another one of the same priority will do */
 	assert_int_equal(r->spec.priority, ref.priority);
-	check_flow(w->dp.tables, r, &f);
+	check_flow(w->dp.tables, r, f);
 }
 
 void check_world(struct world *w, int n_keys)
@@ -333,13 +330,10 @@ void check_empty(struct world *w)
 	assert_int_equal(t->n_flows, 0);
 	assert_int_equal(t->ids.n_free, t->ids.next);
 	assert_int_equal(t->slots.n_free, t->slots.next - 1);
-	assert_int_equal(t->lists.n_free, t->lists.next - 1);
-	assert_int_equal(t->subtables.n_free, t->subtables.next);
+	assert_int_equal(t->list_slots.n_free, t->list_slots.next - 1);
+	assert_int_equal(t->subtable_numbers.n_free, t->subtable_numbers.next);
 	for (uint32_t i = 0; i < OFX_TABLES; i++) {
-		uint64_t root;
-
-		assert_int_equal(bpf_map_lookup_elem(t->roots_fd, &i, &root), 0);
-		assert_int_equal(root, 0);
+		assert_int_equal(t->roots[i], 0);
 		assert_int_equal(t->table[i].n_lookups, 0);
 	}
 	for (int i = 0; i < RULE_MAPS; i++) {

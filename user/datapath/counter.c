@@ -3,7 +3,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "build/ofxdp.skel.h"
 #include "user/datapath/table.h"
 #include "user/util/cleanup.h"
@@ -13,28 +12,15 @@ int counters_open(struct dp_tables *tables)
 {
 	const struct dp *dp = tables->dp;
 	const struct bpf_map *map = dp->skel->maps.flow_counters;
-	size_t page = sysconf(_SC_PAGESIZE);
-	size_t len = (size_t)bpf_map__max_entries(map) * sizeof(*tables->counters);
-	void *at;
+	int err;
 
 	if ((uint64_t)dp->n_cpus * dp->n_flow_ids > bpf_map__max_entries(map)) {
 		log_error("map flow_counters is too small for %u flow entries on %u CPUs", dp->n_flow_ids, dp->n_cpus);
 		return -EINVAL;
 	}
-	len = (len + page - 1) / page * page;
-	at = mmap(NULL, len, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
-	if (at == MAP_FAILED)
-		return -errno;
-	tables->counters = at;
-	tables->counters_len = len;
-	return 0;
-}
-
-void counters_close(struct dp_tables *tables)
-{
-	if (tables->counters)
-		munmap(tables->counters, tables->counters_len);
-	tables->counters = NULL;
+	err = mapped_open(&tables->counters_map, map, false);
+	tables->counters = tables->counters_map.at;
+	return err;
 }
 
 void counters_read(const struct dp_tables *tables, uint32_t id, uint64_t *packets, uint64_t *bytes)

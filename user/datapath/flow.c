@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Flow entries: their compiled form in the maps, their identity, their end. */
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <endian.h>
 #include <string.h>
 #include "include/openflow/openflow.h"
@@ -79,25 +78,40 @@ static int compile(struct dp *dp, const struct of_instructions *inst, uint8_t re
 	return err;
 }
 
+/* From what is free; from a chunk more; from what becomes free in a grace period. */
+static bool slot_take(struct dp_tables *tables, uint32_t *slot)
+{
+	if (numbers_take(&tables->slots, slot))
+		return true;
+	if (tables->slots.size <= tables->dp->n_flow_ids && chunks_grow(&tables->flows)) {
+		const uint32_t n = tables->flows.n * OFX_CHUNK, max = tables->dp->n_flow_ids + 1;
+
+		tables->slots.size = n < max ? n : max;
+	}
+	return tables_take(tables, &tables->slots, slot);
+}
+
+static bool run_take(struct dp_tables *tables, size_t n, struct body *body)
+{
+	if (runs_take(&tables->runs, n, &body->first, &body->order))
+		return true;
+	if (chunks_grow(&tables->op_pool))
+		runs_grow(&tables->runs, OFX_CHUNK);
+	else
+		grace_flush(tables->dp);
+	return runs_take(&tables->runs, n, &body->first, &body->order);
+}
+
+/* A run lies in one chunk. */
 static int run_write(struct dp_tables *tables, const struct ofx_op *ops, size_t n, struct body *body)
 {
 	body->order = RUN_NONE;
 	body->first = 0;
 	if (!n)
 		return 0;
-	if (!runs_take(&tables->runs, n, &body->first, &body->order)) {
-		grace_flush(tables->dp);
-		if (!runs_take(&tables->runs, n, &body->first, &body->order))
-			return TABLE_FULL;
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t at = body->first + i;
-
-		if (bpf_map_update_elem(tables->op_pool_fd, &at, &ops[i], BPF_ANY)) {
-			runs_give(&tables->runs, body->first, body->order);
-			return -errno;
-		}
-	}
+	if (!run_take(tables, n, body))
+		return TABLE_FULL;
+	memcpy(chunks_value(&tables->op_pool, body->first), ops, n * sizeof(*ops));
 	return 0;
 }
 
@@ -115,7 +129,7 @@ int body_write(struct dp_tables *tables, struct ofx_flow *of, uint8_t reason, co
 	if (err)
 		return err;
 	n_inline = n < OFX_INLINE_OPS ? n : OFX_INLINE_OPS;
-	if (!tables_take(tables, &tables->slots, &body->slot))
+	if (!slot_take(tables, &body->slot))
 		return TABLE_FULL;
 	err = run_write(tables, ops + n_inline, n - n_inline, body);
 	if (err) {
@@ -124,11 +138,8 @@ int body_write(struct dp_tables *tables, struct ofx_flow *of, uint8_t reason, co
 	}
 	of->first = body->first;
 	memcpy(of->ops, ops, n_inline * sizeof(*ops));
-	if (!bpf_map_update_elem(tables->flows_fd, &body->slot, of, BPF_ANY))
-		return 0;
-	err = -errno;
-	body_free(tables, body);
-	return err;
+	memcpy(chunks_value(&tables->flows, body->slot), of, sizeof(*of));
+	return 0;
 }
 
 void body_free(struct dp_tables *tables, const struct body *body)

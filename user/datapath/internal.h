@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include "user/datapath/datapath.h"
+#include "user/datapath/mapped.h"
 
 struct ofxdp_bpf; /* the skeleton, build/ofxdp.skel.h */
 
@@ -33,6 +34,7 @@ struct dp {
 	bool mounted_bpffs;  /* this process did: to be undone */
 	bool force;	     /* dp_config.force */
 	struct dp_meters *meters;
+	struct mapped generation_word; /* generation.h */
 };
 
 /* grace.c: work after an RCU grace period.  One helper thread waits once for all that is pending. */

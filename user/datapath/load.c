@@ -12,6 +12,7 @@
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/group.h"
 #include "include/ofxdp/table.h"
+#include "user/datapath/chunk.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/load.h"
 #include "user/util/cleanup.h"
@@ -22,8 +23,8 @@
 #define BTF "/sys/kernel/btf/vmlinux"
 
 #define DEFAULT_FLOWS 131072
-#define MIN_SPARE 4096 /* slots that wait for a grace period while others are added */
-#define MIN_OP_POOL 65536
+#define MIN_SPARE 4096	/* slots that wait for a grace period while others are added */
+#define OPS_PER_FLOW 16 /* places in op_pool, in all */
 
 static const struct {
 	int number;
@@ -90,23 +91,17 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 static int set_sizes(struct dp *dp)
 {
 	struct ofxdp_bpf *s = dp->skel;
-	const uint32_t spare = dp->n_flow_ids - dp->max_flows, pool = 2 * dp->max_flows;
+	const uint64_t pool = (uint64_t)OPS_PER_FLOW * dp->n_flow_ids;
 	const struct {
 		struct bpf_map *map;
 		uint32_t size;
 	} sized[] = {
-		{s->maps.tbl8, dp->max_flows},
-		{s->maps.tbl16, dp->max_flows},
-		{s->maps.tbl32, dp->max_flows},
-		{s->maps.tbl64, dp->max_flows},
-		{s->maps.tbl128, dp->max_flows},
-		{s->maps.lpm4, dp->max_flows},
-		{s->maps.lpm6, dp->max_flows},
-		{s->maps.flows, dp->max_flows + spare + 1},
-		{s->maps.op_pool, pool < MIN_OP_POOL ? MIN_OP_POOL : pool},
-		{s->maps.flow_counters, dp->n_flow_ids * dp->n_cpus},
-		{s->maps.conts, dp->n_cpus * OFX_CONTS},
-		{s->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS},
+		{s->maps.tbl8, dp->max_flows},		 {s->maps.tbl16, dp->max_flows},
+		{s->maps.tbl32, dp->max_flows},		 {s->maps.tbl64, dp->max_flows},
+		{s->maps.tbl128, dp->max_flows},	 {s->maps.lpm4, dp->max_flows},
+		{s->maps.lpm6, dp->max_flows},		 {s->maps.flows, chunks_for(dp->n_flow_ids + 1)},
+		{s->maps.op_pool, chunks_for(pool)},	 {s->maps.flow_counters, dp->n_flow_ids * dp->n_cpus},
+		{s->maps.conts, dp->n_cpus * OFX_CONTS}, {s->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(sized); i++) {
@@ -157,7 +152,8 @@ static int choose_sizes(struct dp *dp, uint32_t max_flows)
 	dp->n_cpus = n_cpus;
 	dp->max_flows = max_flows ? max_flows : DEFAULT_FLOWS;
 	spare = dp->max_flows / 8 > MIN_SPARE ? dp->max_flows / 8 : MIN_SPARE;
-	if (dp->max_flows > UINT32_MAX / 4 || ((uint64_t)dp->max_flows + spare) * dp->n_cpus > UINT32_MAX) {
+	if (dp->max_flows > UINT32_MAX / (2 * OPS_PER_FLOW) ||
+	    ((uint64_t)dp->max_flows + spare) * dp->n_cpus > UINT32_MAX) {
 		log_error("%u flows are more than the switch can hold", dp->max_flows);
 		return -EINVAL;
 	}

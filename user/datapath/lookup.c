@@ -66,18 +66,16 @@ static int subtable_new(struct table *t, const struct ofx_key *mask, struct look
 	struct ofx_subtable s;
 	struct lookup *l;
 	uint32_t number;
-	int err;
 
 	subtable_of_mask(mask, &s);
-	if (!table_has_room(t) || !tables_take(tables, &tables->subtables, &number))
+	if (!table_has_room(t) || !tables_take(tables, &tables->subtable_numbers, &number))
 		return TABLE_FULL;
 	l = lookup_new(t, OFX_ENTRY_SUBTABLE, s.n_words);
-	err = l ? bpf_map_update_elem(tables->subtables_fd, &number, &s, BPF_ANY) : -ENOMEM;
-	if (err) {
-		free(l);
-		numbers_give(&tables->subtables, number);
-		return err;
+	if (!l) {
+		numbers_give(&tables->subtable_numbers, number);
+		return -ENOMEM;
 	}
+	tables->subtables[number] = s;
 	l->subtable = number;
 	l->mask = s;
 	l->full_mask = *mask;
@@ -102,9 +100,9 @@ void lookup_free(struct lookup *l)
 	} else {
 		HASH_DEL(tables->by_mask, l);
 		if (l->listed)
-			tables_retire(tables, &tables->subtables, l->subtable);
+			tables_retire(tables, &tables->subtable_numbers, l->subtable);
 		else
-			numbers_give(&tables->subtables, l->subtable);
+			numbers_give(&tables->subtable_numbers, l->subtable);
 	}
 	index_close(&l->index);
 	free(l);

@@ -59,21 +59,36 @@ static void run_unlink(struct runs *r, uint32_t first)
 	r->order[first] = RUN_NONE;
 }
 
-int runs_open(struct runs *r, uint32_t size, uint8_t orders)
+int runs_reserve(struct runs *r, uint32_t max, uint8_t orders)
 {
 	const uint32_t longest = 1u << (orders - 1);
 
-	*r = (struct runs){.size = size / longest * longest, .orders = orders};
+	*r = (struct runs){.max = max / longest * longest, .orders = orders};
 	for (int i = 0; i < orders; i++)
 		r->head[i] = NO_RUN;
-	r->link = calloc(r->size + 1, sizeof(*r->link));
-	r->order = malloc(r->size + 1);
-	if (!r->link || !r->order)
-		return -ENOMEM;
-	memset(r->order, RUN_NONE, r->size + 1);
-	for (uint32_t first = r->size; first; first -= longest)
-		run_push(r, first - longest, orders - 1);
-	return 0;
+	r->link = malloc((r->max + 1) * sizeof(*r->link)); /* untouched pages cost nothing */
+	r->order = malloc(r->max + 1);
+	return r->link && r->order ? 0 : -ENOMEM;
+}
+
+void runs_grow(struct runs *r, uint32_t n)
+{
+	const uint32_t longest = 1u << (r->orders - 1), from = r->size;
+
+	n = n < r->max - from ? n / longest * longest : r->max - from;
+	memset(r->order + from, RUN_NONE, n);
+	r->size += n;
+	for (uint32_t first = r->size; first > from; first -= longest) /* the lowest is taken first */
+		run_push(r, first - longest, r->orders - 1);
+}
+
+int runs_open(struct runs *r, uint32_t max, uint8_t orders)
+{
+	int err = runs_reserve(r, max, orders);
+
+	if (!err)
+		runs_grow(r, r->max);
+	return err;
 }
 
 void runs_close(struct runs *r)

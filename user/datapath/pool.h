@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Numbers first … size - 1. */
+/* Numbers first … size - 1; size may rise up to what was opened. */
 struct numbers {
 	uint32_t *free; /* n_free numbers that were used before */
 	uint32_t n_free;
@@ -36,14 +36,19 @@ struct run_link {
 };
 
 struct runs {
-	uint32_t size; /* elements, a multiple of the longest run */
+	uint32_t size; /* elements in use, a multiple of the longest run */
+	uint32_t max;  /* … that there may be */
 	uint8_t orders;
 	uint32_t head[RUN_ORDERS_MAX];
 	struct run_link *link; /* by first element, of free runs */
 	uint8_t *order;	       /* by first element: of a free run that starts there, else RUN_NONE */
 };
 
-int runs_open(struct runs *r, uint32_t size, uint8_t orders);
+/* Room for `max` elements; all of them are in use, or with runs_reserve() none until runs_grow(). */
+int runs_open(struct runs *r, uint32_t max, uint8_t orders);
+int runs_reserve(struct runs *r, uint32_t max, uint8_t orders);
+/* n more in use (rounded down to whole runs of the longest kind, and to what is left). */
+void runs_grow(struct runs *r, uint32_t n);
 void runs_close(struct runs *r);
 bool runs_take(struct runs *r, size_t n, uint32_t *first, uint8_t *order);
 void runs_give(struct runs *r, uint32_t first, uint8_t order);

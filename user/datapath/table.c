@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <string.h>
 #include "build/ofxdp.skel.h"
+#include "user/datapath/generation.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -93,40 +94,33 @@ static void draft_exact(const struct table *t, struct draft *d)
 			draft_add(d, t->lookups[i], t->lookups[i]->max);
 }
 
-static int draft_write(const struct dp_tables *tables, const struct draft *d, uint32_t slot)
+static void draft_write(const struct dp_tables *tables, const struct draft *d, uint32_t slot)
 {
-	struct ofx_list list = {.n = d->n};
+	struct ofx_list *list = &tables->lists[slot];
 
+	list->n = d->n;
 	for (uint32_t i = 0; i < d->n; i++)
-		list.entries[i] = (struct ofx_list_entry){.subtable = d->v[i].lookup->subtable,
-							  .max_priority = d->v[i].max,
-							  .kind = d->v[i].lookup->kind};
-	return bpf_map_update_elem(tables->lists_fd, &slot, &list, BPF_ANY);
+		list->entries[i] = (struct ofx_list_entry){.subtable = d->v[i].lookup->subtable,
+							   .max_priority = d->v[i].max,
+							   .kind = d->v[i].lookup->kind};
 }
 
 /* The draft becomes the table's list, in this slot (0: no list, the draft is empty). */
-static int table_publish(struct table *t, const struct draft *d, uint32_t slot)
+static void table_publish(struct table *t, const struct draft *d, uint32_t slot)
 {
 	struct dp_tables *tables = t->tables;
-	uint32_t number = t->number;
-	uint64_t root = slot;
-	int err = slot ? draft_write(tables, d, slot) : 0;
 
-	if (!err)
-		err = bpf_map_update_elem(tables->roots_fd, &number, &root, BPF_ANY);
-	if (err) {
-		if (slot)
-			numbers_give(&tables->lists, slot);
-		return err;
-	}
+	if (slot)
+		draft_write(tables, d, slot);
+	__atomic_store_n(&tables->roots[t->number], slot, __ATOMIC_RELEASE);
+	dp_generation_bump(tables->dp);
 	if (t->list)
-		tables_retire(tables, &tables->lists, t->list);
+		tables_retire(tables, &tables->list_slots, t->list);
 	t->list = slot;
 	for (uint32_t i = 0; i < d->n; i++) {
 		d->v[i].lookup->listed = true;
 		d->v[i].lookup->listed_max = d->v[i].max;
 	}
-	return 0;
 }
 
 int table_raise(struct table *t)
@@ -134,10 +128,11 @@ int table_raise(struct table *t)
 	struct draft d = {0};
 	uint32_t slot;
 
-	if (!tables_take(t->tables, &t->tables->lists, &slot))
+	if (!tables_take(t->tables, &t->tables->list_slots, &slot))
 		return -ENOSPC;
 	draft_raised(t, &d);
-	return table_publish(t, &d, slot);
+	table_publish(t, &d, slot);
+	return 0;
 }
 
 /* What a tidy table would not have: an empty lookup, a listed maximum above the exact one. */
@@ -161,10 +156,11 @@ void table_tidy(struct table *t)
 	if (table_is_tidy(t))
 		return;
 	draft_exact(t, &d);
-	if ((d.n && !numbers_take(&t->tables->lists, &slot)) || table_publish(t, &d, slot)) {
+	if (d.n && !numbers_take(&t->tables->list_slots, &slot)) {
 		table_tidy_later(t);
 		return;
 	}
+	table_publish(t, &d, slot);
 	for (uint32_t i = t->n_lookups; i; i--)
 		if (!t->lookups[i - 1]->n_flows)
 			lookup_free(t->lookups[i - 1]);
@@ -219,13 +215,38 @@ static void rule_map_open(struct rule_map *m, const struct bpf_map *map, uint32_
 	m->capacity = bpf_map__max_entries(map) - reserve;
 }
 
-static void maps_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
+static int maps_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 {
-	tables->roots_fd = bpf_map__fd(skel->maps.table_roots);
-	tables->lists_fd = bpf_map__fd(skel->maps.lists);
-	tables->subtables_fd = bpf_map__fd(skel->maps.subtables);
-	tables->flows_fd = bpf_map__fd(skel->maps.flows);
-	tables->op_pool_fd = bpf_map__fd(skel->maps.op_pool);
+	int err = mapped_open(&tables->roots_map, skel->maps.table_roots, true);
+
+	if (!err)
+		err = mapped_open(&tables->lists_map, skel->maps.lists, true);
+	if (!err)
+		err = mapped_open(&tables->subtables_map, skel->maps.subtables, true);
+	if (!err)
+		err = chunks_open(&tables->flows, skel->maps.flows, sizeof(struct ofx_flow));
+	if (!err)
+		err = chunks_open(&tables->op_pool, skel->maps.op_pool, sizeof(struct ofx_op));
+	if (!err)
+		err = counters_open(tables);
+	tables->roots = tables->roots_map.at;
+	tables->lists = tables->lists_map.at;
+	tables->subtables = tables->subtables_map.at;
+	return err;
+}
+
+static void maps_close(struct dp_tables *tables)
+{
+	mapped_close(&tables->roots_map);
+	mapped_close(&tables->lists_map);
+	mapped_close(&tables->subtables_map);
+	mapped_close(&tables->counters_map);
+	chunks_close(&tables->flows);
+	chunks_close(&tables->op_pool);
+}
+
+static void rule_maps_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
+{
 	tables->misses_fd = bpf_map__fd(skel->maps.table_misses);
 	rule_map_open(&tables->maps[OFX_CLASS_8], skel->maps.tbl8, 0);
 	rule_map_open(&tables->maps[OFX_CLASS_16], skel->maps.tbl16, 0);
@@ -243,13 +264,14 @@ static int pools_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 
 	/* slot 0 of lists means none; slot 0 of flows would make a rule word of 0 */
 	if (!err)
-		err = numbers_open(&tables->slots, 1, bpf_map__max_entries(skel->maps.flows));
+		err = numbers_open(&tables->slots, 1, tables->dp->n_flow_ids + 1);
+	tables->slots.size = 1; /* flow.c raises it chunk by chunk */
 	if (!err)
-		err = numbers_open(&tables->lists, 1, bpf_map__max_entries(skel->maps.lists));
+		err = numbers_open(&tables->list_slots, 1, bpf_map__max_entries(skel->maps.lists));
 	if (!err)
-		err = numbers_open(&tables->subtables, 0, bpf_map__max_entries(skel->maps.subtables));
+		err = numbers_open(&tables->subtable_numbers, 0, bpf_map__max_entries(skel->maps.subtables));
 	if (!err)
-		err = runs_open(&tables->runs, bpf_map__max_entries(skel->maps.op_pool), RUN_ORDERS);
+		err = runs_reserve(&tables->runs, bpf_map__max_entries(skel->maps.op_pool) * OFX_CHUNK, RUN_ORDERS);
 	return err;
 }
 
@@ -268,10 +290,10 @@ int tables_open(struct dp *dp)
 		tables->table[i].number = i;
 		TAILQ_INIT(&tables->table[i].retired);
 	}
-	maps_open(tables, dp->skel);
-	err = pools_open(tables, dp->skel);
+	rule_maps_open(tables, dp->skel);
+	err = maps_open(tables, dp->skel);
 	if (!err)
-		err = counters_open(tables);
+		err = pools_open(tables, dp->skel);
 	tables->owners = calloc(dp->n_flow_ids, sizeof(*tables->owners));
 	tables->gone_event = event_new(dp->base, -1, 0, gone_due, tables);
 	if (!err && (!tables->owners || !tables->gone_event))
@@ -321,11 +343,11 @@ void tables_close(struct dp *dp)
 			lookup_close(tables, tables->table[i].lookups[j]);
 	if (tables->gone_event)
 		event_free(tables->gone_event);
-	counters_close(tables);
+	maps_close(tables);
 	numbers_close(&tables->ids);
 	numbers_close(&tables->slots);
-	numbers_close(&tables->lists);
-	numbers_close(&tables->subtables);
+	numbers_close(&tables->list_slots);
+	numbers_close(&tables->subtable_numbers);
 	runs_close(&tables->runs);
 	free(tables->txn.items);
 	free(tables->txn.words);

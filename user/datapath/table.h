@@ -18,8 +18,10 @@
 #include <uthash.h>
 #include "include/ofxdp/counter.h"
 #include "include/ofxdp/table.h"
+#include "user/datapath/chunk.h"
 #include "user/datapath/datapath.h"
 #include "user/datapath/internal.h"
+#include "user/datapath/mapped.h"
 #include "user/datapath/pool.h"
 
 struct dp_tables;
@@ -153,11 +155,16 @@ struct rule_map {
 struct dp_tables {
 	struct dp *dp;
 	bool closing; /* callbacks of grace periods only free */
-	int roots_fd, lists_fd, subtables_fd, flows_fd, op_pool_fd, misses_fd;
+	int misses_fd;
+	/* Maps that we write by stores.  Each value is whole before the root or the rule word that leads to it. */
+	uint64_t *roots;		/* table_roots */
+	struct ofx_list *lists;		/* by slot */
+	struct ofx_subtable *subtables; /* by number */
+	struct chunks flows, op_pool;
 	struct rule_map maps[RULE_MAPS];
-	struct ofx_counter *counters; /* mmapped flow_counters */
-	size_t counters_len;
-	struct numbers slots, ids, lists, subtables;
+	const struct ofx_counter *counters; /* flow_counters */
+	struct mapped roots_map, lists_map, subtables_map, counters_map;
+	struct numbers slots, ids, list_slots, subtable_numbers;
 	struct runs runs;
 	struct owner *owners;	/* by flow id */
 	uint32_t n_flows;	/* installed or being added */
@@ -239,7 +246,6 @@ void flow_free(struct dp_tables *tables, struct dp_flow *flow);
 
 /* counter.c */
 int counters_open(struct dp_tables *tables);
-void counters_close(struct dp_tables *tables);
 void counters_read(const struct dp_tables *tables, uint32_t id, uint64_t *packets, uint64_t *bytes);
 
 #endif

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <string.h>
 #include "include/openflow/openflow.h"
+#include "user/datapath/generation.h"
 #include "user/datapath/table.h"
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
@@ -243,6 +244,8 @@ static int txn_publish(struct dp_txn *txn)
 		err = txn_raise(txn);
 	if (!err)
 		err = txn_write(txn, order);
+	if (txn->wrote) /* also what was taken back: a packet may have seen it for a moment */
+		dp_generation_bump(txn->tables->dp);
 	return err;
 }
 

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Maps that grow by chunks: memory follows use, the limit is exact, values stay where they are, BPF sees them. */
+#include "test/bpf/table_world.h"
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <string.h>
+#include <unistd.h>
+#include "build/ofxdp.skel.h"
+#include "include/ofxdp/port.h"
+
+#define N_FLOWS 20000 /* three chunks */
+#define N_OPS 9	      /* of a flow: some behind the inline ones */
+
+static struct rule *rules; /* of the test */
+
+static void make_rule(struct rule *r, uint32_t i)
+{
+	*r = (struct rule){0};
+	put(&r->match, 24, 6, 0x020000000000 | i, UINT64_MAX);
+	for (uint32_t n = 0; n < N_OPS; n++)
+		r->actions[n] = (struct of_action){.type = OF_ACT_OUTPUT, .output.port = 1 + (i + n) % 1000};
+	r->inst = (struct of_instructions){.present = OF_INST_APPLY, .apply = {.n = N_OPS, .v = r->actions}};
+	r->spec = (struct dp_rule){.match = &r->match, .inst = &r->inst, .priority = 1};
+}
+
+static int add(struct world *w, uint32_t i)
+{
+	struct dp_txn *txn = dp_txn_begin(&w->dp);
+
+	make_rule(&rules[i], i);
+	dp_txn_add(txn, &rules[i].spec, &rules[i], &rules[i].flow);
+	return dp_txn_commit(txn);
+}
+
+static void remove_flow(struct world *w, uint32_t i)
+{
+	struct dp_txn *txn = dp_txn_begin(&w->dp);
+
+	assert_int_equal(dp_txn_remove(txn, rules[i].flow, NULL, NULL), 0);
+	assert_int_equal(dp_txn_commit(txn), 0);
+}
+
+static void modify(struct world *w, uint32_t i)
+{
+	struct dp_txn *txn = dp_txn_begin(&w->dp);
+
+	assert_int_equal(dp_txn_modify(txn, rules[i].flow, &rules[i].inst), 0);
+	assert_int_equal(dp_txn_commit(txn), 0);
+}
+
+static struct world *open_world(bool program)
+{
+	rules = calloc(N_FLOWS + 100, sizeof(*rules));
+	assert_non_null(rules);
+	return world_open(N_FLOWS, 1000, N_FLOWS + 1, program);
+}
+
+static void close_world(struct world *w)
+{
+	world_close(w);
+	free(rules);
+}
+
+static uint64_t generation(const struct world *w)
+{
+	return *(uint64_t *)w->dp.generation_word.at;
+}
+
+/* Element i as the kernel has it, by its own way through the map. */
+static void kernel_value(const struct bpf_map *map, uint32_t i, void *value)
+{
+	uint32_t chunk = i / OFX_CHUNK, at = i % OFX_CHUNK, id;
+	int fd;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(map), &chunk, &id), 0);
+	fd = bpf_map_get_fd_by_id(id);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_map_lookup_elem(fd, &at, value), 0);
+	close(fd);
+}
+
+static void check_kernel(const struct world *w, uint32_t i)
+{
+	const struct dp_flow *flow = rules[i].flow;
+	struct ofx_flow f;
+	struct ofx_op op;
+
+	kernel_value(w->dp.skel->maps.flows, flow->body.slot, &f);
+	assert_int_equal(f.id, flow->id);
+	assert_int_equal(f.n_apply, N_OPS);
+	for (uint32_t n = 0; n < N_OPS; n++) {
+		if (n < OFX_INLINE_OPS)
+			op = f.ops[n];
+		else
+			kernel_value(w->dp.skel->maps.op_pool, f.first + n - OFX_INLINE_OPS, &op);
+		assert_int_equal(op.arg, rules[i].actions[n].output.port);
+	}
+}
+
+static uint32_t made(struct chunks *c)
+{
+	uint32_t n;
+
+	pthread_mutex_lock(&c->lock);
+	n = c->made;
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}
+
+static void test_grows_to_the_limit(void **state)
+{
+	struct world *w = open_world(false);
+	struct dp_tables *t = w->dp.tables;
+
+	assert_int_equal(t->flows.max, 3);
+	assert_int_equal(t->op_pool.max, 16 * N_FLOWS / OFX_CHUNK + 1);
+	for (uint32_t i = 0; i < N_FLOWS; i++) {
+		assert_int_equal(add(w, i), 0);
+		assert_true(t->flows.n == i / OFX_CHUNK + 1 || rules[i].flow->body.slot % OFX_CHUNK == 0);
+	}
+	assert_int_equal(t->flows.n, 3);
+	assert_true(made(&t->op_pool) < t->op_pool.max); /* 8 places a flow */
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(add(w, N_FLOWS + i), TABLE_FULL);
+	for (uint32_t i = 0; i < N_FLOWS; i += 997)
+		check_kernel(w, i);
+	check_kernel(w, N_FLOWS - 1);
+	remove_flow(w, 5);
+	assert_int_equal(add(w, 5), 0);
+	assert_int_equal(add(w, N_FLOWS), TABLE_FULL);
+	for (uint32_t i = 0; i < N_FLOWS; i++)
+		remove_flow(w, i);
+	check_empty(w);
+	close_world(w);
+}
+
+/* A few flow entries take a few chunks. */
+static void test_small(void **state)
+{
+	struct world *w = open_world(false);
+	struct dp_tables *t = w->dp.tables;
+
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(add(w, i), 0);
+	assert_int_equal(t->flows.n, 1);
+	assert_int_equal(t->op_pool.n, 1);
+	assert_true(made(&t->op_pool) <= 5);
+	for (uint32_t i = 0; i < 100; i++)
+		remove_flow(w, i);
+	settle(w);
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(add(w, i), 0);
+	assert_int_equal(t->flows.n, 1);
+	close_world(w);
+}
+
+/* A body that was published is not written again before a grace period: old slots don't come back until then. */
+static void test_slots_wait(void **state)
+{
+	struct world *w = open_world(false);
+	bool *used = calloc(N_FLOWS + 2000, sizeof(*used));
+	uint32_t again = 0;
+
+	assert_int_equal(add(w, 0), 0);
+	for (int i = 0; i < 5000; i++) { /* the event loop does not run: nothing is given back */
+		modify(w, 0);
+		assert_false(used[rules[0].flow->body.slot]);
+		used[rules[0].flow->body.slot] = true;
+	}
+	settle(w);
+	for (int i = 0; i < 1000; i++) {
+		modify(w, 0);
+		again += used[rules[0].flow->body.slot];
+	}
+	assert_int_equal(again, 1000);
+	free(used);
+	close_world(w);
+}
+
+static void test_generation(void **state)
+{
+	struct world *w = open_world(false);
+	uint64_t before = generation(w);
+	struct dp_txn *txn;
+
+	assert_int_equal(add(w, 0), 0);
+	assert_true(generation(w) > before);
+	before = generation(w);
+	modify(w, 0);
+	assert_true(generation(w) > before);
+	settle(w);
+	before = generation(w);
+	txn = dp_txn_begin(&w->dp);
+	make_rule(&rules[1], 1);
+	assert_int_equal(dp_txn_add(txn, &rules[1].spec, &rules[1], &rules[1].flow), 0);
+	dp_txn_abort(txn);
+	assert_true(generation(w) == before);
+	remove_flow(w, 0);
+	assert_true(generation(w) > before);
+	before = generation(w);
+	settle(w); /* the empty list goes */
+	assert_true(generation(w) > before);
+	close_world(w);
+}
+
+/* --- the program itself --- */
+
+static void send_to(struct world *w, uint32_t i)
+{
+	uint8_t frame[64] = {0x02, 0, i >> 24, i >> 16, i >> 8, i, 0x02, [12] = 0x88, 0xb5};
+	struct xdp_md md = {.data_end = sizeof(frame), .ingress_ifindex = 1};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame), .ctx_in = &md,
+		    .ctx_size_in = sizeof(md));
+
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(w->dp.skel->progs.ofx_port), &opts), 0);
+}
+
+static void open_port(struct world *w)
+{
+	struct ofx_port port = {.ifindex = 1, .flags = OFX_PORT_EXISTS, .max_frame = 1518};
+	uint32_t ifindex = 1, index = 1;
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.ports), &index, &port, 0), 0);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.port_of_ifindex), &ifindex, &index, 0), 0);
+}
+
+/* Packets find flow entries in every chunk. */
+static void test_program(void **state)
+{
+	struct world *w = open_world(true);
+	uint64_t packets, bytes;
+
+	open_port(w);
+	for (uint32_t i = 0; i < N_FLOWS; i++)
+		assert_int_equal(add(w, i), 0);
+	for (uint32_t i = 0; i < N_FLOWS; i += 1999)
+		send_to(w, i);
+	for (uint32_t i = 0; i < N_FLOWS; i++) {
+		dp_flow_counters(&w->dp, rules[i].flow, &packets, &bytes);
+		assert_int_equal(packets, i % 1999 == 0);
+		assert_int_equal(bytes, packets * 64);
+	}
+	close_world(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_grows_to_the_limit),
+		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_slots_wait),
+		cmocka_unit_test(test_generation),
+		cmocka_unit_test(test_program),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
