@@ -315,7 +315,8 @@ static uint64_t all_packets(struct world *w, uint16_t priority, const struct ofx
 static void test_program(void **state)
 {
 	struct world *w = world_open(N_RULES, 200, N_RULES + 1, true);
-	uint64_t n_hits = 0, n_sent = 0, lookups, matched, before;
+	struct dp_table_counters counters[OFX_TABLES];
+	uint64_t n_hits = 0, n_sent = 0, before;
 	struct ofx_key key;
 
 	w->no_actions = true;
@@ -341,15 +342,16 @@ static void test_program(void **state)
 			if (random() % 8 == 0)
 				dp_flow_reset_counters(&w->dp, expected->flow);
 		}
-		dp_table_counters(&w->dp, 0, &lookups, &matched);
-		assert_int_equal(matched, n_hits);
-		assert_int_equal(lookups, n_sent);
+		dp_table_counters(&w->dp, counters);
+		assert_int_equal(counters[0].matched, n_hits);
+		assert_int_equal(counters[0].lookups, n_sent);
 	}
 	assert_true(n_hits > n_sent / 4);
 	remove_all(w);
 	check_empty(w);
-	dp_table_counters(&w->dp, 0, &lookups, &matched);
-	assert_int_equal(matched, n_hits);
+	dp_table_counters(&w->dp, counters);
+	assert_int_equal(counters[0].matched, n_hits);
+	assert_int_equal(counters[1].lookups, 0);
 	world_close(w);
 }
 

@@ -231,10 +231,10 @@ void dp_flow_reset_counters(struct dp *dp, struct dp_flow *flow)
 	flow->resets++;
 }
 
-void dp_table_counters(struct dp *dp, uint8_t table, uint64_t *lookups, uint64_t *matched)
+void dp_table_counters(struct dp *dp, struct dp_table_counters counters[OFX_TABLES])
 {
-	*lookups = 1000 + table;
-	*matched = table;
+	for (unsigned int i = 0; i < OFX_TABLES; i++)
+		counters[i] = (struct dp_table_counters){.lookups = 1000 + i, .matched = i};
 }
 
 uint32_t dp_max_flows(const struct dp *dp)

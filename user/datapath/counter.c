@@ -8,6 +8,12 @@
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
+void counters_close(struct dp_tables *tables)
+{
+	mapped_close(&tables->counters_map);
+	free(take_ptr(tables->table_of_id));
+}
+
 int counters_open(struct dp_tables *tables)
 {
 	const struct dp *dp = tables->dp;
@@ -19,8 +25,11 @@ int counters_open(struct dp_tables *tables)
 		return -EINVAL;
 	}
 	err = mapped_open(&tables->counters_map, map, false);
+	if (err)
+		return err;
 	tables->counters = tables->counters_map.at;
-	return err;
+	tables->table_of_id = malloc(dp->n_flow_ids); /* written when an id is used for the first time */
+	return tables->table_of_id ? 0 : -ENOMEM;
 }
 
 void counters_read(const struct dp_tables *tables, uint32_t id, uint64_t *packets, uint64_t *bytes)
@@ -32,6 +41,28 @@ void counters_read(const struct dp_tables *tables, uint32_t id, uint64_t *packet
 		*packets += c->packets;
 		*bytes += c->bytes;
 	}
+}
+
+/*
+ * matched = the live cells of the table's flow ids + offset (modulo 2^64).  What an id's cells showed before it came to
+ * the table is taken off when it comes, what they show when it goes stays.  Resets don't matter here.
+ */
+void counters_enter(struct dp_tables *tables, uint32_t id, uint8_t table)
+{
+	uint64_t packets, bytes;
+
+	counters_read(tables, id, &packets, &bytes);
+	tables->table[table].matched_offset -= packets;
+	tables->table_of_id[id] = table;
+}
+
+void counters_leave(struct dp_tables *tables, uint32_t id)
+{
+	uint64_t packets, bytes;
+
+	counters_read(tables, id, &packets, &bytes);
+	tables->table[tables->table_of_id[id]].matched_offset += packets;
+	tables->table_of_id[id] = OFX_NO_TABLE;
 }
 
 void dp_flow_counters(struct dp *dp, const struct dp_flow *flow, uint64_t *packets, uint64_t *bytes)
@@ -46,53 +77,54 @@ void dp_flow_reset_counters(struct dp *dp, struct dp_flow *flow)
 	uint64_t packets, bytes;
 
 	dp_flow_counters(dp, flow, &packets, &bytes);
-	flow->lookup->table->retired_packets += packets; /* the table's count goes on */
 	flow->base_packets += packets;
 	flow->base_bytes += bytes;
 }
 
-static uint64_t lookup_packets(struct dp *dp, const struct lookup *l)
-{
-	uint64_t sum = 0, packets, bytes;
+#define LANES 4 /* neighbours are often of one table: their sums don't wait for each other */
 
-	for (uint32_t i = 0; i < l->index.size; i++) {
-		for (const struct dp_flow *f = l->index.heads[i]; f; f = f->below) {
-			dp_flow_counters(dp, f, &packets, &bytes);
-			sum += packets;
-		}
+/* Packets in the cells of all flow ids, by table: one pass over memory, 16 bytes an id and CPU. */
+static void sum_cells(const struct dp_tables *tables, uint64_t sums[OFX_TABLES + 1])
+{
+	const uint32_t n = tables->ids.next; /* those behind were never used */
+	const uint8_t *table = tables->table_of_id;
+	uint64_t lane[LANES][OFX_TABLES + 1] = {0};
+
+	for (uint32_t cpu = 0; cpu < tables->dp->n_cpus; cpu++) {
+		const volatile struct ofx_counter *c = tables->counters + (size_t)cpu * tables->dp->n_flow_ids;
+		uint32_t id = 0;
+
+		for (; id + LANES <= n; id += LANES)
+			for (uint32_t i = 0; i < LANES; i++)
+				lane[i][table[id + i]] += c[id + i].packets;
+		for (; id < n; id++)
+			lane[0][table[id]] += c[id].packets;
 	}
-	return sum;
+	for (uint32_t i = 0; i <= OFX_TABLES; i++)
+		sums[i] = lane[0][i] + lane[1][i] + lane[2][i] + lane[3][i];
 }
 
-static uint64_t table_misses(struct dp *dp, uint32_t table)
+static uint64_t table_misses(struct dp *dp, uint32_t table, uint64_t *per_cpu)
 {
 	uint64_t misses = 0;
-	_free_ uint64_t *per_cpu = calloc(dp->n_cpus, sizeof(*per_cpu));
 
-	if (!per_cpu || bpf_map_lookup_elem(dp->tables->misses_fd, &table, per_cpu))
+	if (bpf_map_lookup_elem(dp->tables->misses_fd, &table, per_cpu))
 		return 0;
 	for (uint32_t i = 0; i < dp->n_cpus; i++)
 		misses += per_cpu[i];
 	return misses;
 }
 
-void dp_table_counters(struct dp *dp, uint8_t table, uint64_t *lookups, uint64_t *matched)
+void dp_table_counters(struct dp *dp, struct dp_table_counters counters[OFX_TABLES])
 {
-	const struct table *t;
-	const struct retired_flow *r;
-	uint64_t packets, bytes;
+	_free_ uint64_t *per_cpu = calloc(dp->n_cpus, sizeof(*per_cpu));
+	uint64_t sums[OFX_TABLES + 1];
 
-	*lookups = *matched = 0;
-	if (table >= OFX_TABLES)
-		return;
-	t = &dp->tables->table[table];
-	*matched = t->retired_packets;
-	for (uint32_t i = 0; i < t->n_lookups; i++)
-		*matched += lookup_packets(dp, t->lookups[i]);
-	TAILQ_FOREACH(r, &t->retired, next)
-	{
-		dp_flow_counters(dp, r->flow, &packets, &bytes);
-		*matched += packets;
+	sum_cells(dp->tables, sums);
+	for (uint32_t i = 0; i < OFX_TABLES; i++) {
+		uint64_t matched = sums[i] + dp->tables->table[i].matched_offset;
+
+		counters[i].matched = matched;
+		counters[i].lookups = matched + (per_cpu ? table_misses(dp, i, per_cpu) : 0);
 	}
-	*lookups = *matched + table_misses(dp, table);
 }

@@ -99,8 +99,13 @@ void dp_txn_abort(struct dp_txn *txn);
 /* Since the entry was added or its counters were last reset. */
 void dp_flow_counters(struct dp *dp, const struct dp_flow *flow, uint64_t *packets, uint64_t *bytes);
 void dp_flow_reset_counters(struct dp *dp, struct dp_flow *flow);
-/* matched = packets of all its flows, those gone included; lookups = matched + misses. */
-void dp_table_counters(struct dp *dp, uint8_t table, uint64_t *lookups, uint64_t *matched);
+
+struct dp_table_counters {
+	uint64_t lookups,
+		matched; /* matched: packets of all its flows, those gone included; lookups = matched + misses */
+};
+/* All tables at once: one pass over the counters of all flow entries (a million on two CPUs: about 4 ms). */
+void dp_table_counters(struct dp *dp, struct dp_table_counters counters[OFX_TABLES]);
 uint32_t dp_max_flows(const struct dp *dp);
 
 /* Can these be executed?  0 or the OpenFlow error (BAD_ACTION: BAD_TYPE, BAD_OUT_PORT, TOO_MANY …). */

@@ -167,6 +167,12 @@ static uint8_t output_reason(bool table_miss)
 	return table_miss ? OFPR_NO_MATCH : OFPR_ACTION;
 }
 
+static void id_give(struct dp_tables *tables, uint32_t id)
+{
+	counters_leave(tables, id);
+	numbers_give(&tables->ids, id);
+}
+
 /* A flow id with its generation raised, and the body: what `flow` shall have.  Its table is given. */
 static int flow_take(struct dp_tables *tables, const struct dp_rule *rule, struct dp_flow *flow)
 {
@@ -175,19 +181,20 @@ static int flow_take(struct dp_tables *tables, const struct dp_rule *rule, struc
 
 	if (!tables_take(tables, &tables->ids, &flow->id))
 		return TABLE_FULL;
+	counters_enter(tables, flow->id, rule->table);
 	flow->gen = ++tables->owners[flow->id].gen;
 	of.id = flow->id;
 	of.gen = flow->gen;
 	err = body_write(tables, &of, output_reason(rule->table_miss), rule->inst, &flow->body);
 	if (err)
-		numbers_give(&tables->ids, flow->id);
+		id_give(tables, flow->id);
 	return err;
 }
 
 static void flow_give(struct dp_tables *tables, const struct dp_flow *flow)
 {
 	body_free(tables, &flow->body);
-	numbers_give(&tables->ids, flow->id);
+	id_give(tables, flow->id);
 }
 
 /* The entry, as `from` but with this key, in its lookup. */
@@ -270,8 +277,6 @@ static void flow_retired(void *aux)
 	struct dp_tables *tables = r->table->tables;
 
 	dp_flow_counters(tables->dp, r->flow, &r->packets, &r->bytes);
-	r->table->retired_packets += r->packets;
-	TAILQ_REMOVE(&r->table->retired, r, next);
 	flow_give(tables, r->flow);
 	free(take_ptr(r->flow));
 	if (r->gone && !tables->closing) {
@@ -288,6 +293,5 @@ void flow_retire(struct retired_flow *r)
 	struct dp_tables *tables = r->table->tables;
 
 	flow_take_out(tables, r->flow);
-	TAILQ_INSERT_TAIL(&r->table->retired, r, next);
 	grace_defer(tables->dp, flow_retired, r);
 }

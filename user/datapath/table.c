@@ -240,7 +240,7 @@ static void maps_close(struct dp_tables *tables)
 	mapped_close(&tables->roots_map);
 	mapped_close(&tables->lists_map);
 	mapped_close(&tables->subtables_map);
-	mapped_close(&tables->counters_map);
+	counters_close(tables);
 	chunks_close(&tables->flows);
 	chunks_close(&tables->op_pool);
 }
@@ -288,7 +288,6 @@ int tables_open(struct dp *dp)
 	for (uint32_t i = 0; i < OFX_TABLES; i++) {
 		tables->table[i].tables = tables;
 		tables->table[i].number = i;
-		TAILQ_INIT(&tables->table[i].retired);
 	}
 	rule_maps_open(tables, dp->skel);
 	err = maps_open(tables, dp->skel);

@@ -105,8 +105,7 @@ struct table {
 	uint32_t n_lookups;
 	struct lookup *lookups[OFX_LIST_ENTRIES];
 	struct lookup *tries[OFX_ENTRY_LPM6_DST + 1]; /* by kind; also in lookups */
-	uint64_t retired_packets;		      /* of entries gone and counters reset */
-	struct retired_flows retired;		      /* removed, still counting */
+	uint64_t matched_offset;		      /* counter.c */
 };
 
 /* What a transaction did, in order. */
@@ -163,6 +162,7 @@ struct dp_tables {
 	struct chunks flows, op_pool;
 	struct rule_map maps[RULE_MAPS];
 	const struct ofx_counter *counters; /* flow_counters */
+	uint8_t *table_of_id;		    /* flow id's table, or OFX_NO_TABLE */
 	struct mapped roots_map, lists_map, subtables_map, counters_map;
 	struct numbers slots, ids, list_slots, subtable_numbers;
 	struct runs runs;
@@ -246,6 +246,10 @@ void flow_free(struct dp_tables *tables, struct dp_flow *flow);
 
 /* counter.c */
 int counters_open(struct dp_tables *tables);
+void counters_close(struct dp_tables *tables);
+/* The table's count includes this id's packets, from now on, until now. */
+void counters_enter(struct dp_tables *tables, uint32_t id, uint8_t table);
+void counters_leave(struct dp_tables *tables, uint32_t id);
 void counters_read(const struct dp_tables *tables, uint32_t id, uint64_t *packets, uint64_t *bytes);
 
 #endif

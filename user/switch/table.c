@@ -16,13 +16,17 @@ int sw_table_mod(struct sw *sw, const struct of_table_mod *tm)
 
 int sw_table_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid)
 {
+	struct dp_table_counters counters[OFX_TABLES];
 	struct of_multipart mp;
 
+	dp_table_counters(sw->dp, counters);
 	of_multipart_begin(&mp, &conn->replies, OFPMP_TABLE, xid);
 	for (unsigned int i = 0; i < OFX_TABLES; i++) {
-		struct of_table_stats stats = {.table = i, .active = sw->tables[i].n_flows};
+		const struct of_table_stats stats = {.table = i,
+						     .active = sw->tables[i].n_flows,
+						     .lookups = counters[i].lookups,
+						     .matched = counters[i].matched};
 
-		dp_table_counters(sw->dp, i, &stats.lookups, &stats.matched);
 		of_multipart_table(&mp, &stats);
 	}
 	of_multipart_end(&mp);
