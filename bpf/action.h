@@ -15,21 +15,9 @@
 #include "bpf/ttl.h"
 #include "bpf/vlan.h"
 
-/* What the key holds beside the packet's headers. */
-static __always_inline void key_pipeline_fields(struct ofx_state *s)
-{
-	s->key.metadata = s->metadata;
-	s->key.tunnel_id = s->tunnel_id;
-	s->key.in_port = bpf_htonl(s->in_port);
-	s->key.in_phy_port = bpf_htonl(s->in_port);
-}
-
 static __always_inline int parse(ofx_ctx *ctx, struct ofx_state *s)
 {
-	if (parse_packet(ctx, s))
-		return -1;
-	key_pipeline_fields(s);
-	return 0;
+	return parse_packet(ctx, s) ? -1 : 0;
 }
 
 /* The walk goes on at a table, over the packet as it is now. */

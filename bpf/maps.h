@@ -13,6 +13,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include "bpf/state.h"
+#include "include/ofxdp/cache.h"
 #include "include/ofxdp/counter.h"
 #include "include/ofxdp/drop.h"
 #include "include/ofxdp/group.h"
@@ -125,14 +126,17 @@ static __always_inline const struct ofx_op *op_at(__u32 i)
 	return map ? bpf_map_lookup_elem(map, &at) : NULL;
 }
 
-/* What a verdict kept for later depends on (include/ofxdp/table.h). */
+/* --- the microflow cache (include/ofxdp/cache.h) --- */
+
+/* Words of struct ofx_cache_live. */
+volatile __u64 cache_live[sizeof(struct ofx_cache_live) / 8] SEC(".data.live");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
+	__uint(max_entries, OFX_SIZED);
 	__type(key, __u32);
-	__type(value, __u64);
-} generation SEC(".maps");
+	__type(value, struct ofx_cached);
+} cache SEC(".maps");
 
 /* --- groups (include/ofxdp/group.h) --- */
 
@@ -249,6 +253,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } port_of_ifindex SEC(".maps");
+
+/* The same for small ifindexes, with the flags (ofx_near_port()); 0 = look there. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_NEAR_IFINDEXES);
+	__type(key, __u32);
+	__type(value, __u32);
+} near_ports SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -13,6 +13,7 @@
  * The stages are functions that the verifier checks on their own (global functions), so a program costs what its own
  * body costs.  They share struct ofx_state, one per CPU.
  */
+#include "bpf/cache.h"
 #include "bpf/ctx.h"
 #include "bpf/execute.h"
 #include "bpf/loop.h"
@@ -36,18 +37,33 @@ static __always_inline __u32 read_config(void)
 	return word ? *word : 0;
 }
 
-/* The CPU's state, for a new packet. */
-static __always_inline struct ofx_state *state_new(void)
+/* The CPU's state.  What a packet needs that is in the cache is in it; any other goes on with state_begin(). */
+static __always_inline struct ofx_state *state_here(void)
 {
 	__u32 zero = 0;
 	struct ofx_state *s = bpf_map_lookup_elem(&state, &zero);
 
 	if (!s)
 		return NULL;
+	s->cpu = bpf_get_smp_processor_id();
+	s->cache_at = CACHE_NONE;
+	return s;
+}
+
+/* A packet without verdict and action set. */
+static __always_inline void state_begin(struct ofx_state *s)
+{
 	verdict_clear(s);
 	action_set_clear(&s->set);
 	s->dirty = 0;
-	s->cpu = bpf_get_smp_processor_id();
+}
+
+static __always_inline struct ofx_state *state_new(void)
+{
+	struct ofx_state *s = state_here();
+
+	if (s)
+		state_begin(s);
 	return s;
 }
 
@@ -82,24 +98,38 @@ static __always_inline int run_verdict(ofx_ctx *ctx, struct ofx_state *s)
 	return drop(OFX_DROP_TOO_MANY_TABLES);
 }
 
-/*
- * A frame of a port, which begins at the context's first byte: parse it and walk the tables.  0: there is a verdict;
- * else the frame is dropped and counted.
- */
-static __always_inline int resolve_received(ofx_ctx *ctx, struct ofx_state *s)
+static __always_inline int truncated(struct ofx_state *s)
 {
-	if (parse(ctx, s)) {
-		struct ofx_port_counters *c = port_cells(s->in_index);
+	struct ofx_port_counters *c = port_cells(s->in_index);
 
-		if (c)
-			c->rx_errors += 1;
-		return drop(OFX_DROP_TRUNCATED);
-	}
+	if (c)
+		c->rx_errors += 1;
+	return drop(OFX_DROP_TRUNCATED);
+}
+
+/* Parsed, and not refused as a fragment.  0, or dropped and counted. */
+static __always_inline int parse_received(ofx_ctx *ctx, struct ofx_state *s)
+{
+	if (parse(ctx, s))
+		return truncated(s);
 	if (s->key.shape & OFX_SHAPE_FRAG && s->config & OFX_CONFIG_FRAG_DROP)
 		return drop(OFX_DROP_FRAGMENT);
-	if (!resolve_table(s))
-		resolve_on(s);
 	return 0;
+}
+
+/* The simple verdict of a cached flow. */
+static __always_inline int run_cached(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e, __u32 index,
+				      __u32 len)
+{
+	cache_count_flows(e, len);
+	switch (e->kind) {
+	case OFX_CACHED_NONE:
+		return drop(OFX_DROP_NO_OUTPUT);
+	case OFX_CACHED_MISS:
+		count_miss(e->port);
+		return drop(OFX_DROP_NO_MATCH);
+	}
+	return cache_output(ctx, s, e, index, len);
 }
 
 /* Generic XDP has neither metadata nor broadcast with it: the pipeline runs on NAME-c0, a native veth. */
@@ -119,32 +149,106 @@ static __always_inline int port_no_recv(__u32 index)
 	return drop(OFX_DROP_PORT_NO_RECV);
 }
 
+/*
+ * A frame that is not plain has to be parsed before it can be looked up; what by is then in the state.  0, or dropped
+ * and counted.
+ */
+__weak __noinline int look_parsed(ofx_ctx *ctx, struct ofx_state *s, __u32 index)
+{
+	const struct ofx_cache_live *live = (const void *)cache_live;
+	int act;
+
+	if (!s)
+		return drop(OFX_DROP_INTERNAL);
+	state_receive(s, ofx_port_no(index), ctx_len(ctx));
+	act = parse_received(ctx, s);
+	if (act)
+		return act;
+	s->look.gen = cache_gen(s, live);
+	if (!s->look.gen)
+		return 0;
+	if (cache_fits(s, live)) {
+		cache_look_parsed(&s->look, s, live);
+		return 0;
+	}
+	s->look.gen = 0;
+	s->cache.too_wide += 1;
+	return 0;
+}
+
+/* A packet whose flow is not in the cache. */
+static __always_inline void resolve_received(struct ofx_state *s)
+{
+	if (!resolve_table(s))
+		resolve_on(s);
+	if (s->cache_at != CACHE_NONE)
+		cache_keep(s);
+}
+
+static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)
+{
+	const struct ofx_cache_live *live = (const void *)cache_live;
+	const struct ofx_cached *e = NULL;
+	struct plain k;
+	int parsed = plain_read(ctx, &k);
+
+	if (!parsed) {
+		s->look.gen = cache_gen(s, live);
+		cache_look_plain(&s->look, &k, index, live);
+	} else {
+		int act = look_parsed(ctx, s, index);
+
+		if (act)
+			return act;
+		k = (struct plain){0}; /* the verifier wants it all the same */
+	}
+	if (s->look.gen) {
+		e = cache_find(s, &s->look);
+		if (e && e->kind != OFX_CACHED_OPS)
+			return run_cached(ctx, s, e, index, len);
+	}
+	state_begin(s);
+	if (!parsed) {
+		state_receive(s, ofx_port_no(index), len);
+		plain_write(s, &k);
+	}
+	if (e)
+		cache_load(s, e);
+	else
+		resolve_received(s);
+	return run_verdict(ctx, s);
+}
+
+/* ofx_near_port() of a port with a high ifindex, or 0. */
+static __always_inline __u32 port_far(__u32 ifindex)
+{
+	__u32 *index = bpf_map_lookup_elem(&port_of_ifindex, &ifindex);
+	struct ofx_port *port = index ? port_at(*index) : NULL;
+
+	return port ? ofx_near_port(*index, port->flags) : 0;
+}
+
 SEC("xdp")
 int ofx_port(struct xdp_md *ctx)
 {
-	__u32 ifindex = ctx_ifindex(ctx), len = ctx_len(ctx), index, *found;
-	struct ofx_port *port;
+	__u32 ifindex = ctx_ifindex(ctx), len = ctx_len(ctx), index;
+	__u32 *near = bpf_map_lookup_elem(&near_ports, &ifindex), port = near ? *near : 0;
 	struct ofx_state *s;
-	int act;
 
-	found = bpf_map_lookup_elem(&port_of_ifindex, &ifindex);
-	if (!found)
-		return drop(OFX_DROP_PORT_UNKNOWN);
-	index = *found;
-	port = port_at(index);
+	if (!port)
+		port = port_far(ifindex);
 	if (!port)
 		return drop(OFX_DROP_PORT_UNKNOWN);
+	index = (port & 0xffff) - 1;
 	count_rx(index, len);
-	if (port->flags & (OFX_PORT_NO_RECV | OFX_PORT_DOWN))
+	if (port & (OFX_PORT_NO_RECV | OFX_PORT_DOWN) << 16)
 		return port_no_recv(index);
-	if (port->flags & OFX_PORT_GENERIC)
+	if (port & OFX_PORT_GENERIC << 16)
 		return port_hop(ctx, index);
-	s = state_new();
+	s = state_here();
 	if (!s)
 		return drop(OFX_DROP_INTERNAL);
-	state_receive(s, ofx_port_no(index), len);
-	act = resolve_received(ctx, s);
-	return act ? act : run_verdict(ctx, s);
+	return receive(ctx, s, index, len);
 }
 
 /* OFX_INJECT_OUT: the ops stand behind the header. */
@@ -161,10 +265,15 @@ static __always_inline int inject_out(ofx_ctx *ctx, struct ofx_state *s, __u32 i
 /* OFX_INJECT_RX: as ofx_port would, but for what it has counted and checked already. */
 static __always_inline int inject_rx(ofx_ctx *ctx, struct ofx_state *s, __u32 in_port)
 {
+	int act;
+
 	if (inject_strip(ctx, 0))
 		return drop(OFX_DROP_BAD_INJECT);
 	state_receive(s, in_port, ctx_len(ctx));
-	return resolve_received(ctx, s);
+	act = parse_received(ctx, s);
+	if (!act)
+		resolve_received(s);
+	return act;
 }
 
 /* OFX_INJECT_CONT: the op that needs the stamp, once more. */

@@ -153,14 +153,80 @@ static __always_inline void parse_pbb(ofx_ctx *ctx, struct ofx_state *s, __u32 a
 	s->off.pbb = at;
 }
 
+/* What the key holds beside the packet's headers. */
+static __always_inline void key_pipeline(struct ofx_state *s)
+{
+	__be32 in_port = bpf_htonl(s->in_port);
+
+	s->key.metadata = s->metadata;
+	s->key.tunnel_id = s->tunnel_id;
+	s->key.w[OFX_W_PORTS] = in_port | (__u64)in_port << 32;
+}
+
 static __always_inline void parse_reset(struct ofx_state *s)
 {
 	__builtin_memset(&s->key.w[OFX_W_ETH_DST], 0, sizeof(s->key) - OFX_W_ETH_DST * 8);
 	__builtin_memset(&s->off, 0, sizeof(s->off));
-	s->key.metadata = s->metadata;
-	s->key.tunnel_id = s->tunnel_id;
-	s->key.in_port = bpf_htonl(s->in_port);
-	s->key.in_phy_port = bpf_htonl(s->in_port);
+	key_pipeline(s);
+}
+
+/*
+ * The frames that most are, in line: TCP or UDP in IPv4 without options, fragments or tags.  All else, and all that is
+ * odd about them, is parse_packet()'s; the two agree.
+ */
+struct plain {
+	__u64 eth_dst, eth_src, l4, addr, flabel; /* words of the key; the shape is PLAIN_SHAPE, others are 0 */
+};
+
+#define PLAIN_L4 (ETH_HLEN + sizeof(struct iphdr))
+#define PLAIN_SHAPE (OFX_SHAPE_IPV4 | OFX_SHAPE_L4)
+
+/* 0, or -1: the frame is not one of them. */
+static __always_inline int plain_read(const ofx_ctx *ctx, struct plain *k)
+{
+	const void *p = pkt_at(ctx, 0, PLAIN_L4 + TCP_HEAD);
+	const struct iphdr *ip = p + ETH_HLEN;
+	const __u8 *l4 = p + PLAIN_L4;
+	__u32 total;
+
+	if (!p || *(const pkt16 *)(p + 12) != bpf_htons(ETH_P_IP) || *(const __u8 *)ip != 0x45 ||
+	    ip->frag_off & bpf_htons(0x3fff))
+		return -1;
+	total = bpf_ntohs(ip->tot_len);
+	if (total < sizeof(*ip) + UDP_HEAD || ETH_HLEN + total > ctx_len(ctx))
+		return -1;
+	k->flabel = 0;
+	if (ip->protocol == IPPROTO_TCP) {
+		if (l4[12] >> 4 < 5 || sizeof(*ip) + (l4[12] >> 4) * 4 > total)
+			return -1;
+		k->flabel = (__u64)(*(const pkt16 *)(l4 + 12) & bpf_htons(0x0fff)) << 48;
+	} else if (ip->protocol != IPPROTO_UDP) {
+		return -1;
+	}
+	k->eth_dst = (*(const pkt64 *)p & PKT_FIRST6) | (__u64)bpf_htons(ETH_P_IP) << 48;
+	k->eth_src = *(const pkt64 *)(p + ETH_ALEN) & PKT_FIRST6;
+	k->l4 = (ip->tos >> 2) << 8 | (ip->tos & 3) << 16 | (__u64)ip->protocol << 24 |
+		(__u64) * (const pkt32 *)l4 << 32;
+	k->addr = *(const pkt64 *)&ip->saddr;
+	return 0;
+}
+
+/* As parse_packet(), from what plain_read() found. */
+static __always_inline void plain_write(struct ofx_state *s, const struct plain *k)
+{
+	__builtin_memset(&s->off, 0, sizeof(s->off));
+	s->off.l3 = ETH_HLEN;
+	s->off.l4 = PLAIN_L4;
+	s->off.proto = ETH_HLEN + offsetof(struct iphdr, protocol);
+	key_pipeline(s);
+	s->key.w[OFX_W_ETH_DST] = k->eth_dst;
+	s->key.w[OFX_W_ETH_SRC] = k->eth_src;
+	s->key.w[OFX_W_L4] = k->l4;
+	s->key.w[OFX_W_ADDR] = k->addr;
+	s->key.w[OFX_W_ADDR1] = s->key.w[OFX_W_ADDR2] = s->key.w[OFX_W_ADDR3] = 0;
+	s->key.w[OFX_W_FLABEL] = k->flabel;
+	s->key.w[OFX_W_ND] = s->key.w[OFX_W_ND1] = s->key.w[OFX_W_ND_LL] = s->key.w[OFX_W_TYPE] = 0;
+	s->key.w[OFX_W_SHAPE] = PLAIN_SHAPE;
 }
 
 /*

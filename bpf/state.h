@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One packet's state, in a per-CPU record (map `state`): everything that does not fit the stack and that stages hand
- * on. A packet has it from its entry program to its redirect or drop; but for cont_seq nothing in it survives to the
- * next packet.
+ * on. A packet has it from its entry program to its redirect or drop; but for cont_seq and the cache's accounts nothing
+ * in it survives to the next packet.
  */
 #ifndef BPF_STATE_H
 #define BPF_STATE_H
 
 #include "include/ofxdp/action.h"
+#include "include/ofxdp/cache.h"
 #include "include/ofxdp/key.h"
 #include "include/ofxdp/limits.h"
 #include "include/ofxdp/loop.h"
@@ -25,8 +26,17 @@ struct ofx_offsets {
 	__u16 proto; /* the byte that names the transport protocol, in the IPv4 or the last IPv6 (extension) header */
 };
 
+/* What a packet is looked up in the cache by (bpf/cache.h). */
+struct cache_look {
+	__u64 gen; /* the generation when the packet came; 0: not to be looked up */
+	__u64 key[OFX_CACHE_WORDS];
+};
+
 struct ofx_state {
-	struct ofx_key key; /* parse and resolve */
+	struct ofx_cache_cpu cache; /* first: the user reads it there */
+	struct cache_look look;	    /* what the packet was looked up by … */
+	__u32 cache_at;		    /* … and where its verdict is to be kept */
+	struct ofx_key key;	    /* parse and resolve */
 	struct ofx_offsets off;
 	/* set-fields not yet written to the frame: (frame & ~set_mask) | set_value, for words with their bit in dirty
 	 */

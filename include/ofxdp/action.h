@@ -15,7 +15,8 @@ enum ofx_op_code {
 	OFX_OP_NONE = 0,
 	OFX_OP_FLOW,	   /* arg = flow id, a = table, b = generation: count this flow; it is the current one */
 	OFX_OP_SET,	   /* a = key word; word = (word & ~mask) | value, value within mask, key's byte order;
-			    * b = OFX_SHAPE_* of which the packet must have one, 0: any packet will do */
+			    * b = OFX_SHAPE_* of which the packet must have one, 0: any packet will do;
+			    * arg = 1 by the action set (resolve writes that) */
 	OFX_OP_OUTPUT,	   /* arg = port index (ofx_port_index); the packet's own in_port drops this copy */
 	OFX_OP_IN_PORT,	   /* output to the packet's in_port */
 	OFX_OP_FLOOD,	   /* ALL and FLOOD: every port but in_port and those with NO_FWD */

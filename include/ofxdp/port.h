@@ -3,6 +3,7 @@
  * Ports.  Written by user/datapath/port.c, read by bpf/.
  *
  *   port_of_ifindex   HASH ifindex (u32) → port index (u32); the ends of a generic port's relay pair too
+ *   near_ports        ARRAY[OFX_NEAR_IFINDEXES] by ifindex: ofx_near_port(), a shorter way for ports with small ones
  *   ports             ARRAY[OFX_PORTS] of struct ofx_port, by port index
  *   tx_ports          DEVMAP[OFX_PORTS], by port index
  *   port_devices      DEVMAP[OFX_PORTS], by port index: its own interface, even where tx_ports leads to a relay; only
@@ -22,6 +23,7 @@
 
 #define OFX_PORT_LOCAL 0xfffffffeU	/* OFPP_LOCAL */
 #define OFX_PORT_CONTROLLER 0xfffffffdU /* OFPP_CONTROLLER: in_port of a packet-out that came from none */
+#define OFX_NEAR_IFINDEXES 4096
 #define OFX_INDEX_LOCAL 0
 #define OFX_INDEX_NONE OFX_PORTS /* flood_sets: no port to leave out */
 
@@ -52,6 +54,12 @@ struct ofx_port {
 	__u32 max_frame; /* MTU + 18: Ethernet header and one tag more than the MTU; longer ones are dropped */
 	__u32 pad;
 };
+
+/* Index and OFX_PORT_* of the port of an interface; 0: not known here. */
+static inline __u32 ofx_near_port(__u32 index, __u32 flags)
+{
+	return (index + 1) | flags << 16;
+}
 
 struct ofx_flood {
 	__u32 n;

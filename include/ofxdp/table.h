@@ -24,11 +24,6 @@
 
 /* table_roots, ARRAY[OFX_TABLES] of u64: the slot in `lists`, 0 = empty table (slot 0 is never used). */
 
-/*
- * generation, ARRAY[1] of u64: user adds 1 behind every change of what a walk through the tables finds.  Who keeps the
- * outcome of a walk reads it before the walk, and drops the outcome when it has changed.
- */
-
 enum ofx_entry_kind {
 	OFX_ENTRY_SUBTABLE = 0,
 	OFX_ENTRY_LPM4_SRC,

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/group.h"
-#include "user/datapath/generation.h"
+#include "user/datapath/cache.h"
 #include "user/util/cleanup.h"
 
 /* --- a datapath that is maps only, or maps and the port program --- */
@@ -44,7 +44,6 @@ struct world *world_open(uint32_t max_flows, uint32_t spare, uint32_t rule_map_s
 	bpf_object__for_each_program(p, w->dp.skel->obj)
 		bpf_program__set_autoload(p, program && p == w->dp.skel->progs.ofx_port);
 	assert_int_equal(ofxdp_bpf__load(w->dp.skel), 0);
-	assert_int_equal(generation_open(&w->dp), 0);
 	assert_int_equal(grace_open(&w->dp), 0);
 	assert_int_equal(tables_open(&w->dp), 0);
 	srandom(1);
@@ -55,7 +54,6 @@ void world_close(struct world *w)
 {
 	tables_close(&w->dp);
 	grace_close(&w->dp);
-	generation_close(&w->dp);
 	ofxdp_bpf__destroy(w->dp.skel);
 	event_base_free(w->dp.base);
 	free(w);

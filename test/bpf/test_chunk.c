@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Maps that grow by chunks: memory follows use, the limit is exact, values stay where they are, BPF sees them. */
+#include "include/ofxdp/cache.h"
 #include "test/bpf/table_world.h"
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -74,7 +75,7 @@ static uint64_t thread_ns(void)
 
 static uint64_t generation(const struct world *w)
 {
-	return *(uint64_t *)w->dp.generation_word.at;
+	return ((const struct ofx_cache_live *)w->dp.skel->data_live->cache_live)->gen;
 }
 
 /* Element i as the kernel has it, by its own way through the map. */

@@ -8,7 +8,6 @@
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "user/datapath/former.h"
-#include "user/datapath/generation.h"
 #include "user/datapath/group.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/load.h"
@@ -66,8 +65,6 @@ static int load(struct dp *dp, const struct dp_config *config, const struct form
 	int err = load_open(dp, config->max_flows, netns_inode());
 
 	if (!err)
-		err = generation_open(dp);
-	if (!err)
 		err = grace_open(dp);
 	if (!err)
 		err = groups_open(dp);
@@ -109,7 +106,6 @@ static void close_parts(struct dp *dp)
 	if (dp->grace)
 		grace_close(dp);
 	meters_close(dp);
-	generation_close(dp);
 	load_close(dp);
 }
 

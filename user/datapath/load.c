@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include "build/ofxdp.skel.h"
+#include "include/ofxdp/cache.h"
 #include "include/ofxdp/group.h"
 #include "include/ofxdp/table.h"
 #include "user/datapath/chunk.h"
@@ -96,12 +97,19 @@ static int set_sizes(struct dp *dp)
 		struct bpf_map *map;
 		uint32_t size;
 	} sized[] = {
-		{s->maps.tbl8, dp->max_flows},		 {s->maps.tbl16, dp->max_flows},
-		{s->maps.tbl32, dp->max_flows},		 {s->maps.tbl64, dp->max_flows},
-		{s->maps.tbl128, dp->max_flows},	 {s->maps.lpm4, dp->max_flows},
-		{s->maps.lpm6, dp->max_flows},		 {s->maps.flows, chunks_for(dp->n_flow_ids + 1)},
-		{s->maps.op_pool, chunks_for(pool)},	 {s->maps.flow_counters, dp->n_flow_ids * dp->n_cpus},
-		{s->maps.conts, dp->n_cpus * OFX_CONTS}, {s->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS},
+		{s->maps.tbl8, dp->max_flows},
+		{s->maps.tbl16, dp->max_flows},
+		{s->maps.tbl32, dp->max_flows},
+		{s->maps.tbl64, dp->max_flows},
+		{s->maps.tbl128, dp->max_flows},
+		{s->maps.lpm4, dp->max_flows},
+		{s->maps.lpm6, dp->max_flows},
+		{s->maps.flows, chunks_for(dp->n_flow_ids + 1)},
+		{s->maps.op_pool, chunks_for(pool)},
+		{s->maps.flow_counters, dp->n_flow_ids * dp->n_cpus},
+		{s->maps.cache, dp->n_cpus * OFX_CACHE_ENTRIES},
+		{s->maps.conts, dp->n_cpus * OFX_CONTS},
+		{s->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(sized); i++) {

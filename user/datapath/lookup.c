@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <string.h>
 #include "include/openflow/openflow.h"
+#include "user/datapath/cache.h"
 #include "user/datapath/table.h"
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
@@ -18,6 +19,40 @@ static struct lookup *lookup_new(struct table *t, uint8_t kind, uint8_t key_word
 	l->kind = kind;
 	l->key_words = key_words;
 	return l;
+}
+
+/* The bits of the key that the lookup depends on. */
+static void lookup_bits(const struct lookup *l, struct ofx_key *bits)
+{
+	if (!l->trie) {
+		*bits = l->full_mask;
+		return;
+	}
+	*bits = (struct ofx_key){.eth_type = 0xffff};
+	trie_bits(l->kind, bits);
+}
+
+static void lookup_widen(const struct lookup *l)
+{
+	struct ofx_key bits;
+
+	lookup_bits(l, &bits);
+	cache_widen(l->table->tables->dp, &bits);
+}
+
+/* Bits that no lookup depends on any more. */
+static void lookups_narrow(struct dp_tables *tables)
+{
+	struct ofx_key all = {0}, bits;
+
+	for (uint32_t i = 0; i < OFX_TABLES; i++) {
+		for (uint32_t j = 0; j < tables->table[i].n_lookups; j++) {
+			lookup_bits(tables->table[i].lookups[j], &bits);
+			for (unsigned int w = 0; w < OFX_KEY_WORDS; w++)
+				all.w[w] |= bits.w[w];
+		}
+	}
+	cache_narrow(tables->dp, &all);
 }
 
 /* Room for one more in the table's list?  Empty ones may be in the way. */
@@ -43,6 +78,7 @@ static int trie_of_kind(struct table *t, uint8_t kind, struct lookup **out)
 		return -ENOMEM;
 	}
 	t->tries[kind] = t->lookups[t->n_lookups++] = l;
+	lookup_widen(l);
 	*out = l;
 	return 0;
 }
@@ -81,6 +117,7 @@ static int subtable_new(struct table *t, const struct ofx_key *mask, struct look
 	l->full_mask = *mask;
 	HASH_ADD(hh, tables->by_mask, full_mask, sizeof(l->full_mask), l);
 	t->lookups[t->n_lookups++] = l;
+	lookup_widen(l);
 	*out = l;
 	return 0;
 }
@@ -106,6 +143,7 @@ void lookup_free(struct lookup *l)
 	}
 	index_close(&l->index);
 	free(l);
+	lookups_narrow(tables);
 }
 
 /* True: *lookup is the trie that takes it (NULL: one to be made). */

@@ -65,6 +65,14 @@ static void drop(const struct bpf_map *map, uint32_t key)
 	bpf_map_delete_elem(bpf_map__fd(map), &key);
 }
 
+/* What a received frame is looked up by first. */
+static int receive_write(struct dp *dp, uint32_t index, const struct ofx_port *port)
+{
+	uint32_t near = ofx_near_port(index, port->flags);
+
+	return port->ifindex < OFX_NEAR_IFINDEXES ? put(dp->skel->maps.near_ports, port->ifindex, &near) : 0;
+}
+
 int port_write(struct dp *dp, struct port *port)
 {
 	struct dp_ports *p = dp->ports;
@@ -79,6 +87,8 @@ int port_write(struct dp *dp, struct port *port)
 
 	if (memcmp(&now, &port->bpf, sizeof(now)))
 		err = put(dp->skel->maps.ports, index, &now);
+	if (!err && port->receives && now.flags != port->bpf.flags)
+		err = receive_write(dp, index, &now);
 	if (!err && member != port->flooding)
 		err = sets_flood(dp, index, port_tx(port), member);
 	if (!err)
@@ -114,7 +124,10 @@ static int publish(struct dp *dp, struct port *port)
 		err = port_write(dp, port);
 	if (!err && port->generic)
 		err = relay_attach(dp, port);
-	return err ? err : put(dp->skel->maps.port_of_ifindex, ifindex, &index);
+	if (!err)
+		err = put(dp->skel->maps.port_of_ifindex, ifindex, &index);
+	port->receives = !err;
+	return err ? err : receive_write(dp, index, &port->bpf);
 }
 
 int port_set_mode(struct dp *dp, struct port *port, bool generic)
@@ -140,6 +153,9 @@ static void unpublish(struct dp *dp, struct port *port)
 	uint32_t index = port_index(p, port);
 	struct ofx_port none = {0};
 
+	port->receives = false;
+	if (port->link.ifindex < OFX_NEAR_IFINDEXES)
+		put(dp->skel->maps.near_ports, port->link.ifindex, &(uint32_t){0});
 	drop(dp->skel->maps.port_of_ifindex, port->link.ifindex);
 	sets_flood(dp, index, port->link.ifindex, false);
 	put(dp->skel->maps.ports, index, &none);

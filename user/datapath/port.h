@@ -14,6 +14,7 @@ struct port {
 	bool generic;
 	bool flooding;	     /* member of the flood sets */
 	bool seen;	     /* by the resync that is running */
+	bool receives;	     /* published in port_of_ifindex */
 	uint32_t config;     /* OFPPC_NO_*, as the controller set them; OFPPC_PORT_DOWN follows the interface */
 	uint64_t added_ns;   /* CLOCK_MONOTONIC */
 	struct link link;    /* the interface as last seen */

@@ -5,7 +5,7 @@
 #include <bpf/libbpf.h>
 #include <string.h>
 #include "build/ofxdp.skel.h"
-#include "user/datapath/generation.h"
+#include "user/datapath/cache.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -289,6 +289,7 @@ int tables_open(struct dp *dp)
 		tables->table[i].tables = tables;
 		tables->table[i].number = i;
 	}
+	cache_open(dp);
 	rule_maps_open(tables, dp->skel);
 	err = maps_open(tables, dp->skel);
 	if (!err)

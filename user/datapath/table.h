@@ -222,6 +222,8 @@ int trie_insert(struct trie *trie, unsigned int len, uint16_t priority);
 void trie_remove(struct trie *trie, unsigned int len, uint16_t priority);
 /* Is the match nothing but an address prefix?  Then its kind, length and key (3 words). */
 bool trie_candidate(const struct of_match *match, uint8_t *kind, unsigned int *len, uint64_t *key);
+/* The address that a kind looks at, whole, in `mask`. */
+void trie_bits(uint8_t kind, struct ofx_key *mask);
 static inline unsigned int trie_key_words(uint8_t kind)
 {
 	return kind >= OFX_ENTRY_LPM6_SRC ? 3 : 2;

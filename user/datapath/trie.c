@@ -126,6 +126,13 @@ static const struct {
 	{OFX_ENTRY_LPM6_DST, 64, 16, 0x86dd},
 };
 
+void trie_bits(uint8_t kind, struct ofx_key *mask)
+{
+	for (unsigned int i = 0; i < sizeof(prefix_kinds) / sizeof(prefix_kinds[0]); i++)
+		if (prefix_kinds[i].kind == kind)
+			memset(&mask->b[prefix_kinds[i].offset], 0xff, prefix_kinds[i].bytes);
+}
+
 bool trie_candidate(const struct of_match *match, uint8_t *kind, unsigned int *len, uint64_t *key)
 {
 	if (match->mask.eth_type != 0xffff)

@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <string.h>
 #include "include/openflow/openflow.h"
-#include "user/datapath/generation.h"
+#include "user/datapath/cache.h"
 #include "user/datapath/table.h"
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"

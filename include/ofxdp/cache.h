@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The microflow cache in front of the tables: what a packet of the same flow was found to need.
+ *
+ *   .data.live  struct ofx_cache_live, a global variable of BPF: the user writes, BPF reads
+ *   cache       ARRAY[n_cpus * OFX_CACHE_ENTRIES] of struct ofx_cached: BPF's own, a part for each CPU
+ *   state       PERCPU_ARRAY[1]: begins with struct ofx_cache_cpu
+ *
+ * An entry is found by the key words under the bits that any installed rule looks at, compared in full.  It is as old
+ * as the generation that BPF read before it walked the tables; the user raises the generation after each change of what
+ * the walk reads (tables, flow entries), so every packet that is received afterwards walks anew: a barrier stays exact.
+ * Groups, meters and ports stay ops in the entry and are looked at when the packet is executed.
+ *
+ * The user widens the masks before the rules that need them are reached, and narrows them only after a new generation
+ * has begun: two packets of one generation that the same entry serves differ in nothing that a rule of it looks at.
+ */
+#ifndef OFXDP_CACHE_H
+#define OFXDP_CACHE_H
+
+#include <linux/types.h>
+#include "action.h"
+#include "key.h"
+
+#define OFX_CACHE_ENTRIES 8192 /* per CPU; a power of two, sets of two */
+
+struct ofx_cache_live {
+	__u64 gen;		   /* 0: no cache */
+	__u64 mask[OFX_KEY_WORDS]; /* of OFX_W_PORTS: all or nothing */
+};
+
+/* What an entry's packets come to. */
+enum ofx_cached_kind {
+	OFX_CACHED_OUTPUT = 0, /* count flows, set fields, one output */
+	OFX_CACHED_IN_PORT,    /* the same to the packet's in_port */
+	OFX_CACHED_NONE,       /* count flows; nothing sends it (OFX_DROP_NO_OUTPUT) */
+	OFX_CACHED_MISS,       /* count flows and a table miss */
+	OFX_CACHED_OPS,	       /* ops[], to be executed as any verdict */
+};
+
+#define OFX_CACHE_WORDS 6 /* what packets without IPv6 and ARP have, see key[] */
+#define OFX_CACHE_OPS 7
+#define OFX_CACHE_FLOWS 8
+#define OFX_CACHE_SETS 3 /* words that set-fields write, beside the Ethernet addresses */
+
+/* The common flow (one table, an output) is found and done within the first cache line. */
+struct ofx_cached {
+	__u64 gen;		    /* 0: none */
+	__u64 key[OFX_CACHE_WORDS]; /* key words 3-6 and 10, masked; port index | shape << 32 */
+	__u8 kind;		    /* enum ofx_cached_kind */
+	__u8 n;			    /* flows, or ops */
+	__u16 port;		    /* index, of OUTPUT; table of MISS */
+	__u32 cell0;		    /* in flow_counters, of this CPU */
+	union {
+		struct ofx_op ops[OFX_CACHE_OPS];
+		struct {
+			__u32 cell[OFX_CACHE_FLOWS - 1]; /* behind cell0 */
+			__u16 n_sets;
+			__u16 sets_eth;
+			__u64 eth_mask[2], eth_value[2]; /* dst, src: as the key's words */
+			struct {
+				__u64 word, value, mask;
+			} set[OFX_CACHE_SETS];
+		};
+	};
+	__u64 pad[3];
+};
+_Static_assert(sizeof(struct ofx_cached) == 256, "four cache lines");
+
+#define OFX_CACHED_SETS 0x80 /* in .n: n_sets or sets_eth is not 0 */
+#define OFX_CACHED_N 0x0f
+
+/*
+ * It is off where too few packets find themselves in it: then a look costs more than it saves.  Off, it is tried again
+ * after a while: filled first, then measured.
+ */
+enum ofx_cache_mode { OFX_CACHE_WARM = 0, OFX_CACHE_TRY, OFX_CACHE_ON, OFX_CACHE_OFF };
+
+#define OFX_CACHE_WINDOW 4096			 /* lookups that a hit rate is measured over */
+#define OFX_CACHE_PAUSE (256 * 1024)		 /* packets without it */
+#define OFX_CACHE_TURN_ON (OFX_CACHE_WINDOW / 2) /* misses at most */
+#define OFX_CACHE_TURN_OFF (OFX_CACHE_WINDOW * 5 / 8)
+
+/* The counters tell what was before the current window; in it are window - left packets, window_misses of them new. */
+struct ofx_cache_cpu {
+	__u64 hits, misses;
+	__u64 bypassed;	    /* packets while it is off */
+	__u64 too_long;	    /* misses whose verdict does not fit an entry */
+	__u64 too_wide;	    /* hits that were none: packets with more key words than an entry holds */
+	__u32 mode;	    /* enum ofx_cache_mode */
+	__u32 window, left; /* packets until the mode is looked at again */
+	__u32 window_misses;
+};
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "user/datapath/cache.h"
+#include <bpf/libbpf.h>
+#include "build/ofxdp.skel.h"
+#include "user/datapath/internal.h"
+
+static struct ofx_cache_live *live(const struct dp *dp)
+{
+	return (struct ofx_cache_live *)dp->skel->data_live->cache_live;
+}
+
+void cache_open(struct dp *dp)
+{
+	dp_generation_bump(dp);
+}
+
+static void mask_write(struct dp *dp, unsigned int word, uint64_t mask)
+{
+	if (live(dp)->mask[word] != mask)
+		__atomic_store_n(&live(dp)->mask[word], mask, __ATOMIC_RELEASE);
+}
+
+/* Port numbers are looked at as one. */
+static uint64_t word_mask(const struct ofx_key *mask, unsigned int word)
+{
+	return word == OFX_W_PORTS && mask->w[word] ? ~0ULL : mask->w[word];
+}
+
+void cache_widen(struct dp *dp, const struct ofx_key *mask)
+{
+	for (unsigned int i = 0; i < OFX_KEY_WORDS; i++)
+		mask_write(dp, i, live(dp)->mask[i] | word_mask(mask, i));
+}
+
+void cache_narrow(struct dp *dp, const struct ofx_key *mask)
+{
+	for (unsigned int i = 0; i < OFX_KEY_WORDS; i++)
+		mask_write(dp, i, word_mask(mask, i));
+}
+
+void dp_generation_bump(struct dp *dp)
+{
+	__atomic_add_fetch(&live(dp)->gen, 1, __ATOMIC_SEQ_CST);
+}
