@@ -29,7 +29,7 @@ BPF_CPU := v3
 BPF_FLAGS = -target bpf -O2 -g -mcpu=$(BPF_CPU) -Wall -I. -I/usr/include/$(shell $(CC) -dumpmachine)
 DEPS := -MMD -MP
 
-BPF_FOLDERS := bpf test/bpf test/e2e
+BPF_FOLDERS := bpf test/bpf test/e2e test/bench
 
 # --- sources: a folder is a layer, a new file needs no line here ---
 
@@ -112,7 +112,8 @@ $(FUZZ_BIN): build/test/fuzz/%: build/fuzz/test/fuzz/%.o build/fuzz/libofxdp.a
 
 build/pktgen: build/obj/test/e2e/pktgen.o
 build/verifier: build/obj/test/bpf/tool_verifier.o
-build/pktgen build/verifier:
+build/benchgen: build/obj/test/bench/benchgen.o
+build/pktgen build/verifier build/benchgen:
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $^ $(LIBS)
 

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * benchgen CPU MODE FLOWS    frames into a veth, counted where they come out; MODE: enum bg_mode, FLOWS 0: never the
+ * same
+ *
+ * Reads commands, answers each with one line of JSON:
+ *   bare IN OUT          attach the bare redirect to IN, out of OUT
+ *   sink IF, tcsink IF   count what arrives at IF; tcsink for senders of sk_buffs
+ *   run IF N             N frames out of IF: {"sent", "received", "ns": [ns a frame, of each BG_CHUNK frames]}
+ *   load IF SECONDS PPS  frames for a switch on another core, PPS 0: as fast as it goes: {"sent", "received",
+ * "seconds"}
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include "test/bench/benchgen.h"
+#include "build/benchgen.skel.h"
+
+#define SLOT_NS 25000000LL /* a paced load sends one burst per slot: each call costs some 20 ms of set-up */
+
+static int print_warnings(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "benchgen: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static long long now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static int ifindex_of(const char *name)
+{
+	int i = if_nametoindex(name);
+
+	if (!i)
+		die(name);
+	return i;
+}
+
+/* First of all on its core, or other processes there are measured too. */
+static void own_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("cpu");
+	setpriority(PRIO_PROCESS, 0, -20);
+}
+
+static struct benchgen_bpf *load(int mode, unsigned int flows)
+{
+	struct benchgen_bpf *skel = benchgen_bpf__open();
+
+	if (!skel)
+		die("open");
+	skel->rodata->mode = mode;
+	skel->rodata->n_flows = flows;
+	if (benchgen_bpf__load(skel))
+		die("load");
+	return skel;
+}
+
+static void attach(struct bpf_program *prog, int ifindex)
+{
+	if (bpf_xdp_attach(ifindex, bpf_program__fd(prog), XDP_FLAGS_DRV_MODE, NULL))
+		die("attach");
+}
+
+static void attach_bare(struct benchgen_bpf *skel, const char *in, const char *out)
+{
+	__u32 key = 0, ifindex = ifindex_of(out);
+
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.devmap), &key, &ifindex, 0))
+		die("devmap");
+	attach(skel->progs.bg_bare, ifindex_of(in));
+}
+
+static void attach_tc(struct bpf_program *prog, int ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = bpf_program__fd(prog), .handle = 1, .priority = 1);
+
+	if (bpf_tc_hook_create(&hook) || bpf_tc_attach(&hook, &opts))
+		die("clsact");
+}
+
+static void burst(struct benchgen_bpf *skel, unsigned int n)
+{
+	unsigned char frame[BG_LENGTH] = {};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = BG_LENGTH, .repeat = n,
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BG_BATCH);
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(skel->progs.bg_source), &opts))
+		die("live frames");
+}
+
+/* What was sent on this core has been counted when the call ends: the last batch's softirq ran before it. */
+static void run(struct benchgen_bpf *skel, const char *name, unsigned int n)
+{
+	unsigned int chunks = n / BG_CHUNK;
+	__u64 before = skel->bss->received;
+
+	if (chunks < 1 || chunks >= BG_STAMPS)
+		die("number of frames");
+	skel->bss->ifindex = ifindex_of(name);
+	skel->bss->sent = 0;
+	burst(skel, chunks * BG_CHUNK + BG_BATCH);
+	for (int i = 0; i < 20 && skel->bss->received - before < skel->bss->sent; i++)
+		usleep(1000);
+	printf("{\"sent\": %u, \"received\": %llu, \"ns\": [", skel->bss->sent, skel->bss->received - before);
+	for (unsigned int i = 0; i < chunks; i++)
+		printf("%s%.2f", i ? ", " : "", (double)(skel->bss->stamps[i + 1] - skel->bss->stamps[i]) / BG_CHUNK);
+	printf("]}\n");
+}
+
+static void run_load(struct benchgen_bpf *skel, const char *name, double seconds, long long pps)
+{
+	long long start = now_ns(), elapsed = 0, sent = 0, end = (long long)(seconds * 1e9);
+	__u64 before = skel->bss->received;
+
+	skel->bss->ifindex = ifindex_of(name);
+	while (elapsed < end) {
+		long long due = pps ? (elapsed + SLOT_NS) * pps / 1000000000LL - sent : 1 << 19, spent;
+
+		if (due > 0)
+			burst(skel, due);
+		sent += due > 0 ? due : 0;
+		spent = now_ns() - start - elapsed;
+		if (pps && spent < SLOT_NS)
+			usleep((SLOT_NS - spent) / 1000);
+		elapsed = now_ns() - start;
+	}
+	printf("{\"sent\": %lld, \"received\": %llu, \"seconds\": %.4f}\n", sent, skel->bss->received - before,
+	       elapsed / 1e9);
+}
+
+static void command(struct benchgen_bpf *skel, const char *line)
+{
+	char what[16], a[32] = "", b[32] = "", c[32] = "";
+
+	if (sscanf(line, "%15s %31s %31s %31s", what, a, b, c) < 2)
+		exit(2);
+	if (!strcmp(what, "run")) {
+		run(skel, a, strtoul(b, NULL, 0));
+	} else if (!strcmp(what, "load")) {
+		run_load(skel, a, atof(b), atoll(c));
+	} else {
+		if (!strcmp(what, "bare"))
+			attach_bare(skel, a, b);
+		else if (!strcmp(what, "sink"))
+			attach(skel->progs.bg_sink, ifindex_of(a));
+		else
+			attach_tc(skel->progs.bg_sink_tc, ifindex_of(a));
+		printf("{}\n");
+	}
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	struct benchgen_bpf *skel;
+	char line[256];
+
+	if (argc < 4) {
+		fprintf(stderr, "usage: benchgen CPU MODE FLOWS\n");
+		return 2;
+	}
+	libbpf_set_print(print_warnings);
+	own_cpu(atoi(argv[1]));
+	skel = load(atoi(argv[2]), strtoul(argv[3], NULL, 0));
+	while (fgets(line, sizeof(line), stdin))
+		command(skel, line);
+	benchgen_bpf__destroy(skel);
+	return 0;
+}

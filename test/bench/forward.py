@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Forwarding, measured in lock-step on one core.
+
+    namespace: benchgen ─► g0 ═ p1 [program] p2 ═ g3 ─► sink, counts and drops
+
+benchgen makes 64 frames and sends them out of g0; when it lets go of the core for a moment, their softirq runs the
+program on p1 and the sink on g3; then come the next 64.  Two such rows exist side by side, one with the bare redirect, one
+with the switch; they are measured in turn with the same frames.
+"""
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'e2e'))
+from lib import BUILD, OFXDPCTL, OFXDPD, PIN_ROOT, Client, Failed, Sandbox, on_signals, sh, wait_for  # noqa: E402,F401
+
+import openflow as of  # noqa: E402
+from cases import CASES  # noqa: E402
+
+BENCHGEN = BUILD + '/benchgen'
+CHUNK, MOST = 1 << 14, 1 << 23  # frames: between time stamps, of the longest sample (benchgen.h)
+ERROR, BARRIER_REQUEST = 1, 20
+
+
+class Row:
+    """The names of one row's interfaces; both its veths are made in the namespace."""
+
+    def __init__(self, box, letter):
+        self.gen, self.inward, self.outward, self.sink = (letter + x for x in '0123')
+        for i, j in ((self.gen, self.inward), (self.outward, self.sink)):
+            sh('ip', '-n', box.sw, 'link', 'add', i, 'type', 'veth', 'peer', 'name', j)
+            for end in (i, j):
+                sh('ip', '-n', box.sw, 'link', 'set', end, 'up')
+
+
+class Generator:
+    def __init__(self, box, case, cpu):
+        self.proc = box.start(box.sw, BENCHGEN, cpu, case.mode, case.flows, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, *words):
+        try:
+            self.proc.stdin.write(' '.join(map(str, words)) + '\n')
+            self.proc.stdin.flush()
+        except BrokenPipeError:
+            pass
+        line = self.proc.stdout.readline()
+        if not line:
+            raise Failed('benchgen %s: ended' % ' '.join(map(str, words)))
+        return json.loads(line)
+
+    def sample(self, row, frames):
+        """ns a frame; the median over parts of some milliseconds, so that what else ran on the core does not count."""
+        got = self.ask('run', row.gen, frames)
+        if got['received'] != got['sent']:
+            raise Failed('%d of %d frames lost' % (got['sent'] - got['received'], got['sent']))
+        return statistics.median(got['ns'])
+
+
+def load_rules(sock, rules):
+    """The rules, in one piece; seconds to the barrier reply."""
+    with Client(sock, timeout=120) as c:
+        data = b''.join(rules)
+        start = time.monotonic()
+        c.sock.sendall(data)
+        c.barrier()
+        took = time.monotonic() - start
+        errors = [m for m in c.queue if m[0] == ERROR]
+        if errors:
+            raise Failed('%d errors for %d flow-mods, first type %d code %d' % (
+                (len(errors), len(rules)) + tuple(int.from_bytes(errors[0][2][i:i + 2], 'big') for i in (0, 2))))
+    return took
+
+
+class Bench:
+    """One case set up: the switch with its rules, the bare redirect, the generator."""
+
+    def __init__(self, name, cpu):
+        self.case = CASES[name]
+        self.box = Sandbox(0, 'ofb', silent=True)
+        try:
+            self.bare, self.ours = Row(self.box, 'a'), Row(self.box, 'b')
+            self.sock = self.box.dir + '/of.sock'
+            self.daemon = self.box.start(self.box.sw, OFXDPD, '-n', self.box.name, '--no-local', '-l', 'punix:' + self.sock,
+                                         '-i', self.ours.inward + '=1', '-i', self.ours.outward + '=2', log='ofxdpd.log')
+            if not wait_for(lambda: os.path.exists(self.sock) or self.daemon.poll() is not None, 15) or self.daemon.poll() is not None:
+                raise Failed('ofxdpd does not start: ' + self.box.log('ofxdpd.log')[-2000:])
+            self.loaded = load_rules(self.sock, self.case.rules())
+            self.gen = Generator(self.box, self.case, cpu)
+            self.gen.ask('bare', self.bare.inward, self.bare.outward)
+            for row in (self.bare, self.ours):
+                self.gen.ask('sink', row.sink)
+        except BaseException:
+            self.box.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.box.close()
+
+    def pairs(self, n, seconds=0.1):
+        """[(ns of ours, ns of the bare redirect)], each over so many frames as take that time."""
+        for row in (self.bare, self.ours):
+            self.sample(row, 4 * CHUNK)  # the caches are warm, the first frames' pages are there
+        frames = [max(8 * CHUNK, min(MOST, int(seconds * 1e9 / self.sample(row, 4 * CHUNK)))) for row in (self.ours, self.bare)]
+        return [(self.sample(self.ours, frames[0]), self.sample(self.bare, frames[1])) for _ in range(n)]
+
+    def sample(self, row, frames):
+        for last in (False, False, True):
+            try:
+                return self.gen.sample(row, frames)
+            except Failed as e:
+                if last or 'lost' not in str(e):
+                    raise Failed('%s; drops: %s' % (e, self.drops())) from e
+
+    def drops(self):
+        return ' '.join(self.box.run(self.box.sw, OFXDPCTL, self.box.name, 'drops', check=False).split())
