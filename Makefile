@@ -166,6 +166,17 @@ diff: all
 	$(Q)/usr/bin/python3 -B test/diff/$(if $(MUTANT),mutant.py $(MUTANT),diff.py) $(if $(SEED),--seed $(SEED)) \
 		--pipelines $(PIPELINES) --packets $(PACKETS) --against $(AGAINST)
 
+# CASES=port,l2-1k: only these, with their peers.
+.PHONY: bench bench-quick bench-programs
+BENCH := test/bench/run $(if $(CASES),--case '$(CASES)')
+bench bench-quick:
+	$(Q)scripts/install-deps
+	$(Q)$(MAKE) bench-programs
+	$(Q)$(BENCH) $(if $(filter bench-quick,$@),--quick)
+
+bench-programs: all build/benchgen build/pktgen $(if $(wildcard test/bench/ofclient.c),build/ofclient)
+	@:
+
 lint:
 	$(Q)scripts/lint
 
@@ -206,6 +217,8 @@ help:
 	@echo 'make fuzz            fuzz for FUZZ_SECONDS=600 each; findings in build/corpus'
 	@echo 'make diff            random pipelines and packets through ofxdp, Open vSwitch and the oracle: SEED= PIPELINES=500'
 	@echo '                     PACKETS=100 AGAINST=both|oracle|ovs MUTANT=N|all (root)'
+	@echo 'make bench           how fast it is, against a bare redirect and, where installed, Open vSwitch; CASES=port,acl-new'
+	@echo 'make bench-quick     the same within two minutes'
 	@echo 'make lint | format   check | apply the format; lint checks include directions and licences too'
 	@echo 'make deps            install the Debian packages needed'
 	@echo 'make install | uninstall     PREFIX=/usr/local, DESTDIR='

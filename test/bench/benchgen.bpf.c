@@ -19,7 +19,9 @@ __u32 ifindex; /* where frames leave */
 __u32 sent;    /* in this run */
 __u32 next;    /* over all runs */
 __u64 stamps[BG_STAMPS];
-__u64 received;
+__u64 start, last;    /* of a paced load: ns */
+__u64 interval;	      /* 1/1024 ns between two frames; 0: as fast as it goes */
+__u64 received, skbs; /* by bg_sink, by bg_sink_tc */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
@@ -139,6 +141,17 @@ static __always_inline void write_head(struct head *h, const struct flow *w)
 		h->tcp_csum = bpf_htons(~fold(l4) & 0xffff);
 }
 
+/* Not yet time for frame n?  Also notes when the last frame left. */
+static __always_inline int too_early(__u32 n)
+{
+	if (!interval && n % BG_BATCH)
+		return 0;
+	last = bpf_ktime_get_ns();
+	if (!n)
+		start = last;
+	return last < start + (n * interval >> 10);
+}
+
 SEC("xdp")
 int bg_source(struct xdp_md *ctx)
 {
@@ -147,6 +160,8 @@ int bg_source(struct xdp_md *ctx)
 	struct flow w;
 
 	if ((void *)(h + 1) > (void *)(long)ctx->data_end)
+		return XDP_DROP;
+	if (start && too_early(n))
 		return XDP_DROP;
 	if (!(n & (BG_CHUNK - 1)))
 		stamps[n / BG_CHUNK & (BG_STAMPS - 1)] = bpf_ktime_get_ns();
@@ -172,7 +187,7 @@ int bg_sink(struct xdp_md *ctx)
 SEC("tc")
 int bg_sink_tc(struct __sk_buff *skb)
 {
-	received++;
+	skbs++;
 	return TC_ACT_SHOT;
 }
 

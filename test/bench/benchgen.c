@@ -20,13 +20,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/resource.h>
-#include <time.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include "test/bench/benchgen.h"
 #include "build/benchgen.skel.h"
-
-#define SLOT_NS 25000000LL /* a paced load sends one burst per slot: each call costs some 20 ms of set-up */
 
 static int print_warnings(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -37,14 +36,6 @@ static void die(const char *what)
 {
 	fprintf(stderr, "benchgen: %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static long long now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
 static int ifindex_of(const char *name)
@@ -111,48 +102,57 @@ static void burst(struct benchgen_bpf *skel, unsigned int n)
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = BG_LENGTH, .repeat = n,
 		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BG_BATCH);
 
-	if (bpf_prog_test_run_opts(bpf_program__fd(skel->progs.bg_source), &opts))
+	if (bpf_prog_test_run_opts(bpf_program__fd(skel->progs.bg_source), &opts) && errno != EINTR)
 		die("live frames");
 }
 
 /* What was sent on this core has been counted when the call ends: the last batch's softirq ran before it. */
 static void run(struct benchgen_bpf *skel, const char *name, unsigned int n)
 {
+	struct benchgen_bpf__bss *v = skel->bss;
+	__u64 received = v->received, skbs = v->skbs;
 	unsigned int chunks = n / BG_CHUNK;
-	__u64 before = skel->bss->received;
 
 	if (chunks < 1 || chunks >= BG_STAMPS)
 		die("number of frames");
-	skel->bss->ifindex = ifindex_of(name);
-	skel->bss->sent = 0;
+	v->ifindex = ifindex_of(name);
+	v->sent = 0;
 	burst(skel, chunks * BG_CHUNK + BG_BATCH);
-	for (int i = 0; i < 20 && skel->bss->received - before < skel->bss->sent; i++)
+	for (int i = 0; i < 20 && v->received + v->skbs - received - skbs < v->sent; i++)
 		usleep(1000);
-	printf("{\"sent\": %u, \"received\": %llu, \"ns\": [", skel->bss->sent, skel->bss->received - before);
+	printf("{\"sent\": %u, \"received\": %llu, \"skbs\": %llu, \"ns\": [", v->sent, v->received - received,
+	       v->skbs - skbs);
 	for (unsigned int i = 0; i < chunks; i++)
-		printf("%s%.2f", i ? ", " : "", (double)(skel->bss->stamps[i + 1] - skel->bss->stamps[i]) / BG_CHUNK);
+		printf("%s%.2f", i ? ", " : "", (double)(v->stamps[i + 1] - v->stamps[i]) / BG_CHUNK);
 	printf("]}\n");
 }
 
-static void run_load(struct benchgen_bpf *skel, const char *name, double seconds, long long pps)
+static void on_alarm(int sig)
 {
-	long long start = now_ns(), elapsed = 0, sent = 0, end = (long long)(seconds * 1e9);
-	__u64 before = skel->bss->received;
+}
 
-	skel->bss->ifindex = ifindex_of(name);
-	while (elapsed < end) {
-		long long due = pps ? (elapsed + SLOT_NS) * pps / 1000000000LL - sent : 1 << 19, spent;
+/* One call, which ends with the alarm: no pauses for set-up in between. */
+static void run_load(struct benchgen_bpf *skel, const char *name, double seconds, double pps)
+{
+	struct itimerval in = {.it_value = {.tv_sec = (int)seconds, .tv_usec = (int)((seconds - (int)seconds) * 1e6)}};
+	struct sigaction sa = {.sa_handler = on_alarm};
+	struct benchgen_bpf__bss *v = skel->bss;
+	__u64 before = v->skbs, got;
 
-		if (due > 0)
-			burst(skel, due);
-		sent += due > 0 ? due : 0;
-		spent = now_ns() - start - elapsed;
-		if (pps && spent < SLOT_NS)
-			usleep((SLOT_NS - spent) / 1000);
-		elapsed = now_ns() - start;
-	}
-	printf("{\"sent\": %lld, \"received\": %llu, \"seconds\": %.4f}\n", sent, skel->bss->received - before,
-	       elapsed / 1e9);
+	v->ifindex = ifindex_of(name);
+	v->sent = 0;
+	v->start = 1; /* the first frame sets it */
+	v->interval = pps > 0 ? 1024e9 / pps : 0;
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &in, NULL);
+	burst(skel, 0xffffffc0);
+	got = v->skbs - before;
+	printf("{\"sent\": %u, \"skbs\": %llu, \"seconds\": %.4f}\n", v->sent, got, (v->last - v->start) / 1e9);
+	v->start = 0;
+	do { /* what is still in queues must not be counted in the next run */
+		before = v->skbs;
+		usleep(50000);
+	} while (v->skbs != before);
 }
 
 static void command(struct benchgen_bpf *skel, const char *line)
@@ -164,7 +164,7 @@ static void command(struct benchgen_bpf *skel, const char *line)
 	if (!strcmp(what, "run")) {
 		run(skel, a, strtoul(b, NULL, 0));
 	} else if (!strcmp(what, "load")) {
-		run_load(skel, a, atof(b), atoll(c));
+		run_load(skel, a, atof(b), atof(c));
 	} else {
 		if (!strcmp(what, "bare"))
 			attach_bare(skel, a, b);

@@ -26,9 +26,10 @@ ERROR, BARRIER_REQUEST = 1, 20
 
 
 class Row:
-    """The names of one row's interfaces; both its veths are made in the namespace."""
+    """The names of one row's interfaces; both its veths are made in the namespace.  counter: which sink it has."""
 
-    def __init__(self, box, letter):
+    def __init__(self, box, letter, counter='received'):
+        self.counter = counter
         self.gen, self.inward, self.outward, self.sink = (letter + x for x in '0123')
         for i, j in ((self.gen, self.inward), (self.outward, self.sink)):
             sh('ip', '-n', box.sw, 'link', 'add', i, 'type', 'veth', 'peer', 'name', j)
@@ -54,8 +55,8 @@ class Generator:
     def sample(self, row, frames):
         """ns a frame; the median over parts of some milliseconds, so that what else ran on the core does not count."""
         got = self.ask('run', row.gen, frames)
-        if got['received'] != got['sent']:
-            raise Failed('%d of %d frames lost' % (got['sent'] - got['received'], got['sent']))
+        if got[row.counter] != got['sent']:
+            raise Failed('%d of %d frames lost' % (got['sent'] - got[row.counter], got['sent']))
         return statistics.median(got['ns'])
 
 
@@ -75,7 +76,8 @@ def load_rules(sock, rules):
 
 
 class Bench:
-    """One case set up: the switch with its rules, the bare redirect, the generator."""
+    """One case set up: the switch with its rules, the bare redirect, the generator.  alone: ns of the bare redirect
+    before the switch runs, whose programs on tracepoints run for every XDP redirect of the machine."""
 
     def __init__(self, name, cpu):
         self.case = CASES[name]
@@ -83,15 +85,17 @@ class Bench:
         try:
             self.bare, self.ours = Row(self.box, 'a'), Row(self.box, 'b')
             self.sock = self.box.dir + '/of.sock'
+            self.gen = Generator(self.box, self.case, cpu)
+            self.gen.ask('bare', self.bare.inward, self.bare.outward)
+            for row in (self.bare, self.ours):
+                self.gen.ask('sink', row.sink)
+            self.sample(self.bare, 4 * CHUNK)
+            self.alone = [self.sample(self.bare, 32 * CHUNK) for _ in range(5)]
             self.daemon = self.box.start(self.box.sw, OFXDPD, '-n', self.box.name, '--no-local', '-l', 'punix:' + self.sock,
                                          '-i', self.ours.inward + '=1', '-i', self.ours.outward + '=2', log='ofxdpd.log')
             if not wait_for(lambda: os.path.exists(self.sock) or self.daemon.poll() is not None, 15) or self.daemon.poll() is not None:
                 raise Failed('ofxdpd does not start: ' + self.box.log('ofxdpd.log')[-2000:])
             self.loaded = load_rules(self.sock, self.case.rules())
-            self.gen = Generator(self.box, self.case, cpu)
-            self.gen.ask('bare', self.bare.inward, self.bare.outward)
-            for row in (self.bare, self.ours):
-                self.gen.ask('sink', row.sink)
         except BaseException:
             self.box.close()
             raise
