@@ -8,6 +8,7 @@
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/types.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include "test/bench/benchgen.h"
@@ -18,7 +19,7 @@ const volatile __u32 n_flows = 1;
 __u32 ifindex; /* where frames leave */
 __u32 sent;    /* in this run */
 __u32 next;    /* over all runs */
-__u64 stamps[BG_STAMPS];
+struct bg_stamp stamps[BG_STAMPS];
 __u64 start, last;    /* of a paced load: ns */
 __u64 interval;	      /* 1/1024 ns between two frames; 0: as fast as it goes */
 __u64 received, skbs; /* by bg_sink, by bg_sink_tc */
@@ -141,6 +142,19 @@ static __always_inline void write_head(struct head *h, const struct flow *w)
 		h->tcp_csum = bpf_htons(~fold(l4) & 0xffff);
 }
 
+struct task_struct {
+	unsigned long nvcsw, nivcsw;
+} __attribute__((preserve_access_index));
+
+static __always_inline void take_stamp(__u32 i)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct bg_stamp *s = &stamps[i & (BG_STAMPS - 1)];
+
+	s->switches = BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw);
+	s->ns = bpf_ktime_get_ns();
+}
+
 /* Not yet time for frame n?  Also notes when the last frame left. */
 static __always_inline int too_early(__u32 n)
 {
@@ -164,7 +178,7 @@ int bg_source(struct xdp_md *ctx)
 	if (start && too_early(n))
 		return XDP_DROP;
 	if (!(n & (BG_CHUNK - 1)))
-		stamps[n / BG_CHUNK & (BG_STAMPS - 1)] = bpf_ktime_get_ns();
+		take_stamp(n / BG_CHUNK);
 	sent = n + 1;
 	make_flow(&w, next++);
 	write_head(h, &w);

@@ -6,9 +6,9 @@
  * Reads commands, answers each with one line of JSON:
  *   bare IN OUT          attach the bare redirect to IN, out of OUT
  *   sink IF, tcsink IF   count what arrives at IF; tcsink for senders of sk_buffs
- *   run IF N             N frames out of IF: {"sent", "received", "ns": [ns a frame, of each BG_CHUNK frames]}
- *   load IF SECONDS PPS  frames for a switch on another core, PPS 0: as fast as it goes: {"sent", "received",
- * "seconds"}
+ *   run IF N             N frames out of IF: {"sent", "received", "skbs", "ns": a frame's, the mean of the chunks
+ * (BG_CHUNK frames) in which no other process had the core, "clean": how many, "disturbed": how many others} load IF
+ * SECONDS PPS  frames for a switch on another core, PPS 0: as fast as it goes: {"sent", "received", "seconds"}
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -111,7 +111,8 @@ static void run(struct benchgen_bpf *skel, const char *name, unsigned int n)
 {
 	struct benchgen_bpf__bss *v = skel->bss;
 	__u64 received = v->received, skbs = v->skbs;
-	unsigned int chunks = n / BG_CHUNK;
+	unsigned int chunks = n / BG_CHUNK, clean = 0;
+	double ns = 0;
 
 	if (chunks < 1 || chunks >= BG_STAMPS)
 		die("number of frames");
@@ -120,11 +121,13 @@ static void run(struct benchgen_bpf *skel, const char *name, unsigned int n)
 	burst(skel, chunks * BG_CHUNK + BG_BATCH);
 	for (int i = 0; i < 20 && v->received + v->skbs - received - skbs < v->sent; i++)
 		usleep(1000);
-	printf("{\"sent\": %u, \"received\": %llu, \"skbs\": %llu, \"ns\": [", v->sent, v->received - received,
-	       v->skbs - skbs);
-	for (unsigned int i = 0; i < chunks; i++)
-		printf("%s%.2f", i ? ", " : "", (double)(v->stamps[i + 1] - v->stamps[i]) / BG_CHUNK);
-	printf("]}\n");
+	for (struct bg_stamp *i = v->stamps; i < v->stamps + chunks; i++)
+		if (i[0].switches == i[1].switches) {
+			clean++;
+			ns += (double)(i[1].ns - i[0].ns) / BG_CHUNK;
+		}
+	printf("{\"sent\": %u, \"received\": %llu, \"skbs\": %llu, \"ns\": %.2f, \"clean\": %u, \"disturbed\": %u}\n",
+	       v->sent, v->received - received, v->skbs - skbs, clean ? ns / clean : 0, clean, chunks - clean);
 }
 
 static void on_alarm(int sig)

@@ -5,10 +5,10 @@
 
 #include <linux/types.h>
 
-#define BG_LENGTH 64   /* bytes of a frame */
-#define BG_BATCH 64    /* frames between two looks of the switch at its ring */
-#define BG_CHUNK 16384 /* frames between two time stamps */
-#define BG_STAMPS 1024 /* of them, in a ring */
+#define BG_LENGTH 64	/* bytes of a frame */
+#define BG_BATCH 64	/* frames between two looks of the switch at its ring */
+#define BG_CHUNK 256	/* frames between two time stamps */
+#define BG_STAMPS 32768 /* of them, in a ring */
 
 /* What varies.  f: the flow, uniform over n_flows of them, or, where that is 0, a new one for each frame. */
 enum bg_mode {
@@ -30,6 +30,11 @@ static inline __u32 bg_mix(__u32 x)
 	x *= 0xc2b2ae35;
 	return x ^ x >> 16;
 }
+
+struct bg_stamp {
+	__u64 ns;
+	__u64 switches; /* how often another process got the core before that */
+};
 
 #define BG_SALT_A 0x5bd1e995
 #define BG_SALT_B 0x9e3779b9

@@ -76,7 +76,7 @@ class Ovs(Peer):
         self.appears(d + '/db.sock')
         sh('ovs-vsctl', '--db=' + db, '--no-wait', 'init', '--', 'set', 'Open_vSwitch', '.',
            'other_config:pmd-cpu-mask=%#x' % (1 << other), env=env)
-        box.start(box.sw, 'taskset', '-c', other, 'ovs-vswitchd', db, '--unixctl=%s/vs.ctl' % d, log='vs.log', env=env)
+        box.start(box.sw, 'nice', '-n', '-20', 'taskset', '-c', other, 'ovs-vswitchd', db, '--unixctl=%s/vs.ctl' % d, log='vs.log', env=env)
         args = ['add-br', 'br', '--', 'set', 'bridge', 'br', 'datapath_type=netdev', 'fail_mode=secure', 'protocols=OpenFlow13']
         for i, port in enumerate((self.row.inward, self.row.outward), 1):
             args += ['--', 'add-port', 'br', port, '--', 'set', 'interface', port, 'ofport_request=%d' % i, *self.interface]
