@@ -47,11 +47,16 @@ static int ifindex_of(const char *name)
 	return i;
 }
 
-/* First of all on its core, or other processes there are measured too. */
+/* First of all on its core, or it waits for others; where the kernel shares by session (autogroup), as a session. */
 static void own_cpu(int cpu)
 {
+	FILE *autogroup = setsid() < 0 ? NULL : fopen("/proc/self/autogroup", "w");
 	cpu_set_t set;
 
+	if (autogroup) {
+		fputs("-20", autogroup);
+		fclose(autogroup);
+	}
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
