@@ -120,7 +120,7 @@ def acl_rules():
 
 
 class Case:
-    def __init__(self, mode, flows, rules, floor, peers=()):
+    def __init__(self, mode, flows, rules, floor):
         self.mode, self.flows, self.rules, self.floor = mode, flows, rules, floor
 
 
