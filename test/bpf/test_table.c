@@ -176,6 +176,33 @@ static void test_map_refuses(void **state)
 	world_close(w);
 }
 
+static void count_gone(void *aux, uint64_t packets, uint64_t bytes)
+{
+	++*(unsigned int *)aux;
+}
+
+/* Whoever waits for removed flows is told, at the latest when the tables are closed: removals in all stages of it. */
+static void test_close_tells(void **state)
+{
+	struct world *w = world_open(64, 64, 64, false);
+	unsigned int n_gone = 0;
+	struct dp_txn *txn = dp_txn_begin(&w->dp);
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(add_mac(w, txn, &w->rules[i], i + 1), 0);
+	assert_int_equal(dp_txn_commit(txn), 0);
+	for (int i = 0; i < 2; i++) {
+		txn = dp_txn_begin(&w->dp);
+		assert_int_equal(dp_txn_remove(txn, w->rules[i].flow, count_gone, &n_gone), 0);
+		assert_int_equal(dp_txn_commit(txn), 0);
+		if (!i)
+			grace_flush(&w->dp); /* its grace period is over, the event loop has not told */
+	}
+	assert_int_equal(n_gone, 0);
+	world_close(w);
+	assert_int_equal(n_gone, 2);
+}
+
 /* More masks than a list holds. */
 static void test_many_masks(void **state)
 {
@@ -485,7 +512,7 @@ int main(void)
 		cmocka_unit_test(test_set_field), cmocka_unit_test(test_bad_actions), cmocka_unit_test(test_random),
 		cmocka_unit_test(test_full),	  cmocka_unit_test(test_map_refuses), cmocka_unit_test(test_many_masks),
 		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_mpls),	      cmocka_unit_test(test_program),
-		cmocka_unit_test(test_pbb),
+		cmocka_unit_test(test_pbb),	  cmocka_unit_test(test_close_tells),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

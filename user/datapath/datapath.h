@@ -90,7 +90,10 @@ struct dp_txn *dp_txn_begin(struct dp *dp);
 int dp_txn_add(struct dp_txn *txn, const struct dp_rule *rule, void *owner, struct dp_flow **flow);
 /* New instructions for an entry; counters go on. */
 int dp_txn_modify(struct dp_txn *txn, struct dp_flow *flow, const struct of_instructions *inst);
-/* `gone` (may be NULL) is called after a grace period with the entry's final counters, never before commit returned. */
+/*
+ * `gone` (may be NULL) is called once, after a grace period with the entry's final counters, never before commit
+ * returned, at the latest by dp_close().
+ */
 int dp_txn_remove(struct dp_txn *txn, struct dp_flow *flow, void (*gone)(void *aux, uint64_t packets, uint64_t bytes),
 		  void *aux);
 int dp_txn_commit(struct dp_txn *txn); /* ends the transaction in any case */

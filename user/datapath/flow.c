@@ -279,7 +279,7 @@ static void flow_retired(void *aux)
 	dp_flow_counters(tables->dp, r->flow, &r->packets, &r->bytes);
 	flow_give(tables, r->flow);
 	free(take_ptr(r->flow));
-	if (r->gone && !tables->closing) {
+	if (r->gone) {
 		/* from the event loop, not from within a call that waits for numbers */
 		TAILQ_INSERT_TAIL(&tables->gone, r, next);
 		event_active(tables->gone_event, EV_TIMEOUT, 0);

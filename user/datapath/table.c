@@ -328,16 +328,12 @@ static void lookup_close(struct dp_tables *tables, struct lookup *l)
 void tables_close(struct dp *dp)
 {
 	struct dp_tables *tables = dp->tables;
-	struct retired_flow *r;
 
 	if (!tables)
 		return;
 	tables->closing = true;
 	grace_flush(dp);
-	while ((r = TAILQ_FIRST(&tables->gone))) {
-		TAILQ_REMOVE(&tables->gone, r, next);
-		free(r);
-	}
+	gone_due(-1, 0, tables);
 	for (uint32_t i = 0; i < OFX_TABLES; i++)
 		for (uint32_t j = 0; j < tables->table[i].n_lookups; j++)
 			lookup_close(tables, tables->table[i].lookups[j]);

@@ -9,7 +9,7 @@
 #include "user/util/cleanup.h"
 
 struct sw_removal {
-	struct sw *sw; /* NULL: the switch has ended meanwhile */
+	struct sw *sw; /* NULL: the switch has ended meanwhile, only this struct is left to be freed */
 	struct sw_flow *flow;
 	uint64_t duration; /* ns */
 	uint8_t reason;	   /* OFPRR_* */
