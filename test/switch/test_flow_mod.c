@@ -148,6 +148,13 @@ static void all_zero_mask_equals_no_field(void **state)
 	assert_int_equal(rig_count(rig), 1);
 }
 
+/*
+ * OpenFlow 1.3.5 §6.4: "For add requests (OFPFC_ADD) with the OFPFF_CHECK_OVERLAP flag set, the switch must first check
+ * for any overlapping flow entries in the requested table.  Two flow entries overlap if a single packet may match both,
+ * and both entries have the same priority.  If an overlap conflict exists between an existing flow entry and the add
+ * request, the switch must refuse the addition".  The identical entry is one that a single packet matches with the new
+ * one at the same priority: refused.  (Open vSwitch replaces it without looking at the flag.)
+ */
 static void check_overlap(void **state)
 {
 	struct rig *rig = *state;

@@ -23,7 +23,10 @@ static int check_request(struct sw *sw, const struct of_flow_mod *fm)
 
 /* --- add --- */
 
-/* An identical entry overlaps too: one packet matches both, at the same priority. */
+/*
+ * §6.4: "Two flow entries overlap if a single packet may match both, and both entries have the same priority."  So an
+ * identical entry overlaps too; that it is replaced holds for adds without overlap and those without this check.
+ */
 static bool overlaps_any(struct sw *sw, const struct of_flow_mod *fm, const struct sw_match *match)
 {
 	const struct sw_table *t = &sw->tables[fm->table];
