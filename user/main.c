@@ -55,8 +55,40 @@ static int open_loop(struct daemon *d)
 	return -ENOMEM;
 }
 
+/* Sockets that clients find at once; they are served once the event loop runs, when there is a switch. */
+static int listen_all(struct daemon *d, const struct options *o)
+{
+	static const struct control_options control = {
+		.probe_ms = PROBE_MS,
+		.max_backoff_ms = MAX_BACKOFF_MS,
+		.packet_in_limit = PACKET_IN_LIMIT,
+	};
+
+	d->control = control_new(d->sw, d->base, &control);
+	for (size_t i = 0; i < o->n_listeners; i++) {
+		int error = control_listen(d->control, o->listeners[i]);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+struct listening {
+	struct daemon *d;
+	const struct options *o;
+};
+
+static int on_ready(void *aux)
+{
+	struct listening *l = aux;
+
+	return listen_all(l->d, l->o);
+}
+
 static int open_switch(struct daemon *d, const struct options *o)
 {
+	struct listening listening = {d, o};
 	struct sw_config sw_config = {.dpid = o->dpid ? o->dpid : options_default_dpid(o->name), .name = o->name};
 	struct sockaddr_storage controllers[OPTIONS_CONTROLLERS];
 	struct dp_config config = {
@@ -69,6 +101,8 @@ static int open_switch(struct daemon *d, const struct options *o)
 		.ports = o->ports,
 		.n_controllers = o->n_controllers,
 		.controllers = controllers,
+		.ready = on_ready,
+		.ready_aux = &listening,
 	};
 	int error;
 
@@ -84,23 +118,10 @@ static int open_switch(struct daemon *d, const struct options *o)
 	return 0;
 }
 
-static int open_control(struct daemon *d, const struct options *o)
+static int connect_all(struct daemon *d, const struct options *o)
 {
-	static const struct control_options control = {
-		.probe_ms = PROBE_MS,
-		.max_backoff_ms = MAX_BACKOFF_MS,
-		.packet_in_limit = PACKET_IN_LIMIT,
-	};
-	int error;
-
-	d->control = control_new(d->sw, d->base, &control);
-	for (size_t i = 0; i < o->n_listeners; i++) {
-		error = control_listen(d->control, o->listeners[i]);
-		if (error)
-			return error;
-	}
 	for (size_t i = 0; i < o->n_controllers; i++) {
-		error = control_connect(d->control, &o->controllers[i]);
+		int error = control_connect(d->control, &o->controllers[i]);
 		if (error)
 			return error;
 	}
@@ -133,7 +154,7 @@ static int run(const struct options *o)
 	if (!error)
 		error = open_switch(&d, o);
 	if (!error)
-		error = open_control(&d, o);
+		error = connect_all(&d, o);
 	if (!error) {
 		sd_notify(0, "READY=1");
 		error = event_base_dispatch(d.base) < 0 ? -EIO : 0;

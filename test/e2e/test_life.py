@@ -99,6 +99,28 @@ def test_many_restarts(sw):
         s.forward([(1, U)], {2: [U], 3: [U]})
 
 
+def test_wrong_options_leave_a_running_data_plane_alone(sw):
+    """A daemon that can't run as it was told ends before it takes anything of the dead one's."""
+    with Switch(2) as s:
+        s.add('in_port=1,actions=output:2')
+        s.kill9()
+        sh('ip', '-n', s.sw, 'link', 'add', s.name, 'type', 'veth', 'peer', 'name', 'other')
+        no_local = s.args
+        for wrong, args, text in ((['-l', 'ptcp:6653:203.0.113.1'], no_local, 'cannot listen'),
+                                  (['-l', 'punix:/nowhere/of.sock'], no_local, 'cannot listen'),
+                                  (['-i', 's9'], no_local, 'there is no such interface'),
+                                  ([], [], 'is not this switch')):
+            s.args = args
+            p = s.box.start(s.sw, *s.argv(*wrong), log='ofxdpd.log')
+            equal(p.wait(15), 1, 'status of a daemon with %r' % wrong)
+            s.box.processes.remove(p)
+            check(text in s.tail(3), 'the log does not say it: %s', s.tail(3))
+            s.forward([(1, U)], {2: [U]})
+        s.args = no_local
+        s.start()
+        equal(s.dump(), [], 'flows')
+
+
 def test_restart_with_fewer_ports(sw):
     """Ports of the former daemon that are not asked for any more are taken over all the same, or let go: none is forgotten."""
     with Switch(3) as s:

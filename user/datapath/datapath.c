@@ -144,7 +144,9 @@ static int open_locked(struct dp *dp, const struct dp_config *config, struct for
 
 	if (!err)
 		err = ports_check(dp, config, former);
-	return err ? err : load(dp, config, former);
+	if (!err)
+		err = load(dp, config, former);
+	return !err && config->ready ? config->ready(config->ready_aux) : err;
 }
 
 int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void *aux, struct event_base *base,

@@ -37,6 +37,12 @@ struct dp_config {
 	const struct dp_port_option *ports;
 	size_t n_controllers; /* their addresses: an interface that routes to one is refused without force */
 	const struct sockaddr_storage *controllers;
+	/*
+	 * Called once, if not NULL, when all that can be wrong with the options has been looked at and before anything
+	 * of the machine or of a former daemon's switch is changed: the last chance to refuse.  An error ends dp_open().
+	 */
+	int (*ready)(void *aux);
+	void *ready_aux;
 };
 
 struct dp_packet_in {

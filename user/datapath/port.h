@@ -100,7 +100,8 @@ int sets_pair(struct dp *dp, uint32_t index, uint32_t ifindex);
 int sets_flood(struct dp *dp, uint32_t index, uint32_t ifindex, bool member);
 
 /* veth.c */
-/* `former` names the programs of daemons before us, whose pairs are kept. */
+/* `former` names the programs of daemons before us, whose pairs are kept.  Does somebody else have one of the names? */
+int veths_check(struct dp *dp, bool local, const struct former *former);
 int veths_make(struct dp *dp, bool local, const struct former *former);
 /* Attach the internal programs: where none is yet (former NULL), or in place of a former daemon's. */
 int veths_attach(struct dp *dp, const struct former *former);

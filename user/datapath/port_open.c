@@ -103,6 +103,8 @@ int ports_check(struct dp *dp, const struct dp_config *config, const struct form
 	err = p->sock < 0 ? p->sock : nl_open(&p->nl);
 	if (err)
 		log_error("cannot open a netlink socket: %s", strerror(-err));
+	else
+		err = veths_check(dp, !config->no_local, former);
 	for (size_t i = 0; i < config->n_ports && !err; i++)
 		err = check_port(dp, config, i, former, ifindexes);
 	if (!err && config->n_ports >= OFX_FLOOD_PORTS) {

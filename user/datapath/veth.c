@@ -70,12 +70,14 @@ static bool roams(const struct link *a, const struct former *former)
 	return a->peer_nsid != -1 && (former_fd(former, a->xdp_drv) >= 0 || former_fd(former, a->xdp_skb) >= 0);
 }
 
-/* The pair {a, b}, found or made.  `b` may be in another namespace if `former` is given (b->ifindex 0 then). */
-static int pair_make(struct nl *nl, const char *a_name, const char *b_name, uint32_t n_queues,
-		     const struct former *former, struct link *a, struct link *b)
+/*
+ * The pair {a, b}.  `b` may be in another namespace if `former` is given (b->ifindex 0 then).  -ENODEV: neither is there;
+ * -EEXIST: somebody else has a name, told.
+ */
+static int pair_find(struct nl *nl, const char *a_name, const char *b_name, const struct former *former, struct link *a,
+		     struct link *b)
 {
 	int err_a = link_get(nl, 0, a_name, a), err_b = link_get(nl, 0, b_name, b);
-	int err;
 
 	if (!err_a && strcmp(a->kind, "veth"))
 		return foreign_name(a_name);
@@ -85,9 +87,20 @@ static int pair_make(struct nl *nl, const char *a_name, const char *b_name, uint
 	}
 	if (!err_a != !err_b || (!err_a && a->peer != b->ifindex))
 		return foreign_name(err_b ? a_name : b_name);
-	if (!err_a && a->n_rx_queues == n_queues && b->n_rx_queues == n_queues)
+	return err_a ? -ENODEV : 0;
+}
+
+/* The same, found or made. */
+static int pair_make(struct nl *nl, const char *a_name, const char *b_name, uint32_t n_queues,
+		     const struct former *former, struct link *a, struct link *b)
+{
+	int err = pair_find(nl, a_name, b_name, former, a, b);
+
+	if (err && err != -ENODEV)
+		return err;
+	if (!err && (!b->ifindex || (a->n_rx_queues == n_queues && b->n_rx_queues == n_queues)))
 		return 0;
-	if (!err_a)
+	if (!err)
 		link_delete(nl, a->ifindex);
 	err = link_add_veth(nl, a_name, b_name, n_queues);
 	if (!err)
@@ -164,6 +177,25 @@ static int write_maps(struct dp *dp)
 	for (uint32_t i = OFX_DEV_CONTINUE; i <= OFX_DEV_BRANCH; i++)
 		if (bpf_map_update_elem(fork_fd, &i, &ends[i], BPF_ANY))
 			return -errno;
+	return 0;
+}
+
+static const char *const pairs[][2] = {{"-c0", "-c1"}, {"-l0", "-l1"}, {"-p", ""}};
+
+int veths_check(struct dp *dp, bool local, const struct former *former)
+{
+	char a_name[IFNAMSIZ], b_name[IFNAMSIZ];
+	struct link a, b;
+
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		bool is_local = !*pairs[i][1];
+
+		own_name(a_name, dp->name, pairs[i][0]);
+		own_name(b_name, dp->name, pairs[i][1]);
+		if ((local || !is_local) &&
+		    pair_find(&dp->ports->nl, a_name, b_name, is_local ? former : NULL, &a, &b) == -EEXIST)
+			return -EEXIST;
+	}
 	return 0;
 }
 
@@ -264,7 +296,6 @@ void veths_mend(struct dp *dp, const struct link *link)
 /* Only what is surely ours: a switch may have been refused because somebody else has one of the names. */
 void veths_delete(struct nl *nl, const char *name, const struct former *former)
 {
-	static const char *const pairs[][2] = {{"-p", ""}, {"-c0", "-c1"}, {"-l0", "-l1"}};
 	char a_name[IFNAMSIZ], b_name[IFNAMSIZ];
 	struct link a, b;
 
