@@ -4,12 +4,13 @@ import struct
 import sys
 import time
 
-from lib import (PIN_ROOT, Client, Failed, Skip, Switch, check, equal, output, run_tests, sh, tcp, udp,
+from lib import (PIN_ROOT, Client, Failed, Skip, Switch, Tap, check, equal, output, run_tests, sh, tcp, udp,
                  wait_for)
 
 U = udp(1, 2)
 ADD, DELETE, MODIFY = 0, 1, 2
 DOWN, LINK_DOWN = 1, 1
+LOCAL = 0xfffffffe
 
 
 def port_status(c, seconds=4):
@@ -65,6 +66,28 @@ def test_xdp_off_removes_the_port(sw):
         expect(c, ADD, 2, 's2')
         equal(numbers(sw), [1, 2, 3], 'ports')
         sw.forward([(1, U)], {2: [U], 3: [U]})
+
+
+def test_local_goes_and_comes(_):
+    """By ip link too, as other ports do."""
+    with Switch(2, local=True) as s, Client(s.sock) as c:
+        s.flows('in_port=1,actions=LOCAL', 'in_port=LOCAL,actions=output:1')
+        sh('ip', '-n', s.sw, 'link', 'set', 'dev', s.name, 'up')
+        check(wait_for(lambda: 'LOWER_UP' in sh('ip', '-n', s.sw, 'link', 'show', s.name)), 'LOCAL is not up')
+        local = Tap(s.sw, s.name)
+        for _ in range(2):
+            sh('ip', '-n', s.sw, 'link', 'set', 'dev', s.name + '-p', 'xdp', 'off')
+            expect(c, DELETE, LOCAL, s.name)
+            s.box.run(s.sw, 'ip', 'link', 'set', 'dev', s.name + '-p', 'xdpdrv', 'pinned', entry_pin(s))
+            expect(c, ADD, LOCAL, s.name)
+            check('LOCAL(%s)' % s.name in s.of('dump-ports-desc'), 'no LOCAL: %s', s.of('dump-ports-desc'))
+            local.drain()
+            s.tap(1).send(U)
+            equal(local.receive(1, 2), [U], 'LOCAL')
+            s.tap(1).drain()
+            local.send(U)
+            equal(s.tap(1).receive(1, 2), [U], 'port 1')
+        local.close()
 
 
 def test_new_interface_by_ip_link(sw):

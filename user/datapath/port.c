@@ -226,9 +226,14 @@ int port_join(struct dp *dp, const struct link *link, uint32_t index, bool gener
 
 void port_welcome(struct dp *dp, struct port *port)
 {
-	log_info("port %u is %s, %s XDP", port_index(dp->ports, port), port->link.name,
-		 port->generic ? "generic" : "native");
-	trap_advise(dp, port);
+	uint32_t index = port_index(dp->ports, port);
+
+	if (index == OFX_INDEX_LOCAL) {
+		log_info("port LOCAL is %s", port->link.name);
+	} else {
+		log_info("port %u is %s, %s XDP", index, port->link.name, port->generic ? "generic" : "native");
+		trap_advise(dp, port);
+	}
 	port_tell(dp, OFPPR_ADD, port);
 }
 
@@ -300,13 +305,13 @@ static void host_change(struct dp *dp, const struct link *link)
 static int admit(struct dp *dp, const struct link *link)
 {
 	struct dp_ports *p = dp->ports;
-	bool generic = link->xdp_drv != p->prog_id;
-	uint32_t index = port_choose_number(p, link->name, 0);
+	bool generic = link->xdp_drv != p->prog_id, local = link->ifindex == p->veths.local;
+	uint32_t index = local ? OFX_INDEX_LOCAL : port_choose_number(p, link->name, 0);
 	int err = -EINVAL;
 
 	if (!link->ethernet)
 		log_error("port %s: not an Ethernet interface: detached", link->name);
-	else if (!index)
+	else if (!index && !local)
 		log_error("port %s: no port number is free: detached", link->name);
 	else
 		err = port_join(dp, link, index, generic);
@@ -333,7 +338,8 @@ static void see(struct dp *dp, const struct link *link)
 		port_change(dp, port, link);
 	else if (port)
 		port_leave(dp, port, link);
-	else if (ours(p, link) && !veths_own(dp->name, link->name) && !admit(dp, link))
+	else if (ours(p, link) && (link->ifindex == p->veths.local || !veths_own(dp->name, link->name)) &&
+		 !admit(dp, link))
 		port_find(p, link->ifindex)->seen = true;
 }
 
