@@ -15,7 +15,8 @@
 #define OFX_METER_DROP 1
 #define OFX_METER_REMARK 0x100
 
-#define OFX_METER_TRIES 4 /* to swap tat, while other CPUs do so too */
+#define OFX_METER_STALL (4000000000ULL << OFX_METER_TIME_SHIFT) /* more than a CPU may stop for, in a packet */
+#define OFX_METER_TRIES 4					/* to swap tat, while other CPUs do so too */
 
 /* Is the bucket empty?  If it is not, the packet is taken out of it. */
 static __always_inline int band_exceeded(struct ofx_band *b, __u64 now, __u64 amount)
@@ -26,8 +27,11 @@ static __always_inline int band_exceeded(struct ofx_band *b, __u64 now, __u64 am
 		__u64 tat = *(volatile __u64 *)&b->tat, from = tat;
 		__s64 ahead = tat - now;
 
-		/* Full; or not used for so long that the clock has come round: no packet takes tat so far ahead. */
-		if (ahead < 0 || (__u64)ahead > depth + b->cost) {
+		/*
+		 * Full; or not used for so long that the clock has come round: no packet takes tat so far ahead.  Other
+		 * CPUs may, while this one is kept from its work since it read the clock.
+		 */
+		if (ahead < 0 || (__u64)ahead > depth + b->cost + OFX_METER_STALL) {
 			from = now;
 			ahead = 0;
 		}

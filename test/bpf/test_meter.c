@@ -219,6 +219,25 @@ static void test_bytes(void **state)
 	expect_no_more();
 }
 
+/* The clock was read long before the bucket was looked at: others have come further meanwhile, which is no old tat. */
+static void test_stall(void **state)
+{
+	uint64_t drops = drop_count(OFX_DROP_METER), before;
+	uint32_t slot = SLOT;
+
+	INSTALL(drop_band(1, 20));
+	config.flags = OFX_METER_BYTES;
+	config.bands[0].cost = 1000;
+	put(skel->maps.meter_slots, &slot, &config);
+	apply(OPS(METER(INDEX), OUTPUT(2)));
+	ahead(config.bands[0].depth + SECOND);
+	before = slot_now().bands[0].tat;
+	send_frame(host[1], &plain);
+	expect_drops(OFX_DROP_METER, drops, 1);
+	assert_int_equal(slot_now().bands[0].tat, before);
+	expect_no_more();
+}
+
 /* Of those exceeded, the one with the highest rate (§5.7.1). */
 static void test_bands(void **state)
 {
@@ -385,6 +404,7 @@ int main(void)
 		T(test_no_meter_no_bands),
 		T(test_bucket),
 		T(test_bytes),
+		T(test_stall),
 		T(test_bands),
 		T(test_remark),
 		T(test_remark_in_a_list),

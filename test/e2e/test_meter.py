@@ -85,7 +85,7 @@ class Measured:
     def close_to(self, rate, unit=1):
         """A sender that makes pauses as long as the burst does not offer the rate: that says nothing of the meter."""
         passed, came = self.passed * unit, self.came * unit
-        print('# %.1f of %.1f passed, rate %d (%+.2f %%), longest pause %.0f ms' % (
+        print('# result: meter: %.1f of %.1f passed, rate %d (%+.2f %%), longest pause %.0f ms' % (
             passed, came, rate, 100 * (passed / rate - 1), 1000 * self.pause))
         if came < 1.3 * rate or (passed < rate * (1 - TOLERANCE) and self.pause > 0.15):
             raise Skip('the machine is too busy: %d of %d offered, with a pause of %d ms' % (
@@ -103,12 +103,34 @@ def rate_case(*args, **kw):
     return measure_rate(*args, **kw)
 
 
-def measure_rate(sw, flags, rate, length=64, sources=((1,),), seconds=4, offered=2):
-    """Offer twice the rate for some seconds (offered 0: all that goes); what passes is the rate."""
+def lost(sw):
+    """Frames that the far end of a veth did not take: its ring holds 256."""
+    return sw.drops()['tx_drop']
+
+
+def line_rate(sw, length=64, sources=((1,),), passing=1000000):
+    """Packets a second that the generator brings to a meter at its fastest, when so many pass."""
+    with Control(sw.sock) as c:
+        setup_meter(sw, c, PKTPS, band(passing))
+        running = [Source(sw.box, s[0], template(s[0], 2), '-l', str(length), '-d', '3', *s[1:]) for s in sources]
+        time.sleep(0.5)
+        measured = Measured(c, 1.5)
+        for s in running:
+            s.stop()
+    return measured.came
+
+
+def measure_rate(sw, flags, rate, length=64, sources=((1,),), seconds=4, offered=2, judge=True):
+    """Offer twice the rate for some seconds (offered 0: all that goes; rate 0: half of that); what passes is the rate."""
     bits = 8 * length if flags & KBPS else 1
+    if not rate:
+        most = line_rate(sw, length, sources)
+        most = line_rate(sw, length, sources, int(most / 2))  # one that passes costs more than one that is dropped
+        rate = int(most / 2 * bits / (1000 if flags & KBPS else 1))
     pps = rate * 1000 / bits if flags & KBPS else rate
     with Control(sw.sock) as c:
         setup_meter(sw, c, flags, band(rate))
+        lost_before = lost(sw)
         sink = Sink(sw.box, 2)
         args = ('-l', str(length), '-d', str(seconds + 2), '-r', str(int(offered * pps / len(sources))))
         running = [Source(sw.box, s[0], template(s[0], 2), *args, *s[1:]) for s in sources]
@@ -118,14 +140,16 @@ def measure_rate(sw, flags, rate, length=64, sources=((1,),), seconds=4, offered
             s.stop()
         total = c.stats(1)
         time.sleep(0.1)
-        seen = sink.stop()['unique']
-    measured.close_to(rate, 8 / 1000 if flags & KBPS else 1)
+        seen = sum(sink.stop()['tags'])  # not by their numbers, there may be more than the sink knows
+    if judge:
+        measured.close_to(rate, 8 / 1000 if flags & KBPS else 1)
     if len(sources) == 1:
-        equal(seen, total['packets'] - total['bands'][0][0], 'packets at the sink')
+        equal(seen + lost(sw) - lost_before, total['packets'] - total['bands'][0][0], 'packets at the sink')
+    return rate, measured
 
 
 def test_100_packets_a_second(sw):
-    rate_case(sw, PKTPS, 100)
+    rate_case(sw, PKTPS, 100, seconds=10)
 
 
 def test_1000_packets_a_second(sw):
@@ -136,8 +160,9 @@ def test_100000_packets_a_second(sw):
     rate_case(sw, PKTPS, 100000)
 
 
-def test_as_fast_as_it_goes(sw):
-    rate_case(sw, PKTPS, 300000, offered=0)
+def test_line_rate(sw):
+    """Half of what the generator reaches."""
+    rate_case(sw, PKTPS, 0, offered=0, seconds=10)
 
 
 def test_1_megabit(sw):

@@ -39,7 +39,8 @@ struct dp_config {
 	const struct sockaddr_storage *controllers;
 	/*
 	 * Called once, if not NULL, when all that can be wrong with the options has been looked at and before anything
-	 * of the machine or of a former daemon's switch is changed: the last chance to refuse.  An error ends dp_open().
+	 * of the machine or of a former daemon's switch is changed: the last chance to refuse.  An error ends
+	 * dp_open().
 	 */
 	int (*ready)(void *aux);
 	void *ready_aux;

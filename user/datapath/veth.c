@@ -71,8 +71,8 @@ static bool roams(const struct link *a, const struct former *former)
 }
 
 /*
- * The pair {a, b}.  `b` may be in another namespace if `former` is given (b->ifindex 0 then).  -ENODEV: neither is there;
- * -EEXIST: somebody else has a name, told.
+ * The pair {a, b}.  `b` may be in another namespace if `former` is given (b->ifindex 0 then).  -ENODEV: neither is
+ * there; -EEXIST: somebody else has a name, told.
  */
 static int pair_find(struct nl *nl, const char *a_name, const char *b_name, const struct former *former, struct link *a,
 		     struct link *b)
