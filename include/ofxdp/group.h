@@ -31,6 +31,8 @@ struct ofx_group {
 	__u8 pad;
 	__u32 weight; /* SELECT: sum of the weights */
 	__u32 gen;    /* of the slot: raised by each use, so that a late packet notices */
+	__u32 id;     /* OpenFlow's number, for who looks at the maps */
+	__u32 pad2;
 };
 
 #define OFX_NOT_WATCHED 0xffffffffU
@@ -48,7 +50,7 @@ struct ofx_bucket {
 
 /*
  * group_counters, mmapable ARRAY of struct ofx_counter, index cpu * OFX_GROUP_CELLS + cell: a group's cell is its
- * index, a bucket's is OFX_GROUPS + its number.
+ * index, a bucket's is OFX_GROUPS + its number.  The user sets it to 0 when it takes index or bucket; BPF writes then.
  */
 #define OFX_GROUP_CELLS (OFX_GROUPS + OFX_BUCKETS)
 

@@ -7,7 +7,7 @@
  *   meter_band_counters[slot]   per CPU: what a band was applied to; begins anew with a modify (§6.8)
  *
  * Publication: a slot's configuration never changes once meters[] names it.  A modify fills another slot, whose buckets
- * are full, and writes the one word; slots and indexes are used again only after a grace period.
+ * are full, and writes the one word; slots and indexes are used again only after a grace period, with counters of 0.
  *
  * A band's bucket is a theoretical arrival time (GCRA, virtual scheduling): `tat` is when the bucket would be full
  * again.  A packet exceeds the band's rate if `tat` is `depth` or more ahead of now; one that does not moves `tat` by
@@ -53,6 +53,8 @@ struct ofx_band {
 struct ofx_meter {
 	__u32 n_bands;
 	__u32 flags; /* OFX_METER_* */
+	__u32 id;    /* OpenFlow's number, for who looks at the maps */
+	__u32 pad;
 	struct ofx_band bands[OFX_BANDS];
 };
 

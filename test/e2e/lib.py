@@ -175,6 +175,10 @@ class Switch:
         out = self.box.run(self.sw, OFXDPCTL, '--json', '--all', self.name, 'drops')
         return {x['reason']: x['packets'] for x in json.loads(out)}
 
+    def ctl(self, command):
+        """What ofxdpctl says, from its JSON."""
+        return json.loads(self.box.run(self.sw, OFXDPCTL, '--json', self.name, command))
+
     # -- frames
     def tap(self, i):
         if i not in self.taps:

@@ -450,6 +450,27 @@ def test_delete_takes_flows_along(sw):
     check('group_id' not in sw.of('dump-groups'), 'groups are left')
 
 
+def test_shown_without_daemon(_):
+    """ofxdpctl groups: from the maps alone; counters begin with 0 when an index is used again."""
+    with Switch(3) as sw:
+        for _ in range(2):
+            groups(sw, 'group_id=7,type=indirect,bucket=actions=output:3',
+                   'group_id=4294967040,type=select,bucket=weight:3,watch_port:2,actions=push_vlan:0x8100,output:2,bucket=weight:1,'
+                   'watch_group:7,actions=group:7')
+            sw.flows('in_port=1,actions=group:7')
+            sw.forward([(1, U)], {3: [U]})
+        sw.kill9()
+        sw.forward([(1, U)], {3: [U]})
+        rows = [tuple(x[k] for k in ('group', 'kind', 'weight', 'watch', 'packets', 'bytes', 'actions')) for x in sw.ctl('groups')]
+        n = 2 * len(U)
+        equal(sorted(rows), [
+            (7, 'bucket 0', 0, '-', 2, n, 'output 3'),
+            (7, 'indirect', 0, '-', 2, n, '-'),
+            (4294967040, 'bucket 0', 3, 'port 2', 0, 0, 'push_vlan 0x8100, output 2'),
+            (4294967040, 'bucket 1', 1, 'group 7', 0, 0, 'group 7'),
+            (4294967040, 'select', 4, '-', 0, 0, '-')], 'rows')
+
+
 def test_4096_groups(sw):
     n = 4096
     sw.of('del-groups')

@@ -277,6 +277,22 @@ def test_virtual_meters(sw):
             check(c.wait(c.PACKET_IN), 'no packet-in without the meter')
 
 
+def test_shown_without_daemon(_):
+    """ofxdpctl meters: from the maps alone."""
+    with Switch(3) as sw:
+        with Control(sw.sock) as c:
+            setup_meter(sw, c, PKTPS | BURST, band(1, 2) + band(1000, 5, REMARK, 1))
+            equal(c.mod(ADD, 9, KBPS, band(1000)), None, 'error of add')
+            equal(c.mod(ADD, CONTROLLER, PKTPS, band(100)), None, 'error of add')
+        sw.kill9()
+        sw.forward([(1, udp(1, 2))] * 3, {2: [udp(1, 2)] * 2})
+        rows = [tuple(x[k] for k in ('meter', 'kind', 'rate', 'unit', 'burst', 'packets')) for x in sw.ctl('meters')]
+        equal(rows, [('CONTROLLER', 'meter', 0, '-', 0, 0), ('CONTROLLER', 'drop', 100, 'packets/s', 20, 0),
+                     ('1', 'meter', 0, '-', 0, 3), ('1', 'drop', 1, 'packets/s', 2, 1),
+                     ('1', 'dscp_remark +1', 1000, 'packets/s', 5, 0),
+                     ('9', 'meter', 0, '-', 0, 0), ('9', 'drop', 1000, 'kb/s', 200, 0)], 'rows')
+
+
 def test_as_many_as_announced(sw):
     """4096, with 8 bands each; one more is too many; deleted ones make room at once."""
     with Control(sw.sock, timeout=30) as c:

@@ -12,6 +12,8 @@ struct ctl_format {
 
 int ctl_drops(const struct pins *pins, const struct ctl_format *format);
 int ctl_ports(const struct pins *pins, const struct ctl_format *format);
+int ctl_groups(const struct pins *pins, const struct ctl_format *format);
+int ctl_meters(const struct pins *pins, const struct ctl_format *format);
 int ctl_tables(const struct pins *pins, const struct ctl_format *format);
 
 #endif

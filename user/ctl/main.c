@@ -20,6 +20,8 @@ static const char help[] =
 	"  drops    why packets went no further, and how many\n"
 	"  ports    the ports with their interfaces and counters\n"
 	"  tables   how the flow tables lie in the maps: subtables, tries, entries\n"
+	"  groups   the groups, their buckets, and counters\n"
+	"  meters   the meters, their bands, and counters\n"
 	"\n"
 	"  -a, --all            rows of zeros too\n"
 	"  -j, --json           as JSON\n"
@@ -31,9 +33,8 @@ static const struct command {
 	const char *name;
 	int (*run)(const struct pins *pins, const struct ctl_format *format);
 } commands[] = {
-	{"drops", ctl_drops},
-	{"ports", ctl_ports},
-	{"tables", ctl_tables},
+	{"drops", ctl_drops}, {"groups", ctl_groups}, {"meters", ctl_meters},
+	{"ports", ctl_ports}, {"tables", ctl_tables},
 };
 
 static const struct command *find_command(const char *name)

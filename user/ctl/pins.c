@@ -104,3 +104,9 @@ int pins_sum(const struct pins *pins, int map, uint32_t index, uint64_t *words, 
 		words[i % n_words] += cells[i];
 	return 0;
 }
+
+int pins_unreadable(const struct pins *pins, const char *what)
+{
+	log_error("switch %s: cannot read its %s", pins->name, what);
+	return -1;
+}

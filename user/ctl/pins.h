@@ -24,4 +24,7 @@ int pins_map(const struct pins *pins, const char *map);
 /* The element `index` of a per-CPU array of `n_words` u64 each: the sum over the CPUs. */
 int pins_sum(const struct pins *pins, int map, uint32_t index, uint64_t *words, size_t n_words);
 
+/* Says that they cannot be read; -1. */
+int pins_unreadable(const struct pins *pins, const char *what);
+
 #endif

@@ -34,7 +34,6 @@ _Static_assert(BUCKET_RUN_ORDERS <= RUN_ORDERS_MAX, "runs");
 struct bucket_part {
 	uint32_t first; /* in `bucket_ops` */
 	uint8_t order;	/* of the run there, or RUN_NONE */
-	uint64_t base_packets, base_bytes;
 };
 
 /* A configuration of a group in the maps. */
@@ -49,7 +48,6 @@ struct config {
 
 struct group {
 	uint32_t id, index;
-	uint64_t base_packets, base_bytes; /* the live counters when the group was added */
 	struct config *config;
 	UT_hash_handle hh;
 };
@@ -102,6 +100,15 @@ static void cell_read(const struct dp_groups *groups, uint32_t cell, uint64_t *p
 	}
 }
 
+/* Nobody counts there: its grace period is over. */
+static void cell_clear(struct dp_groups *groups, uint32_t cell)
+{
+	struct ofx_counter *c = groups->counters + cell;
+
+	for (uint32_t cpu = 0; cpu < groups->dp->n_cpus; cpu++, c += OFX_GROUP_CELLS)
+		*c = (struct ofx_counter){0};
+}
+
 void dp_group_counters(struct dp *dp, uint32_t id, uint64_t *packets, uint64_t *bytes,
 		       struct of_bucket_counter *buckets)
 {
@@ -112,15 +119,8 @@ void dp_group_counters(struct dp *dp, uint32_t id, uint64_t *packets, uint64_t *
 	if (!g)
 		return;
 	cell_read(groups, g->index, packets, bytes);
-	*packets -= g->base_packets;
-	*bytes -= g->base_bytes;
-	for (size_t i = 0; i < g->config->n; i++) {
-		const struct bucket_part *p = &g->config->part[i];
-
+	for (size_t i = 0; i < g->config->n; i++)
 		cell_read(groups, OFX_GROUPS + g->config->first + i, &buckets[i].packets, &buckets[i].bytes);
-		buckets[i].packets -= p->base_packets;
-		buckets[i].bytes -= p->base_bytes;
-	}
 }
 
 /* --- a bucket's ops --- */
@@ -230,13 +230,13 @@ static int write_bucket(struct dp_groups *groups, const struct of_bucket *b, str
 		return err;
 	of.first = part->first;
 	of.n_ops = n;
-	cell_read(groups, OFX_GROUPS + number, &part->base_packets, &part->base_bytes);
+	cell_clear(groups, OFX_GROUPS + number);
 	return bpf_map_update_elem(groups->buckets_fd, &number, &of, BPF_ANY) ? -errno : 0;
 }
 
 static int config_write(struct dp_groups *groups, const struct of_group_mod *gm, struct config *c)
 {
-	struct ofx_group of = {.type = gm->type, .n_buckets = gm->n_buckets};
+	struct ofx_group of = {.type = gm->type, .n_buckets = gm->n_buckets, .id = gm->group};
 	int err;
 
 	if (!numbers_take(&groups->slots, &c->slot)) {
@@ -317,7 +317,7 @@ static int add(struct dp_groups *groups, const struct of_group_mod *gm, struct g
 		return err;
 	err = config_new(groups, gm, &g->config);
 	if (!err) {
-		cell_read(groups, g->index, &g->base_packets, &g->base_bytes);
+		cell_clear(groups, g->index);
 		err = publish(groups, g, g->config->slot);
 		if (err)
 			config_free(g->config);
@@ -404,7 +404,7 @@ static int map_counters(struct dp_groups *groups, const struct bpf_map *map)
 	if ((uint64_t)groups->dp->n_cpus * OFX_GROUP_CELLS > bpf_map__max_entries(map))
 		return -EINVAL;
 	len = (len + page - 1) / page * page;
-	at = mmap(NULL, len, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 	if (at == MAP_FAILED)
 		return -errno;
 	groups->counters = at;

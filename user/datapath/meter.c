@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Meters: what include/ofxdp/meter.h says of the maps.  A meter keeps its index as long as it lives; a slot is taken
- * for each configuration.  Counters are BPF's cells: whoever takes an index or a slot notes where they stand.
+ * for each configuration.  Counters are BPF's cells: whoever takes an index or a slot sets them to 0.
  */
 #include "include/ofxdp/meter.h"
 #include <bpf/bpf.h>
@@ -29,9 +29,6 @@
 struct dp_meter {
 	uint32_t id; /* OpenFlow's */
 	uint32_t index, slot;
-	uint32_t n_bands;
-	struct ofx_counter base;	    /* of meter_counters[index] */
-	struct ofx_band_counters base_band; /* of meter_band_counters[slot] */
 	UT_hash_handle hh;
 };
 
@@ -114,6 +111,7 @@ static int compile(const struct of_meter_mod *mm, struct ofx_meter *m)
 {
 	if (mm->n_bands > OFX_BANDS)
 		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_OUT_OF_BANDS);
+	m->id = mm->meter;
 	m->n_bands = mm->n_bands;
 	m->flags = mm->flags & OFPMF_PKTPS ? 0 : OFX_METER_BYTES;
 	for (size_t i = 0; i < mm->n_bands; i++) {
@@ -141,26 +139,26 @@ static void counters_sum(const struct dp *dp, int fd, uint32_t key, struct ofx_c
 	}
 }
 
-static struct ofx_counter since(const struct ofx_counter *now, const struct ofx_counter *base)
+/* Nobody counts there: its grace period is over. */
+static int counters_clear(const struct dp *dp, int fd, uint32_t key, size_t n)
 {
-	return (struct ofx_counter){now->packets - base->packets, now->bytes - base->bytes};
+	_free_ struct ofx_counter *zero = calloc(dp->n_cpus, n * sizeof(*zero));
+
+	if (!zero)
+		return -ENOMEM;
+	return bpf_map_update_elem(fd, &key, zero, BPF_ANY) ? -errno : 0;
 }
 
 void dp_meter_counters(struct dp *dp, uint32_t id, struct dp_meter_counters *out)
 {
 	struct dp_meters *m = dp->meters;
 	const struct dp_meter *meter = meter_find(m, id);
-	struct ofx_band_counters bands;
-	struct ofx_counter c;
 
 	memset(out, 0, sizeof(*out));
 	if (!meter)
 		return;
-	counters_sum(dp, m->counters_fd, meter->index, &c, 1);
-	counters_sum(dp, m->bands_fd, meter->slot, bands.band, OFX_BANDS);
-	out->in = since(&c, &meter->base);
-	for (uint32_t i = 0; i < meter->n_bands; i++)
-		out->band[i] = since(&bands.band[i], &meter->base_band.band[i]);
+	counters_sum(dp, m->counters_fd, meter->index, &out->in, 1);
+	counters_sum(dp, m->bands_fd, meter->slot, out->band, OFX_BANDS);
 }
 
 /* --- publication --- */
@@ -181,10 +179,11 @@ static int slot_write(struct dp *dp, const struct ofx_meter *config, uint32_t *s
 
 	if (!take(dp, &m->slots, slot))
 		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_OUT_OF_METERS);
-	if (!bpf_map_update_elem(m->slots_fd, slot, config, BPF_ANY))
-		return 0;
-	err = -errno;
-	numbers_give(&m->slots, *slot);
+	err = counters_clear(dp, m->bands_fd, *slot, OFX_BANDS);
+	if (!err && bpf_map_update_elem(m->slots_fd, slot, config, BPF_ANY))
+		err = -errno;
+	if (err)
+		numbers_give(&m->slots, *slot);
 	return err;
 }
 
@@ -222,6 +221,7 @@ static int index_take(struct dp *dp, uint32_t id, uint32_t *index)
 
 	if (is_virtual(id)) {
 		*index = id == OFPM_CONTROLLER ? OFX_METER_CONTROLLER : OFX_METER_SLOWPATH;
+		grace_flush(dp); /* its counters are cleared: packets must have left the one before */
 		return 0;
 	}
 	if (m->n < OFX_METERS && take(dp, &m->indexes, index))
@@ -243,9 +243,9 @@ static int add(struct dp *dp, struct dp_meter *meter, const struct ofx_meter *co
 
 	if (err)
 		return err;
-	counters_sum(dp, m->counters_fd, meter->index, &meter->base, 1);
-	counters_sum(dp, m->bands_fd, meter->slot, meter->base_band.band, OFX_BANDS);
-	err = publish(m, meter->index, meter->slot);
+	err = counters_clear(dp, m->counters_fd, meter->index, 1);
+	if (!err)
+		err = publish(m, meter->index, meter->slot);
 	if (err)
 		numbers_give(&m->slots, meter->slot);
 	return err;
@@ -262,7 +262,6 @@ int dp_meter_add(struct dp *dp, const struct of_meter_mod *mm)
 	if (err || !meter)
 		return err ? err : -ENOMEM;
 	meter->id = mm->meter;
-	meter->n_bands = mm->n_bands;
 	err = index_take(dp, mm->meter, &meter->index);
 	if (err)
 		return err;
@@ -282,25 +281,22 @@ int dp_meter_modify(struct dp *dp, const struct of_meter_mod *mm)
 	struct dp_meters *m = dp->meters;
 	struct dp_meter *meter = meter_find(m, mm->meter);
 	struct ofx_meter config = {0};
-	struct dp_meter now;
+	uint32_t slot, before;
 	int err = meter ? compile(mm, &config) : -ENOENT;
 
 	if (err)
 		return err;
-	now = *meter;
-	err = slot_write(dp, &config, &now.slot);
+	err = slot_write(dp, &config, &slot);
 	if (err)
 		return err;
-	counters_sum(dp, m->bands_fd, now.slot, now.base_band.band, OFX_BANDS);
-	err = publish(m, meter->index, now.slot);
+	err = publish(m, meter->index, slot);
 	if (err) {
-		numbers_give(&m->slots, now.slot);
+		numbers_give(&m->slots, slot);
 		return err;
 	}
-	retire(dp, 0, meter->slot);
-	meter->slot = now.slot;
-	meter->base_band = now.base_band;
-	meter->n_bands = mm->n_bands;
+	before = meter->slot;
+	meter->slot = slot;
+	retire(dp, 0, before);
 	return 0;
 }
 
