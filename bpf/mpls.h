@@ -13,10 +13,10 @@
 #include "bpf/parse.h"
 #include "bpf/ttl.h"
 
-#define MPLS_ENTRY 4	  /* bytes: label 20 bits, TC 3, BoS 1, TTL 8 */
-#define MPLS_BOS 0x100	  /* host order */
-#define MPLS_HEAD_WORDS 5 /* 4-byte words in front of the Ethernet type of a label, with two tags */
-#define MPLS_TTL_AT 3	  /* in the entry */
+#define MPLS_ENTRY 4			/* bytes: label 20 bits, TC 3, BoS 1, TTL 8 */
+#define MPLS_BOS 0x100			/* host order */
+#define MPLS_HEAD_WORDS (3 + OFX_VLANS) /* 4-byte words in front of the Ethernet type of a label, at most */
+#define MPLS_TTL_AT 3			/* in the entry */
 
 /* --- TTLs --- */
 
@@ -192,8 +192,8 @@ __weak __noinline int mpls_push(ofx_ctx *ctx, struct ofx_state *s, __u16 type)
 }
 
 /*
- * Take off the outermost label; type: the Ethernet type then, host order.  The frame is parsed anew.  -1: no label;
- * nothing has changed.
+ * Take off the outermost label; type: the Ethernet type then, host order.  The frame is parsed anew.  -1: no label, or
+ * one that has come behind more tags than parse looks through; nothing has changed.
  */
 __weak __noinline int mpls_pop(ofx_ctx *ctx, struct ofx_state *s, __u16 type)
 {
@@ -203,6 +203,8 @@ __weak __noinline int mpls_pop(ofx_ctx *ctx, struct ofx_state *s, __u16 type)
 	if (!ctx || !s || !(s->key.shape & OFX_SHAPE_MPLS))
 		return -1;
 	at = s->off.mpls;
+	if (at > ETH_HLEN + 4 * OFX_VLANS)
+		return -1;
 	to = pkt_at(ctx, at + MPLS_ENTRY - 2, 2);
 	if (!to)
 		return -1;

@@ -18,6 +18,7 @@
 
 #define ETH_TYPE_NONE 0x05ff /* eth_type of 802.3 frames without SNAP and OUI 0 (OFP_DL_TYPE_NOT_ETH_TYPE) */
 #define ETH_TYPE_MIN 0x0600  /* below: a length */
+#define OFX_VLANS 4	     /* tags that are looked through; behind more, nothing is parsed and eth_type is a TPID */
 #define ARP_FOR_IPV4 28	     /* bytes */
 
 static __always_inline int is_vlan_tpid(__be16 type)
@@ -37,29 +38,39 @@ static __always_inline __be16 parse_llc(ofx_ctx *ctx, __u32 *at)
 	return llc[3];
 }
 
-/* Ethernet header and up to two tags, of which the outer one is in the key.  Returns eth_type; *at is behind it. */
+/* The tag at offset 12 + 4 * i, whole with the type behind it, or NULL. */
+static __always_inline const pkt16 *vlan_at(ofx_ctx *ctx, __u32 i)
+{
+	const pkt16 *tag = pkt_at(ctx, 2 * ETH_ALEN + 4 * i, 6);
+
+	return tag && is_vlan_tpid(tag[0]) ? tag : NULL;
+}
+
+/* Ethernet header and up to OFX_VLANS tags, of which the outer one is in the key.  Returns eth_type; *at is behind it.
+ */
 static __always_inline __be16 parse_eth(ofx_ctx *ctx, struct ofx_state *s, const void *eth, __u32 *at)
 {
 	const pkt64 *dst = eth;
 	const pkt64 *src = eth + ETH_ALEN;
 	__be16 type = ((const pkt16 *)eth)[6];
-	const pkt16 *tag;
 
 	s->key.w[OFX_W_ETH_DST] = *dst & PKT_FIRST6;
 	s->key.w[OFX_W_ETH_SRC] = *src & PKT_FIRST6;
 	*at = ETH_HLEN;
-	if (is_vlan_tpid(type) && (tag = pkt_at(ctx, ETH_HLEN, 4))) {
-		s->key.vlan_vid = (tag[0] & bpf_htons(0x0fff)) | bpf_htons(0x1000);
-		s->key.vlan_pcp = bpf_ntohs(tag[0]) >> 13;
-		s->key.shape = OFX_SHAPE_VLAN;
-		s->off.vlans = 1;
-		type = tag[1];
-		*at = ETH_HLEN + 4;
-		if (is_vlan_tpid(type) && (tag = pkt_at(ctx, ETH_HLEN + 4, 4))) {
-			s->key.shape = OFX_SHAPE_VLAN | OFX_SHAPE_VLAN2;
-			s->off.vlans = 2;
-			type = tag[1];
-			*at = ETH_HLEN + 8;
+	if (is_vlan_tpid(type)) {
+		for (__u32 i = 0; i < OFX_VLANS; i++) {
+			const pkt16 *tag = vlan_at(ctx, i);
+
+			if (!tag)
+				break;
+			if (!i) {
+				s->key.vlan_vid = (tag[1] & bpf_htons(0x0fff)) | bpf_htons(0x1000);
+				s->key.vlan_pcp = bpf_ntohs(tag[1]) >> 13;
+			}
+			s->key.shape = i ? OFX_SHAPE_VLAN | OFX_SHAPE_VLAN2 : OFX_SHAPE_VLAN;
+			s->off.vlans = i + 1;
+			type = tag[2];
+			*at = ETH_HLEN + 4 * (i + 1);
 		}
 	}
 	return bpf_ntohs(type) < ETH_TYPE_MIN ? parse_llc(ctx, at) : type;

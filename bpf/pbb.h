@@ -53,8 +53,8 @@ __weak __noinline int pbb_push(ofx_ctx *ctx, struct ofx_state *s)
  */
 static __always_inline int pbb_move_front(ofx_ctx *ctx, __u32 at)
 {
-	const pkt32 *addr = pkt_at(ctx, at, PBB_HEADER), *tags = pkt_at(ctx, 2 * ETH_ALEN, 2 * 4);
-	__u32 front[5];
+	const pkt32 *addr = pkt_at(ctx, at, PBB_HEADER), *tags = pkt_at(ctx, 2 * ETH_ALEN, OFX_VLANS * 4);
+	__u32 front[3 + OFX_VLANS];
 	pkt32 *to;
 
 	if (!addr || !tags)
@@ -62,10 +62,11 @@ static __always_inline int pbb_move_front(ofx_ctx *ctx, __u32 at)
 	front[0] = addr[1];
 	front[1] = addr[2];
 	front[2] = addr[3];
-	front[3] = tags[0];
-	front[4] = tags[1];
 #pragma unroll
-	for (__u32 i = 0; i < 5; i++) {
+	for (__u32 i = 0; i < OFX_VLANS; i++)
+		front[3 + i] = tags[i];
+#pragma unroll
+	for (__u32 i = 0; i < 3 + OFX_VLANS; i++) {
 		to = pkt_at(ctx, PBB_PUSHED + i * 4, 4);
 		if (to && PBB_PUSHED + i * 4 < at + PBB_HEADER - 2)
 			*to = front[i];
@@ -75,11 +76,14 @@ static __always_inline int pbb_move_front(ofx_ctx *ctx, __u32 at)
 
 /*
  * Take off the I-TAG: the customer's addresses come to the front.  B-TAGs stay (§5.12: they "should be removed prior"),
- * now as the outer tags of the customer's frame.  The frame is parsed anew.  -1: no I-TAG; nothing has changed.
+ * now as the outer tags of the customer's frame.  The frame is parsed anew.  -1: no I-TAG, or one that has come behind
+ * more tags than parse looks through; nothing has changed.
  */
 __weak __noinline int pbb_pop(ofx_ctx *ctx, struct ofx_state *s)
 {
 	if (!ctx || !s || !(s->key.shape & OFX_SHAPE_PBB))
+		return -1;
+	if (s->off.pbb > ETH_HLEN + 4 * OFX_VLANS)
 		return -1;
 	if (pbb_move_front(ctx, s->off.pbb) || ctx_grow_head(ctx, -PBB_PUSHED))
 		return -1;

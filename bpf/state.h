@@ -20,7 +20,7 @@ struct ofx_offsets {
 	__u16 l3;    /* IPv4, IPv6 or ARP header; the Ethernet type stands 2 bytes before it */
 	__u16 l4;    /* TCP, UDP, SCTP, ICMP header; only if whole (OFX_SHAPE_L4) */
 	__u16 nd_ll; /* the link-layer address (6 bytes) in the ND option that the key shows */
-	__u16 vlans; /* tags at offset 12, counted up to 2 */
+	__u16 vlans; /* tags at offset 12, counted up to OFX_VLANS (bpf/parse.h) */
 	__u16 mpls;  /* the outermost label stack entry */
 	__u16 pbb;   /* the outermost I-TAG, with at least the addresses and the type that follow */
 	__u16 proto; /* the byte that names the transport protocol, in the IPv4 or the last IPv6 (extension) header */

@@ -30,15 +30,17 @@ static __always_inline void vlan_shift(struct ofx_offsets *off, int n)
 		off->proto += n;
 }
 
-/* Tags at offset 12, counted up to 2. */
+/* Tags at offset 12, counted up to OFX_VLANS. */
 static __always_inline __u16 vlan_count(ofx_ctx *ctx)
 {
-	const pkt16 *type = pkt_at(ctx, 2 * ETH_ALEN, VLAN_TAG + 2);
+	__u16 n = 0;
 
-	if (!type || !is_vlan_tpid(type[0]))
-		return 0;
-	type = pkt_at(ctx, 2 * ETH_ALEN + VLAN_TAG, VLAN_TAG + 2);
-	return type && is_vlan_tpid(type[0]) ? 2 : 1;
+	for (__u32 i = 0; i < OFX_VLANS; i++) {
+		if (!vlan_at(ctx, i))
+			break;
+		n = i + 1;
+	}
+	return n;
 }
 
 /*

@@ -5,7 +5,7 @@
 
 #include "bpf/state.h"
 
-#define STEPS 4
+#define STEPS 16
 
 enum step_code {
 	STEP_NONE = 0,

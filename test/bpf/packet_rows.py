@@ -129,8 +129,11 @@ def parse_rows():
     parsed('priority tag', eth / Dot1Q(vlan=0, prio=5) / ip4 / tcp, VLAN | IPV4 | L4, vlan_vid='1000', vlan_pcp='05', **IN4, **TCPKEY)
     parsed('two tags', eth / Dot1AD(vlan=10, prio=5) / Dot1Q(vlan=20) / ip4 / tcp, VLAN | VLAN2 | IPV4 | L4,
            vlan_vid='100a', vlan_pcp='05', **IN4, **TCPKEY)
-    parsed('three tags', eth / Dot1AD(vlan=10) / Dot1Q(vlan=20) / Dot1Q(vlan=30) / ip4 / tcp, VLAN | VLAN2,
-           vlan_vid='100a', eth_type='8100')
+    outer = eth / Dot1AD(vlan=10) / Dot1Q(vlan=20) / Dot1Q(vlan=30)
+    parsed('three tags', outer / ip4 / tcp, VLAN | VLAN2 | IPV4 | L4, vlan_vid='100a', **IN4, **TCPKEY)
+    parsed('four tags', outer / Dot1AD(vlan=40) / ip4 / tcp, VLAN | VLAN2 | IPV4 | L4, vlan_vid='100a', **IN4, **TCPKEY)
+    parsed('five tags', outer / Dot1AD(vlan=40) / Dot1Q(vlan=50) / ip4 / tcp, VLAN | VLAN2, vlan_vid='100a', eth_type='8100')
+    parsed('the third tag cut', bytes(outer)[:-1], VLAN | VLAN2, vlan_vid='100a', eth_type='8100')
     parsed('tag cut', bytes(eth)[:12] + bytes.fromhex('8100123400'), 0, eth_type='8100')
     parsed('802.3', bytes(Dot3(dst=DST, src=SRC) / LLC(dsap=0x42, ssap=0x42, ctrl=3) / bytes(35)), 0, eth_type='05ff')
     parsed('SNAP', bytes(Dot3(dst=DST, src=SRC) / LLC(dsap=0xaa, ssap=0xaa, ctrl=3) / SNAP(OUI=0, code=0x800) / ip4 / tcp),
@@ -455,6 +458,13 @@ def tag_rows():
     emit('pop, set', eth / Dot1Q(vlan=1) / ip, ['pop', 'set=ipv4_dst:09080706,tcp_dst:%04x' % 5555], [0, 0], eth / out)
     third = eth / Dot1Q(vlan=1) / Dot1Q(vlan=2) / Dot1Q(vlan=3) / ip
     emit('pop of three', third, ['pop', 'pop', 'pop', 'pop'], [0, 0, 0, -1], eth / ip)
+    change = 'set=ipv4_dst:09080706,tcp_dst:%04x' % 5555
+    emit('set behind three', third, [change], [0], eth / Dot1Q(vlan=1) / Dot1Q(vlan=2) / Dot1Q(vlan=3) / out)
+    four = eth / Dot1Q(vlan=0) / Dot1Q(vlan=0) / Dot1Q(vlan=0) / Dot1Q(vlan=0)
+    emit('push of six, set below, pop of two', eth / ip, ['push=8100'] * 6 + [change, 'pop', 'pop'], [0] * 9, four / out)
+    emit('push of four, set the outer one', eth / ip, ['push=8100'] * 4 + ['set=vlan_vid:1005,vlan_pcp:03'], [0] * 5,
+         bytes(eth)[:12] + b'\x81\0\x60\5' + bytes(four / ip)[16:])
+    emit('push of six, pop of them', eth / ip, ['push=8100'] * 6 + ['pop'] * 6, [0] * 12, eth / ip)
 
 
 def ttl_rows():
@@ -497,6 +507,7 @@ def mpls_push_rows():
 
 def mpls_pop_rows():
     tags = {'': b'', 'a tag, ': b'\x81\0\x60\7', 'two tags, ': b'\x88\xa8\0\x09\x81\0\x60\7'}
+    tags['four tags, '] = tags['two tags, '] + b'\x81\0\0\1\x81\0\0\2'
     for pkt, ethertype in ((ip4 / tcp / PAYLOAD, 0x800), (ip6 / ns, 0x86dd), (ARP(op=1), 0x806)):
         for name, tag in tags.items():
             head, kind = bytes(eth)[:12] + tag, struct.pack('!H', ethertype)
@@ -512,6 +523,11 @@ def mpls_pop_rows():
          [0] * 3, eth / other)
     emit('pop what is no IPv4', typed(0x8847) / label() / ip6, ['mpop=0800', 'set=ipv4_dst:09080706', 'dec'], [0, -1, -1],
          bytes(eth)[:12] + b'\x08\0' + bytes(ip6))
+    below = typed(0x8847) / label() / ip4
+    emit('push of four, pop below', below, ['push=8100'] * 4 + ['mpop=0800'], [0] * 5, bytes(eth)[:12] + b'\x81\0\0\0' * 4 +
+         b'\x08\0' + bytes(ip4))
+    emit('push of five, no pop below', below, ['push=8100'] * 5 + ['mpop=0800', 'pop'], [0] * 5 + [-1, 0], bytes(eth)[:12] +
+         b'\x81\0\0\0' * 4 + bytes(below)[12:])
     emit('pop the last byte', typed(0x8847) / label(), ['mpop=1234'], [0], bytes(eth)[:12] + b'\x12\x34')
 
 

@@ -65,13 +65,16 @@ def pbb_pop_rows():
         emit('pop two I-TAGs, ' + name, backbone() + itag() + backbone() + itag() + pkt, ['pbbpop', 'pbbpop', 'pbbpop'],
              [0, 0, -1], pkt)
         emit('pop a B-TAG and an I-TAG, ' + name, backbone((0x88a8, 5)) + itag() + pkt, ['pop', 'pbbpop'], [0, 0], pkt)
-        for tags in ([(0x88a8, 0x7005)], [(0x88a8, 0x7005), (0x8100, 6)]):
+        for tags in ([(0x88a8, 0x7005)], [(0x88a8, 0x7005), (0x8100, 6)], [(0x88a8, 0x7005)] + [(0x8100, 6 + i) for i in range(3)]):
             emit('pop an I-TAG behind %d tags, %s' % (len(tags), name), backbone(*tags) + itag() + pkt, ['pbbpop'], [0],
                  pkt[:12] + b''.join(struct.pack('!HH', *t) for t in tags) + pkt[12:])
     out = IP(src=A4, dst='9.8.7.6', tos=0x4a, ttl=63, id=77) / TCP(sport=1000, dport=5555, flags='SA') / PAYLOAD
     emit('pop an I-TAG, set below', backbone() + itag() + bytes(eth / ip4 / tcp / PAYLOAD),
          ['pbbpop', 'set=ipv4_dst:09080706,tcp_dst:15b3', 'dec'], [0] * 3, eth / out)
     emit('no I-TAG to pop', eth / ip4 / tcp, ['pbbpop'], [-1])
+    whole = backbone() + itag() + bytes(eth / ip4)
+    emit('push five tags, no I-TAG to pop', whole, ['push=8100'] * 5 + ['pbbpop', 'pop'], [0] * 5 + [-1, 0], whole[:12] + b'\x81\0\0\0' * 4 +
+         whole[12:])
     emit('no whole I-TAG to pop', backbone() + itag() + bytes(13), ['pbbpop'], [-1])
 
 

@@ -36,7 +36,7 @@ EXCLUDED = {
     'more than 8 extension headers': '7.2.3.8: a limit of ours',
     'ND code': 'RFC 4861: OVS asks for code 0',
     'ND options': 'RFC 4861 4.6: OVS then finds no target either',
-    'eth_type of a tag': "7.2.3.7: eth_type is the cut or third tag's; OVS's cache gives such frames another one's entry",
+    'eth_type of a tag': "7.2.3.7: eth_type is the cut or fifth tag's; OVS's cache gives such frames another one's entry",
     'tag and nothing behind it': "Linux drops it on the way into OVS's packet socket",
     'IPv6 later fragment': 'RFC 8200 4.5: Next Header of the fragment header; OVS has ip_proto 44',
     'IPv6 segments left': 'RFC 8200 8.1: OVS then leaves the transport checksum alone when it sets ipv6_src',
@@ -96,7 +96,7 @@ class Coverage:
         line('tables walked', self.depth)
         line('fields of the rules hit', self.fields)
         line('actions run', self.actions)
-        print('# not compared: %d packets: a set-field whose header is not there, or lies behind three tags' % self.undefined)
+        print('# not compared: %d packets: a set-field whose header is not there, or lies behind five tags' % self.undefined)
         for note, count in sorted(self.excluded.items()):
             print('# not compared with OVS: %d packets: %s (%s)' % (count, note, EXCLUDED[note]))
         for what, count in sorted(self.refused.items()):

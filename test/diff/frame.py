@@ -66,11 +66,12 @@ def crc32c(data):
 
 
 class Parsed:
-    """fields: what the frame has; the places of its headers, None where there is none; odd: notes on malformation."""
+    """fields: what the frame has; the places of its headers, None where there is none; odd: notes on malformation; deep:
+    there are more tags than are looked through."""
 
     def __init__(self, f):
         self.f, self.fields, self.odd = f, {}, set()
-        self.vlans, self.type_at = 0, None
+        self.vlans, self.type_at, self.deep = 0, None, False
         self.mpls = self.ip4 = self.ip6 = self.arp = self.l4 = self.end = self.proto_at = self.nd_ll = None
         self.proto, self.later, self.fragment, self.routed, self.nd = None, False, False, False, False
         self.whole = len(f) >= 14
@@ -81,7 +82,7 @@ class Parsed:
         f, x = self.f, self.fields
         x['eth_dst'], x['eth_src'] = num(f[:6]), num(f[6:12])
         at = 12
-        while half(f, at) in VLANS and self.vlans < 2:
+        while half(f, at) in VLANS and self.vlans < 4:
             if len(f) < at + 6:
                 self.odd.add('tag cut')
                 break
@@ -91,8 +92,9 @@ class Parsed:
             if f[at + 2] & 0x10:
                 self.odd.add('VLAN DEI')
             at += 4
-        if half(f, at) in VLANS and self.vlans == 2:
-            self.odd.add('three tags')
+        if self.vlans > 2:
+            self.odd.add('more than 2 tags')
+        self.deep = self.vlans == 4 and half(f, at) in VLANS
         kind, self.type_at = half(f, at), at
         snap = False
         if kind < 0x600:

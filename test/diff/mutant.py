@@ -32,7 +32,7 @@ MUTANTS = (
     ('padding read as IP', 'bpf/parse.h', 'parse_l4(ctx, s, at + head, at + total);', 'parse_l4(ctx, s, at + head, ctx_len(ctx));'),
     ('authentication header length in 8 bytes', 'bpf/parse_ipv6.h', '(ext[1] + 2) * 4', '(ext[1] + 1) * 8'),
     ('ip_proto from the first extension header', 'bpf/parse_ipv6.h', '\ts->key.ip_proto = ext[0];\n', '\ts->key.ip_proto = ext[0] ?: 1;\n'),
-    ('inner tag matched', 'bpf/parse.h', '\t\t\ts->off.vlans = 2;\n', '\t\t\ts->off.vlans = 2;\n\t\t\ts->key.vlan_vid = tag[0] | bpf_htons(0x1000);\n'),
+    ('inner tag matched', 'bpf/parse.h', '\t\t\tif (!i) {\n', '\t\t\tif (i < 2) {\n'),
     ('lower priority wins', 'bpf/table.h', 'ref.priority > s->best_priority', 's->best_priority < 0'),
     ('list of subtables cut', 'bpf/table.h', 'if (i >= n || list_step(s,', 'if (i >= 3 || i >= n || list_step(s,'),
     ('metadata written without mask', 'bpf/execute.h', 's->metadata = (s->metadata & ~op->mask) | op->value;', 's->metadata = op->value;'),

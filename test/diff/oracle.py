@@ -183,8 +183,6 @@ def change(frame, a, notes):
     if kind == 'pop_vlan':
         if not p.vlans:
             missing('tag')
-        if 'three tags' in p.odd:
-            notes.add('more than 2 tags')
         return frame[:12] + frame[16:]
     if kind == 'push_mpls':
         if half(frame, 12) < 0x600:
@@ -252,7 +250,7 @@ class Walk:
     def __init__(self, tables, ports, frame, in_port):
         self.tables, self.ports, self.frame, self.in_port = tables, ports, frame, in_port
         self.metadata = self.tunnel_id = 0
-        self.set, self.result, self.flow, self.reason = {}, Result(), None, ACTION
+        self.set, self.result, self.flow, self.reason, self.deep = {}, Result(), None, ACTION, False
         try:
             self.walk()
         except Ended as e:
@@ -261,7 +259,7 @@ class Walk:
                 self.result.notes.add('action on a missing header')
                 # nothing says whether an action behind the last output has to fail
                 r = self.result
-                r.undefined |= bool('more than 2 tags' in r.notes or r.outputs or r.packet_ins)
+                r.undefined |= bool(self.deep or r.outputs or r.packet_ins)
 
     def lookup(self, table):
         p = Parsed(self.frame)
@@ -307,7 +305,8 @@ class Walk:
 
     def do(self, a, by_set=False):
         inner = not a[1].startswith(('eth_', 'vlan_', 'tunnel')) if a[0] == 'set' else a[0].endswith(('ttl', 'mpls'))
-        if inner and 'more than 2 tags' in self.result.notes:  # a limit of ours: nothing behind the second tag is seen
+        self.deep = self.deep or Parsed(self.frame).deep
+        if inner and self.deep:  # a limit of ours: nothing behind the fourth tag is seen
             self.result.undefined = True
         self.result.actions.add(a[0] if a[0] != 'set' else 'set ' + a[1])
         if a[0] == 'pop_mpls' and 'push_mpls' in self.result.actions:

@@ -54,7 +54,7 @@ static void check_offsets(const struct ofx_state *s, size_t len)
 	check(!off->mpls || (off->mpls == 14 + 4 * off->vlans && off->mpls + 4U <= len && !off->l3));
 	check(!(shape & OFX_SHAPE_PBB) == !off->pbb);
 	check(!off->pbb || (off->pbb == 14 + 4 * off->vlans && off->pbb + 18U <= len && !off->l3 && !off->mpls));
-	check(off->vlans == (shape & OFX_SHAPE_VLAN2 ? 2 : shape & OFX_SHAPE_VLAN ? 1 : 0));
+	check(!(shape & OFX_SHAPE_VLAN) == !off->vlans && !(shape & OFX_SHAPE_VLAN2) == (off->vlans < 2));
 }
 
 static void check_shape(const struct ofx_state *s)
