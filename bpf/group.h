@@ -5,10 +5,10 @@
  * Only the verdict's last op is run on the frame at hand: a group before it gets a frame of its own (loop_fork()), so
  * that what is behind it sees the packet unchanged.  There, one bucket's ops take the verdict's place.
  *
- * ALL: each bucket works on a copy of the packet as it was when it came to the group.  The op is split in two, each for
- * a part of the buckets, the first gets a copy and so on until an op has one bucket.  The parts name the configuration
- * that the packet met first (op: b = first bucket, value = slot | end << 32, mask = the slot's generation), so that a
- * group modified meanwhile does not give a packet some buckets of both.
+ * ALL: each bucket works on a copy of the packet as it was when it came to the group.  The op is split in two, one for
+ * the first bucket, which gets a copy, one for the others, and so on until an op has one bucket.  The parts name the
+ * configuration that the packet met first (op: b = first bucket, value = slot | end << 32, mask = the slot's
+ * generation), so that a group modified meanwhile does not give a packet some buckets of both.
  */
 #ifndef BPF_GROUP_H
 #define BPF_GROUP_H
@@ -17,8 +17,6 @@
 #include "bpf/packet_in.h"
 #include "include/ofxdp/group.h"
 
-/* Up to so many buckets copies leave in the buckets' order; beyond, halves keep the rounds of a packet few. */
-#define OFX_SPLIT_ONE 8
 #define OFX_NO_BUCKET 0xffffffffU
 
 /* --- SELECT --- */
@@ -158,10 +156,14 @@ static __always_inline void group_part(struct ofx_state *s, __u32 at, const stru
 	op_write(verdict_op(s, at), op_head(OFX_OP_GROUP, 0, first, op->arg), value, gen);
 }
 
-/* Buckets first … middle - 1 in a copy of the packet, the others go on with it. */
+/*
+ * The first bucket in a copy of the packet, the others go on with it.  One at a time: of a packet there are never more
+ * than two frames on their way in the loop, so a burst of 64 frames does not overrun the 256 places of a veth's ring,
+ * as it does when both parts of a split go on splitting.
+ */
 static __always_inline int group_split(ofx_ctx *ctx, struct ofx_state *s, __u32 slot, __u32 gen, __u32 first, __u32 end)
 {
-	__u32 n = end - first, at = s->at, middle = first + (n > OFX_SPLIT_ONE ? n / 2 : 1);
+	__u32 at = s->at, middle = first + 1;
 	struct ofx_op op = *verdict_op(s, at);
 
 	if (!at)

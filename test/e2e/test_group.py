@@ -89,6 +89,17 @@ def test_a_large_group(sw):
     check('OUT_OF_BUCKETS' in sw.of('mod-group', text + ',bucket=actions=output:2', check=False), 'a bucket too many was taken')
 
 
+def test_a_burst_through_a_large_group(sw):
+    """60 packets at once, 100 buckets: the loop's rings hold what is on its way."""
+    groups(sw, 'group_id=7,type=all' + ''.join(',bucket=actions=set_field:%d->udp_dst,output:%d' % (3000 + i, 2 + i % 3) for i in range(100)))
+    sw.flows('in_port=1,actions=group:7')
+    lost = sw.drops()['cont_lost']
+    sent = Source(sw.box, 1, template(1, 2), '-n', '60').wait()['sent']
+    wait_for(lambda: stats(sw, 7)[-1][0] == sent, 5)
+    equal(set(p for p, _ in stats(sw, 7)), {sent}, 'packets of the group and each bucket')
+    equal(sw.drops()['cont_lost'], lost, 'cont_lost')
+
+
 def test_chains(sw):
     groups(sw, 'group_id=3,type=all,bucket=actions=output:3,bucket=actions=push_vlan:0x8100,output:2',
            'group_id=2,type=indirect,bucket=actions=dec_ttl,group:3',
