@@ -77,9 +77,19 @@ __weak __noinline int cont_write(struct ofx_state *s)
 	return 0;
 }
 
+/* Will an internal interface take the frame with so many bytes more?  One that is too long a broadcast leaves out. */
+static __always_inline int fits_inside(ofx_ctx *ctx, __u32 more)
+{
+	__u32 zero = 0, *max = bpf_map_lookup_elem(&internal_max, &zero);
+
+	return max && ctx_len(ctx) + more <= *max;
+}
+
 /* Send the frame to NAME-c0 with the stamp in a header in front of it. */
 static __always_inline int loop_hop(ofx_ctx *ctx, const struct ofx_state *s)
 {
+	if (!fits_inside(ctx, sizeof(struct ofx_inject)))
+		return drop(OFX_DROP_TOO_LONG);
 	if (inject_push(ctx, ofx_magic, OFX_INJECT_CONT, s->stamp.seq, s->stamp.index))
 		return drop(OFX_DROP_ACTION_FAILED);
 	return ctx_redirect(&internal, OFX_DEV_INJECT) == OFX_ACT_REDIRECT ? OFX_ACT_REDIRECT : drop(OFX_DROP_INTERNAL);
@@ -91,6 +101,8 @@ static __always_inline int loop_hop(ofx_ctx *ctx, const struct ofx_state *s)
  */
 static __always_inline int loop_stamp(ofx_ctx *ctx, struct ofx_state *s)
 {
+	if (!fits_inside(ctx, 0))
+		return drop(OFX_DROP_TOO_LONG);
 	if (cont_write(s))
 		return OFX_ACT_DROP;
 	if (ctx_put_stamp(ctx, s->stamp))

@@ -135,6 +135,8 @@ static __always_inline int run_cached(ofx_ctx *ctx, struct ofx_state *s, const s
 /* Generic XDP has neither metadata nor broadcast with it: the pipeline runs on NAME-c0, a native veth. */
 static __always_inline int port_hop(ofx_ctx *ctx, __u32 index)
 {
+	if (!fits_inside(ctx, sizeof(struct ofx_inject)))
+		return drop(OFX_DROP_TOO_LONG);
 	if (inject_push(ctx, ofx_magic, OFX_INJECT_RX, ofx_port_no(index), 0))
 		return drop(OFX_DROP_ACTION_FAILED);
 	return ctx_redirect(&internal, OFX_DEV_INJECT) == OFX_ACT_REDIRECT ? OFX_ACT_REDIRECT : drop(OFX_DROP_INTERNAL);

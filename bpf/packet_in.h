@@ -38,6 +38,8 @@ __weak __noinline int packet_in_send(ofx_ctx *ctx, struct ofx_state *s, __u32 re
 
 	if (!s)
 		return drop(OFX_DROP_INTERNAL);
+	if (!fits_inside(ctx, sizeof(*h)))
+		return drop(OFX_DROP_TOO_LONG);
 	if (commit(ctx, s) || ctx_grow_head(ctx, sizeof(*h)))
 		return drop(OFX_DROP_ACTION_FAILED);
 	h = ctx_data(ctx);

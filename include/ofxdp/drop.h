@@ -35,7 +35,9 @@
 	X(EXCEPTION, exception, "the driver reported an XDP exception")                                                \
 	X(INTERNAL, internal, "a map lookup that cannot fail failed")                                                  \
 	X(NO_GROUP, no_group, "sent to a group that has just been deleted")                                            \
-	X(NO_BUCKET, no_bucket, "sent to a group that has no live bucket")
+	X(NO_BUCKET, no_bucket, "sent to a group that has no live bucket")                                             \
+	X(TOO_LONG, too_long,                                                                                          \
+	  "too long for the internal interfaces: packet-in, more than one copy, port in generic mode")
 /* clang-format on */
 
 #define OFX_DROP_ENUM(ID, NAME, TEXT) OFX_DROP_##ID,

@@ -12,6 +12,7 @@
  *   flood_sets        ARRAY_OF_MAPS[OFX_PORTS + 1] of DEVMAP_HASH: all ports a packet from this one floods to
  *   flood_more_sets   the same and the loop
  *   flood_members     ARRAY[1] of struct ofx_flood: the ports of a flood, for counting
+ *   internal_max      ARRAY[1] u32: the longest frame that all internal interfaces take, headers in front included
  *   internal_ifindex  ARRAY, of the BPF side only
  *   internal          DEVMAP[OFX_DEV_N], enum ofx_dev;  fork_set  DEVMAP_HASH {OFX_DEV_CONTINUE, OFX_DEV_BRANCH}
  */

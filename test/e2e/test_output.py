@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What leaves which port: every frame compared byte by byte, copies with changes in between included."""
+import re
 import sys
+import time
 
 from lib import (Client, Sink, Source, Switch, Tap, check, equal, eth, mac_bytes, output, parse_packet_in, run_tests, tcp,
                  template, udp, wait_for)
@@ -221,6 +223,45 @@ def test_unicast_and_copies_mixed(sw):
     two, three = [s.stop() for s in sinks]
     equal((two['unique'], two['tags']), (sent, [sent, 0, 0]), 'host 2')
     equal((three['unique'], three['tags']), (sent // 3 * 2, [sent // 3, sent // 3, 0]), 'host 3')
+
+
+def test_frames_too_long_for_the_way_inside(_):
+    """Longer than the internal interfaces take: no packet-in and no copies, counted; plain outputs and floods are no matter."""
+    with Switch(3, start=False) as s:
+        for i in (1, 2, 3):
+            for where, name in ((s.sw, 's%d' % i), (s.box.hosts[i], 'eth0')):
+                s.box.run(where, 'ip', 'link', 'set', name, 'mtu', 3490)
+        s.start()
+        check('generic' not in s.tail(30), 'a port is generic: %s', s.tail(30))
+        mtu = min(int(re.search(r'mtu (\d+)', s.box.run(s.sw, 'ip', 'link', 'show', s.name + x))[1]) for x in ('-c0', '-c1', '-l0', '-l1'))
+        fits = udp(1, 2, data=bytes(mtu + 18 - 32 - 42))
+        long = udp(1, 2, data=bytes(3490 + 14 - 42))
+        s.flows('in_port=1,actions=CONTROLLER:65535', 'in_port=2,actions=flood', 'in_port=3,actions=output:1,output:2')
+        with Client(s.sock) as c:
+            if len(fits) <= 3490 + 14:
+                s.forward([(1, fits)], {})
+                m = c.wait(c.PACKET_IN)
+                equal(m and parse_packet_in(m[2])['data'], fits, 'packet-in')
+            before = s.drops()
+            s.forward([(1, long)], {})
+            if len(long) + 32 > mtu + 18:
+                equal(s.drops()['too_long'], before['too_long'] + 1, 'too_long')
+                check(not c.wait(c.PACKET_IN, 0.2), 'a packet-in')
+            s.forward([(2, long)], {1: [long], 3: [long]})
+        for end in ('-l0', '-l1'):
+            s.box.run(s.sw, 'ip', 'link', 'set', s.name + end, 'mtu', '2000')
+        check(wait_for(lambda: copies(s, long) == {}, 4), 'a copy left')
+        before = s.drops()['too_long']
+        equal(copies(s, long), {}, 'copies')
+        equal(s.drops()['too_long'], before + 1, 'too_long')
+
+
+def copies(s, frame):
+    for i in (1, 2):
+        s.tap(i).drain()
+    s.tap(3).send(frame)
+    time.sleep(0.2)
+    return {i: got for i in (1, 2) for got in [s.tap(i).receive(9, 0)] if got}
 
 
 def test_local(sw):

@@ -39,8 +39,9 @@ struct port_sets {
 /* The switch's own interfaces; ends[] as in enum ofx_dev. */
 struct veths {
 	uint32_t ends[OFX_DEV_N];
-	uint32_t local; /* NAME-p; 0: no LOCAL */
-	uint32_t host;	/* NAME; 0: not in this namespace */
+	uint32_t local;	    /* NAME-p; 0: no LOCAL */
+	uint32_t host;	    /* NAME; 0: not in this namespace */
+	uint32_t max_frame; /* that all ends take */
 };
 
 struct dp_ports {

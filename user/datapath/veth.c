@@ -258,6 +258,25 @@ static int attach_end(struct dp *dp, enum ofx_dev dev, enum ofx_dev other, const
 	return err;
 }
 
+/* Tell BPF the longest frame that all ends take: as the kernel has it, MTU, Ethernet header and a tag. */
+static int write_max(struct dp *dp)
+{
+	struct dp_ports *p = dp->ports;
+	uint32_t zero = 0, max = UINT32_MAX;
+	struct link link;
+
+	for (size_t i = 0; i < OFX_DEV_N; i++) {
+		int err = link_get(&p->nl, p->veths.ends[i], NULL, &link);
+
+		if (err)
+			return err;
+		if (link.mtu + 18 < max)
+			max = link.mtu + 18;
+	}
+	p->veths.max_frame = max;
+	return bpf_map_update_elem(bpf_map__fd(dp->skel->maps.internal_max), &zero, &max, BPF_ANY) ? -errno : 0;
+}
+
 /* Frames sent to a device are received at its other end, which is where the program goes. */
 int veths_attach(struct dp *dp, const struct former *former)
 {
@@ -269,7 +288,7 @@ int veths_attach(struct dp *dp, const struct former *former)
 		err = attach_end(dp, OFX_DEV_CONTINUE, OFX_DEV_BRANCH, dp->skel->progs.ofx_branch, former);
 	if (!err)
 		err = attach_end(dp, OFX_DEV_BRANCH, OFX_DEV_CONTINUE, dp->skel->progs.ofx_continue, former);
-	return err;
+	return err ? err : write_max(dp);
 }
 
 bool veths_internal(const struct dp_ports *p, uint32_t ifindex)
@@ -284,6 +303,8 @@ void veths_mend(struct dp *dp, const struct link *link)
 {
 	int err = 0;
 
+	if (link->mtu + 18 < dp->ports->veths.max_frame)
+		write_max(dp);
 	if (link->flags & IFF_UP && link->xdp_drv)
 		return;
 	if (!(link->flags & IFF_UP))
