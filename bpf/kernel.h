@@ -19,9 +19,15 @@ typedef struct {
 	struct net *net;
 } OFX_RELOC possible_net_t;
 
+struct net_device_ops {
+	void *ndo_xdp_xmit;
+} OFX_RELOC;
+
 struct net_device {
 	int ifindex;
 	unsigned long state;
+	unsigned int xdp_features; /* Linux 6.3 on */
+	const struct net_device_ops *netdev_ops;
 	possible_net_t nd_net;
 } OFX_RELOC;
 
@@ -33,6 +39,8 @@ struct bpf_dtab_netdev {
 struct bpf_dtab {
 	struct bpf_dtab_netdev **netdev_map; /* by key */
 } OFX_RELOC;
+
+#define OFX_NETDEV_XDP_ACT_NDO_XMIT 4 /* of xdp_features */
 
 enum netdev_state_t {
 	__LINK_STATE_START,

@@ -14,18 +14,25 @@
 #include "bpf/output.h"
 #include "include/ofxdp/group.h"
 
-/* No helper reads a devmap's entry, so walk the map itself. */
-static __always_inline int port_has_carrier(__u32 index)
+/* No helper reads a devmap's entry, so walk the map itself.  NULL: no such port. */
+static __always_inline struct net_device *port_device(__u32 index)
 {
 	const struct bpf_dtab *map = (const void *)&port_devices;
 	struct bpf_dtab_netdev **entries = map->netdev_map, *entry = NULL;
-	const __u32 down = 1u << __LINK_STATE_NOCARRIER | 1u << __LINK_STATE_DORMANT;
-	struct net_device *dev;
-	__u64 state;
 
 	if (bpf_probe_read_kernel(&entry, sizeof(entry), entries + index) || !entry)
+		return NULL;
+	return BPF_CORE_READ(entry, dev);
+}
+
+static __always_inline int port_has_carrier(__u32 index)
+{
+	const __u32 down = 1u << __LINK_STATE_NOCARRIER | 1u << __LINK_STATE_DORMANT;
+	struct net_device *dev = port_device(index);
+	__u64 state;
+
+	if (!dev)
 		return 0;
-	dev = BPF_CORE_READ(entry, dev);
 	state = BPF_CORE_READ(dev, state);
 	return (state & 1u << __LINK_STATE_START) && !(state & down);
 }
@@ -40,6 +47,18 @@ __weak __noinline int port_live(__u32 index)
 	if (!port || !(port->flags & OFX_PORT_EXISTS) || port->flags & OFX_PORT_DOWN)
 		return 0;
 	return ofx_sees_carrier ? port_has_carrier(index) : !(port->flags & OFX_PORT_NO_CARRIER);
+}
+
+/* Does the driver take frames from XDP?  As the kernel asks: a broadcast leaves out one that does not, silently. */
+static __always_inline int port_takes_frames(__u32 index)
+{
+	struct net_device *dev = port_device(index);
+
+	if (!dev)
+		return 1;
+	if (bpf_core_field_exists(dev->xdp_features))
+		return BPF_CORE_READ(dev, xdp_features) & OFX_NETDEV_XDP_ACT_NDO_XMIT;
+	return BPF_CORE_READ(dev, netdev_ops, ndo_xdp_xmit) != NULL;
 }
 
 /* The group's buckets are to be looked at too. */

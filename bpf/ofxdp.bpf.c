@@ -8,6 +8,7 @@
  *   ofx_branch    on NAME-l0: one op that gives its frame away, ahead of others
  *   ofx_continue  on NAME-l1: what is behind an op that left a copy
  *   ofx_relay     on NAME-hNN, generic: frames on their way to a port in generic mode
+ *   ofx_probe     on nothing: what the daemon asks about a port
  *   raw_tp/…      drops behind the redirect
  *
  * The stages are functions that the verifier checks on their own (global functions), so a program costs what its own
@@ -395,6 +396,17 @@ int ofx_relay(struct xdp_md *ctx)
 	struct ofx_port *port = found ? port_at(*found) : NULL;
 
 	return port ? bpf_redirect(port->ifindex, 0) : drop(OFX_DROP_OUTPUT_NO_PORT);
+}
+
+/* Run by the daemon (BPF_PROG_TEST_RUN) on 4 bytes, a port's index: XDP_DROP if its driver takes no frames from XDP. */
+SEC("xdp")
+int ofx_probe(struct xdp_md *ctx)
+{
+	const __u32 *index = ctx_data(ctx);
+
+	if ((void *)(index + 1) > ctx_data_end(ctx) || *index >= OFX_PORTS || !ofx_sees_carrier)
+		return XDP_PASS;
+	return port_takes_frames(*index) ? XDP_PASS : XDP_DROP;
 }
 
 SEC("raw_tp/xdp_redirect_err")

@@ -201,6 +201,33 @@ def test_generic_port_whose_driver_takes_no_frames_from_xdp(sw):
         check(s.name + '-g' not in out and s.name + '-c' not in out, 'interfaces are left: %s', out)
 
 
+def test_native_port_whose_driver_takes_no_frames_from_xdp(_):
+    """A veth whose peer has no GRO (Linux 6.3 on says so): unicast, copies, floods get there; without the relay once it can."""
+    def gro(state):
+        s.box.run(s.box.hosts[2], 'ethtool', '-K', 'eth0', 'gro', state)
+
+    def relays():
+        return s.name + '-g02' in sh('ip', '-n', s.sw, 'link')
+
+    with Switch(3, start=False) as s:
+        gro('off')
+        s.start()
+        if not relays():
+            raise Skip('this kernel does not tell of a veth what it takes')
+        check('s2, native XDP' in s.tail(30) and 'port s2: its veth peer has neither GRO nor XDP' in s.tail(30), 'log: %s', s.tail(30))
+        tagged = udp(1, 2, tags=[(0x8100, 5)])
+        for there in (True, False, True):
+            gro('off' if there else 'on')
+            check(wait_for(lambda: relays() == there, 4), 'relay: %r, not %r', relays(), there)
+            s.flows('in_port=1,actions=output:2,push_vlan:0x8100,set_field:4101->vlan_vid,output:2,output:3', 'in_port=2,actions=flood',
+                    'in_port=3,actions=flood')
+            s.forward([(1, U)], {2: [U, tagged], 3: [tagged]})
+            s.forward([(3, U)], {1: [U], 2: [U]})
+            s.forward([(2, U)], {1: [U], 3: [U]})
+        equal(s.term(), 0, 'status of the daemon')
+        check(not relays(), 'the relay is left')
+
+
 def test_port_moved_to_another_namespace(sw):
     """It is no port any more, and neither our program nor promiscuous mode goes with it."""
     with Switch(2) as s, Client(s.sock) as c:

@@ -114,15 +114,15 @@ static int publish(struct dp *dp, struct port *port)
 	uint32_t index = port_index(p, port), ifindex = port->link.ifindex;
 	int err = sets_provide(dp, index, p->n + 1);
 
-	if (!err && port->generic)
+	if (!err)
+		err = put(dp->skel->maps.port_devices, index, &ifindex);
+	if (!err && relay_needed(dp, port))
 		err = relay_make(dp, port);
 	if (!err)
 		err = publish_tx(dp, port);
 	if (!err)
-		err = put(dp->skel->maps.port_devices, index, &ifindex);
-	if (!err)
 		err = port_write(dp, port);
-	if (!err && port->generic)
+	if (!err && port->relay_in)
 		err = relay_attach(dp, port);
 	if (!err)
 		err = put(dp->skel->maps.port_of_ifindex, ifindex, &index);
@@ -132,18 +132,23 @@ static int publish(struct dp *dp, struct port *port)
 
 int port_set_mode(struct dp *dp, struct port *port, bool generic)
 {
-	int err;
+	bool had = port->relay_in, changed = port->generic != generic, needed;
+	int err = 0;
 
-	if (port->generic == generic)
-		return 0;
 	port->generic = generic;
-	err = generic ? relay_make(dp, port) : 0;
+	needed = relay_needed(dp, port);
+	if (!changed && had == needed)
+		return 0;
+	if (needed && !had)
+		err = relay_make(dp, port);
 	if (!err)
 		err = port_write(dp, port);
-	if (!err && generic)
+	if (!err && needed && !had)
 		err = relay_attach(dp, port);
-	if (!generic)
+	if (!needed)
 		relay_delete(dp, port);
+	if (!generic && needed != had)
+		trap_relay(port);
 	return err ? err : publish_tx(dp, port);
 }
 

@@ -20,7 +20,7 @@ struct port {
 	struct link link;    /* the interface as last seen */
 	struct of_port told; /* the last PORT_STATUS, and the MTU then */
 	uint32_t told_mtu;
-	uint32_t relay_in, relay_out;  /* generic: the pair that leads to it, port_relay.c */
+	uint32_t relay_in, relay_out;  /* the pair that leads to it, port_relay.c; 0: none is needed */
 	struct ofx_port bpf;	       /* as written to map `ports` */
 	struct ofx_port_counters base; /* of the index when the port was added: its own count begins there */
 };
@@ -117,7 +117,9 @@ int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, struct
 /* Is it one of the switch's own names? */
 bool veths_own(const char *name, const char *ifname);
 
-/* port_relay.c: the way to a port in generic mode */
+/* port_relay.c: the way to a port whose driver takes no frames from native XDP */
+/* Now; map `port_devices` has the port. */
+bool relay_needed(struct dp *dp, const struct port *port);
 int relay_make(struct dp *dp, struct port *port);
 /* Once map `ports` has the port: from now on frames pass. */
 int relay_attach(struct dp *dp, const struct port *port);
@@ -136,6 +138,8 @@ static inline uint32_t port_tx(const struct port *port)
 int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link *link);
 /* Advice about a port that was just taken. */
 void trap_advise(struct dp *dp, const struct port *port);
+/* Its frames have begun to take a relay, or no longer do. */
+void trap_relay(const struct port *port);
 void trap_generic(const struct link *link, const char *said);
 /* Another XDP program is there. */
 void trap_foreign(const struct link *link, uint32_t id, bool generic);

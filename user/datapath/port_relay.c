@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Frames to a port in generic mode.  Its driver may be unable to take frames from XDP (ndo_xdp_xmit), and then a
- * redirect fails, a broadcast even silently.  So such a port has a veth pair of its own: frames are redirected to
- * NAME-gNN and arrive at NAME-hNN as socket buffers, where ofx_relay, in generic mode too, gives them to any driver.
+ * Frames to a port in generic mode, or whose driver has native XDP but takes no frames from it (ndo_xdp_xmit; a veth
+ * whose peer has neither GRO nor XDP, too): a redirect fails there, a broadcast even silently.  So such a port has a
+ * veth pair of its own: frames are redirected to NAME-gNN and arrive at NAME-hNN as socket buffers, where ofx_relay, in
+ * generic mode too, gives them to any driver.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -32,6 +33,16 @@ bool relay_own(const char *name, const char *ifname)
 
 	return !strncmp(ifname, name, n) && ifname[n] == '-' && (ifname[n + 1] == 'g' || ifname[n + 1] == 'h') &&
 	       strspn(ifname + n + 2, DIGITS) == 2 && !ifname[n + 4];
+}
+
+bool relay_needed(struct dp *dp, const struct port *port)
+{
+	uint32_t data[16] = {port_index(dp->ports, port)};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = sizeof(data), .repeat = 1);
+
+	if (port->generic)
+		return true;
+	return !bpf_prog_test_run_opts(bpf_program__fd(dp->skel->progs.ofx_probe), &opts) && opts.retval == XDP_DROP;
 }
 
 static int map_end(struct dp *dp, uint32_t ifindex, uint32_t index)

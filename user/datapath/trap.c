@@ -115,6 +115,20 @@ void trap_generic(const struct link *link, const char *said)
 			 link->name, *said ? said : "the driver has none");
 }
 
+void trap_relay(const struct port *port)
+{
+	const char *name = port->link.name;
+
+	if (!port->relay_in)
+		log_info("port %s: frames to it are sent by native XDP now", name);
+	else if (!strcmp(port->link.kind, "veth"))
+		log_warn("port %s: its veth peer has neither GRO nor XDP, so frames to it go through a slow relay: run "
+			 "`ethtool -K IFACE gro on` there",
+			 name);
+	else
+		log_warn("port %s: its driver takes no frames from XDP, so frames to it go through a slow relay", name);
+}
+
 struct nsid_search {
 	struct nl *nl;
 	int32_t nsid;
@@ -142,8 +156,9 @@ static int socket_in(struct nl *nl, int32_t nsid)
 }
 
 /* What is wrong at the other end of a veth port.  False: it can't be seen. */
-static bool advise_peer(struct dp *dp, const struct link *link)
+static bool advise_peer(struct dp *dp, const struct port *port)
 {
+	const struct link *link = &port->link;
 	static const char *const names[] = {"rx-gro", "tx-checksum-ip-generic", "tx-vlan-hw-insert"};
 	struct nl *nl = &dp->ports->nl;
 	bool here = link->peer_nsid == -1;
@@ -155,7 +170,7 @@ static bool advise_peer(struct dp *dp, const struct link *link)
 	    (here ? link_get(nl, link->peer, NULL, &peer) : link_get_in(nl, link->peer_nsid, link->peer, &peer)))
 		return false;
 	on = ethtool_features(sock, peer.name, names, ARRAY_LEN(names));
-	if (!(on & 1) && !peer.xdp_drv)
+	if (!(on & 1) && !peer.xdp_drv && !port->relay_in)
 		log_warn("port %s: its veth peer %s has neither GRO nor XDP, so frames to it vanish: run "
 			 "`ethtool -K %s gro on` there",
 			 link->name, peer.name, peer.name);
@@ -181,9 +196,11 @@ void trap_advise(struct dp *dp, const struct port *port)
 		log_warn("port %s: on a %s VLAN tags are taken off before the switch sees the frames: make the "
 			 "interface below it the port",
 			 link->name, link->kind);
+	if (port->relay_in && !port->generic)
+		trap_relay(port);
 	if (strcmp(link->kind, "veth") || link->ifindex == dp->ports->veths.local)
 		return;
-	if (advise_peer(dp, link) || dp->ports->told_veth)
+	if (advise_peer(dp, port) || dp->ports->told_veth)
 		return;
 	dp->ports->told_veth = true;
 	log_info("port %s is a veth whose peer is out of sight: hosts behind veth ports need "
