@@ -89,6 +89,7 @@ class Switch:
 
     def __init__(self, hosts=3, args=(), start=True, ports=None, local=False):
         self.box = Sandbox(hosts, silent=True)
+        self.rundir_before = os.environ.get('OVS_RUNDIR')
         os.environ['OVS_RUNDIR'] = self.box.dir  # ovs-ofctl monitor makes a socket there
         self.name, self.sw = self.box.name, self.box.sw
         self.sock = self.box.dir + '/of.sock'
@@ -109,6 +110,8 @@ class Switch:
         for t in self.taps.values():
             t.close()
         self.box.close()
+        if self.rundir_before:
+            os.environ['OVS_RUNDIR'] = self.rundir_before
 
     def argv(self, *extra):
         a = [OFXDPD, '-n', self.name, '--dpid', '00000000000000aa', '-l', 'punix:' + self.sock]
