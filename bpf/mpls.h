@@ -205,6 +205,7 @@ __weak __noinline int mpls_pop(ofx_ctx *ctx, struct ofx_state *s, __u16 type)
 	at = s->off.mpls;
 	if (at > ETH_HLEN + 4 * OFX_VLANS)
 		return -1;
+	asm volatile("" : "+r"(at)); /* pkt_at() has to bound it: Linux 6.1 does not see that this has */
 	to = pkt_at(ctx, at + MPLS_ENTRY - 2, 2);
 	if (!to)
 		return -1;

@@ -81,11 +81,15 @@ static __always_inline int pbb_move_front(ofx_ctx *ctx, __u32 at)
  */
 __weak __noinline int pbb_pop(ofx_ctx *ctx, struct ofx_state *s)
 {
+	__u32 at;
+
 	if (!ctx || !s || !(s->key.shape & OFX_SHAPE_PBB))
 		return -1;
-	if (s->off.pbb > ETH_HLEN + 4 * OFX_VLANS)
+	at = s->off.pbb;
+	if (at > ETH_HLEN + 4 * OFX_VLANS)
 		return -1;
-	if (pbb_move_front(ctx, s->off.pbb) || ctx_grow_head(ctx, -PBB_PUSHED))
+	asm volatile("" : "+r"(at)); /* pkt_at() has to bound it: Linux 6.1 does not see that this has */
+	if (pbb_move_front(ctx, at) || ctx_grow_head(ctx, -PBB_PUSHED))
 		return -1;
 	return parse_packet(ctx, s);
 }
