@@ -202,8 +202,10 @@ __weak __noinline int cache_set(ofx_ctx *ctx, struct ofx_state *s, const struct 
 
 	if (!ctx || !s || !e)
 		return -1;
-	if (!plain_read(ctx, &k)) /* else it has been parsed */
-		plain_write(s, &k);
+	if (!plain_read(ctx, &k)) { /* else it has been parsed */
+		s->key.w[OFX_W_SHAPE] = PLAIN_SHAPE;
+		plain_offsets(s);
+	}
 	s->dirty = 0;
 	for (int i = 0; i < OFX_CACHE_SETS; i++) {
 		__u32 w = e->set[i].word & 15;
@@ -313,38 +315,52 @@ static __always_inline int cache_add_set(const struct ofx_state *s, struct ofx_c
 	return -1;
 }
 
-/* Op i of the verdict into an entry's simple form.  -1: it has none. */
-__weak __noinline int cache_add_op(struct ofx_state *s, struct ofx_cached *e, __u32 i)
+static __always_inline int cache_add_end(struct ofx_cached *e, __u8 kind, __u16 port)
 {
-	const struct ofx_op *op;
-
-	if (!s || !e)
+	if (e->kind != OFX_CACHED_NONE)
 		return -1;
-	op = verdict_op(s, i);
+	e->kind = kind;
+	e->port = port;
+	return 0;
+}
+
+/* An op of the verdict into an entry's simple form.  -1: it has none. */
+static __always_inline int cache_add(const struct ofx_state *s, struct ofx_cached *e, const struct ofx_op *op)
+{
 	switch (op->code) {
 	case OFX_OP_FLOW:
 		return cache_add_flow(s, e, op->arg);
 	case OFX_OP_SET:
 		return cache_add_set(s, e, op);
 	case OFX_OP_OUTPUT:
-		if (e->kind != OFX_CACHED_NONE)
-			return -1;
-		e->kind = OFX_CACHED_OUTPUT;
-		e->port = op->arg;
-		return 0;
+		return cache_add_end(e, OFX_CACHED_OUTPUT, op->arg);
 	case OFX_OP_IN_PORT:
-		if (e->kind != OFX_CACHED_NONE)
-			return -1;
-		e->kind = OFX_CACHED_IN_PORT;
-		return 0;
+		return cache_add_end(e, OFX_CACHED_IN_PORT, 0);
 	case OFX_OP_MISS:
-		if (e->kind != OFX_CACHED_NONE)
-			return -1;
-		e->kind = OFX_CACHED_MISS;
-		e->port = op->a;
-		return 0;
+		return cache_add_end(e, OFX_CACHED_MISS, op->a);
 	}
 	return -1;
+}
+
+__weak __noinline int cache_add_op(struct ofx_state *s, struct ofx_cached *e, __u32 i)
+{
+	return s && e ? cache_add(s, e, verdict_op(s, i)) : -1;
+}
+
+static __always_inline void cache_simple_begin(struct ofx_cached *e)
+{
+	e->gen = 0;
+	e->kind = OFX_CACHED_NONE;
+	e->n = 0;
+	e->n_sets = 0;
+	e->sets_eth = 0;
+	e->eth_mask[0] = e->eth_mask[1] = e->eth_value[0] = e->eth_value[1] = 0;
+}
+
+static __always_inline void cache_simple_end(struct ofx_cached *e)
+{
+	if (e->n_sets | e->sets_eth)
+		e->n |= OFX_CACHED_SETS;
 }
 
 #define CACHE_SIMPLE_OPS 20
@@ -352,15 +368,10 @@ __weak __noinline int cache_add_op(struct ofx_state *s, struct ofx_cached *e, __
 /* 0: the entry holds the verdict in its simple form. */
 static __always_inline int cache_put_simple(struct ofx_state *s, struct ofx_cached *e)
 {
-	e->kind = OFX_CACHED_NONE;
-	e->n = 0;
-	e->n_sets = 0;
-	e->sets_eth = 0;
-	e->eth_mask[0] = e->eth_mask[1] = e->eth_value[0] = e->eth_value[1] = 0;
+	cache_simple_begin(e);
 	for (__u32 i = 0; i < CACHE_SIMPLE_OPS; i++) {
 		if (i >= s->n_ops) {
-			if (e->n_sets | e->sets_eth)
-				e->n |= OFX_CACHED_SETS;
+			cache_simple_end(e);
 			return 0;
 		}
 		if (cache_add_op(s, e, i))
@@ -397,6 +408,15 @@ static __always_inline int cache_put_ops(struct ofx_state *s, struct ofx_cached 
 	return 0;
 }
 
+/* The entry at s->cache_at is complete: let packets find it. */
+static __always_inline void cache_publish(const struct ofx_state *s, struct ofx_cached *e)
+{
+#pragma unroll
+	for (int i = 0; i < OFX_CACHE_WORDS; i++)
+		e->key[i] = s->look.key[i];
+	e->gen = s->look.gen;
+}
+
 /* Keep the verdict that resolve has just written, at s->cache_at. */
 __weak __noinline int cache_keep(struct ofx_state *s)
 {
@@ -409,16 +429,82 @@ __weak __noinline int cache_keep(struct ofx_state *s)
 	e = bpf_map_lookup_elem(&cache, &at);
 	if (!e)
 		return -1;
-	e->gen = 0;
 	if (cache_put_simple(s, e) && cache_put_ops(s, e)) {
+		e->gen = 0;
 		s->cache.too_long += 1;
 		return 0;
 	}
-#pragma unroll
-	for (int i = 0; i < OFX_CACHE_WORDS; i++)
-		e->key[i] = s->look.key[i];
-	e->gen = s->look.gen;
+	cache_publish(s, e);
 	return 0;
+}
+
+/* --- a walk that comes to a simple verdict is that verdict --- */
+
+/* A flow entry's ops.  -1: not simple. */
+static __always_inline int simple_ops(struct ofx_state *s, struct ofx_cached *e, const struct ofx_flow *flow)
+{
+	for (__u32 i = 0; i < OFX_SIMPLE_OPS; i++) {
+		const struct ofx_op *op =
+			i < OFX_INLINE_OPS ? &flow->ops[i & (OFX_INLINE_OPS - 1)] : flow_far_op(flow, i);
+
+		if (!resolve_has_op(flow, i))
+			return 0;
+		if (!op)
+			return -1;
+		if (op->code == OFX_OP_SET) {
+			key_set(&s->key, op);
+			s->key_changed = 1;
+		}
+		if (cache_add(s, e, op))
+			return -1;
+	}
+	return 0;
+}
+
+/* Table s->next_table.  0: go on with the new s->next_table; 1: e is complete; -1: not simple. */
+__weak __noinline int simple_table(struct ofx_state *s, struct ofx_cached *e)
+{
+	const struct ofx_flow *flow;
+	int found;
+
+	if (!s || !e)
+		return -1;
+	found = table_lookup(s, s->next_table);
+	if (found > 0)
+		return 0;
+	if (found < 0)
+		return cache_add_end(e, OFX_CACHED_MISS, s->next_table) ? -1 : 1;
+	flow = flow_at(s->best_slot);
+	if (!flow || !(flow->flags & OFX_FLOW_SIMPLE) || cache_add_flow(s, e, flow->id) || simple_ops(s, e, flow))
+		return -1;
+	if (flow->next_table == OFX_NO_TABLE)
+		return 1;
+	if (flow->next_table <= s->next_table)
+		return -1;
+	s->next_table = flow->next_table;
+	return 0;
+}
+
+/* The packet's verdict, if all of it is simple; NULL: not so, and s->key_changed tells whether the key is as it was. */
+static __always_inline const struct ofx_cached *simple_resolve(struct ofx_state *s)
+{
+	__u32 at = s->cache_at;
+	struct ofx_cached *kept = bpf_map_lookup_elem(&cache, &at), *e = kept ? kept : &s->scratch;
+
+	cache_simple_begin(e);
+	for (int i = 0; i < OFX_SIMPLE_TABLES; i++) {
+		int done = simple_table(s, e);
+
+		if (done < 0)
+			return NULL;
+		if (!done)
+			continue;
+		cache_simple_end(e);
+		if (kept)
+			cache_publish(s, e);
+		return e;
+	}
+	return NULL;
 }
 
 #endif

@@ -179,13 +179,30 @@ __weak __noinline int look_parsed(ofx_ctx *ctx, struct ofx_state *s, __u32 index
 	return 0;
 }
 
-/* A packet whose flow is not in the cache. */
+/* A packet whose flow is not in the cache, and has no simple verdict. */
 static __always_inline void resolve_received(struct ofx_state *s)
 {
 	if (!resolve_table(s))
 		resolve_on(s);
 	if (s->cache_at != CACHE_NONE)
 		cache_keep(s);
+}
+
+/*
+ * The long way, for all that is not simple: e is the packet's entry with its ops, or NULL.  After a walk that turned
+ * out not to be simple the key may be another.
+ */
+static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e)
+{
+	state_begin(s);
+	s->next_table = 0;
+	if (s->key_changed && parse(ctx, s))
+		return drop(OFX_DROP_INTERNAL);
+	if (e)
+		cache_load(s, e);
+	else
+		resolve_received(s);
+	return run_verdict(ctx, s);
 }
 
 static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)
@@ -205,21 +222,22 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 			return act;
 		k = (struct plain){0}; /* the verifier wants it all the same */
 	}
-	if (s->look.gen) {
+	if (s->look.gen)
 		e = cache_find(s, &s->look);
-		if (e && e->kind != OFX_CACHED_OPS)
-			return run_cached(ctx, s, e, index, len);
+	if (!e || e->kind == OFX_CACHED_OPS) {
+		if (!parsed) {
+			state_receive(s, ofx_port_no(index), len);
+			plain_key(s, &k);
+		}
+		s->key_changed = 0;
+		if (!e)
+			e = simple_resolve(s);
 	}
-	state_begin(s);
-	if (!parsed) {
-		state_receive(s, ofx_port_no(index), len);
-		plain_write(s, &k);
-	}
-	if (e)
-		cache_load(s, e);
-	else
-		resolve_received(s);
-	return run_verdict(ctx, s);
+	if (e && e->kind != OFX_CACHED_OPS)
+		return run_cached(ctx, s, e, index, len);
+	if (!parsed)
+		plain_offsets(s);
+	return run_ops(ctx, s, e);
 }
 
 /* ofx_near_port() of a port with a high ifindex, or 0. */

@@ -222,13 +222,9 @@ static __always_inline int plain_read(const ofx_ctx *ctx, struct plain *k)
 	return 0;
 }
 
-/* As parse_packet(), from what plain_read() found. */
-static __always_inline void plain_write(struct ofx_state *s, const struct plain *k)
+/* As parse_packet(), from what plain_read() found: the key. */
+static __always_inline void plain_key(struct ofx_state *s, const struct plain *k)
 {
-	__builtin_memset(&s->off, 0, sizeof(s->off));
-	s->off.l3 = ETH_HLEN;
-	s->off.l4 = PLAIN_L4;
-	s->off.proto = ETH_HLEN + offsetof(struct iphdr, protocol);
 	key_pipeline(s);
 	s->key.w[OFX_W_ETH_DST] = k->eth_dst;
 	s->key.w[OFX_W_ETH_SRC] = k->eth_src;
@@ -238,6 +234,15 @@ static __always_inline void plain_write(struct ofx_state *s, const struct plain 
 	s->key.w[OFX_W_FLABEL] = k->flabel;
 	s->key.w[OFX_W_ND] = s->key.w[OFX_W_ND1] = s->key.w[OFX_W_ND_LL] = s->key.w[OFX_W_TYPE] = 0;
 	s->key.w[OFX_W_SHAPE] = PLAIN_SHAPE;
+}
+
+/* … and where the headers are. */
+static __always_inline void plain_offsets(struct ofx_state *s)
+{
+	__builtin_memset(&s->off, 0, sizeof(s->off));
+	s->off.l3 = ETH_HLEN;
+	s->off.l4 = PLAIN_L4;
+	s->off.proto = ETH_HLEN + offsetof(struct iphdr, protocol);
 }
 
 /*

@@ -68,6 +68,8 @@ struct ofx_state {
 	struct {
 		__u32 bucket, left;
 	} live[OFX_WATCH_DEPTH];
+	struct ofx_cached scratch; /* a simple verdict that is not kept */
+	__u32 key_changed;	   /* simple_resolve(): set-fields have been seen */
 	struct ofx_action_set set;
 	struct ofx_op ops[OFX_VERDICT_OPS];
 };

@@ -14,6 +14,8 @@
 #define OFX_CHUNK_SHIFT 13 /* elements of flows and op_pool come in chunks of 1 << 13 */
 #define OFX_CHUNK (1U << OFX_CHUNK_SHIFT)
 #define OFX_INLINE_OPS 4    /* ops in struct ofx_flow itself */
+#define OFX_SIMPLE_OPS 6    /* ops of a flow that takes the short way through the tables, */
+#define OFX_SIMPLE_TABLES 8 /* … and tables on it */
 #define OFX_FLOW_OPS 64	    /* ops of one flow, apply and write together */
 #define OFX_VERDICT_OPS 128 /* ops of one packet's walk through all tables */
 #define OFX_CONT_OPS 128    /* ops that may remain when a packet takes the loop veth: a whole verdict */

@@ -118,6 +118,9 @@ static inline __u16 ofx_key_tag(const struct ofx_table_key *k, const int n)
 #define OFX_FLOW_CLEAR 1   /* clear-actions: empties the action set before this flow's write-actions */
 #define OFX_FLOW_REPARSE 2 /* headers move, or a meter may remark: a goto parses the packet again (OFX_OP_RESUME) */
 #define OFX_FLOW_SETS 4	   /* its apply-actions hold OFX_OP_SET: the key changes for later tables */
+#define OFX_FLOW_SIMPLE                                                                                                \
+	8 /* at most OFX_SIMPLE_OPS: apply-actions SET, OUTPUT, IN_PORT; write-actions none, or an output at the end   \
+	   */
 
 /*
  * A compiled flow entry, an element of `flows`.  Ops: n_apply apply-actions (write-metadata is the last of

@@ -42,6 +42,20 @@ static bool moves_headers(const struct of_actions *actions)
 	return false;
 }
 
+/* OFX_FLOW_SIMPLE: what follows from it is decided by one packet's headers as they came. */
+static bool is_simple(const struct ofx_flow *f, const struct ofx_op *ops, size_t n)
+{
+	if (n > OFX_SIMPLE_OPS || f->n_write > 1 || (f->n_write && f->next_table != OFX_NO_TABLE))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		bool output = ops[i].code == OFX_OP_OUTPUT || ops[i].code == OFX_OP_IN_PORT;
+
+		if (!output && (ops[i].code != OFX_OP_SET || i >= f->n_apply))
+			return false;
+	}
+	return true;
+}
+
 /* OpenFlow 1.3.5 §5.9: meter, apply, clear, write, write-metadata, goto. */
 static int compile(struct dp *dp, const struct of_instructions *inst, uint8_t reason, struct ofx_flow *f,
 		   struct ofx_op *ops)
@@ -75,6 +89,8 @@ static int compile(struct dp *dp, const struct of_instructions *inst, uint8_t re
 	if (inst->present & OF_INST_GOTO && ((inst->present & OF_INST_APPLY && moves_headers(&inst->apply)) ||
 					     inst->present & OF_INST_METER)) /* it may change the DSCP */
 		f->flags |= OFX_FLOW_REPARSE;
+	else if (is_simple(f, ops, n))
+		f->flags |= OFX_FLOW_SIMPLE;
 	return err;
 }
 
