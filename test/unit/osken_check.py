@@ -82,8 +82,21 @@ def asynchronous(m):
     fields("asynchronous", m, packet_in_mask=[1, 2], port_status_mask=[3, 4], flow_removed_mask=[5, 6])
 
 
+def queue_config_empty(m):
+    fields("queue_config_empty", m, port=9, queues=[])
+
+
 def queue_config(m):
-    fields("queue_config", m, port=9, queues=[])
+    fields("queue_config", m, port=ofp.OFPP_ANY)
+    got = [(q.queue_id, q.port, [(type(p).__name__, p.rate) for p in q.properties]) for q in m.queues]
+    same("queue_config.queues", got, [
+        (5, 1, [("OFPQueuePropMinRate", 10), ("OFPQueuePropMaxRate", 1000)]), (6, 1, []), (7, 9, [("OFPQueuePropMaxRate", 20)])])
+
+
+def mp_queue(m):
+    same("mp_queue.len", len(m.body), 3)
+    fields("mp_queue", m.body[2], port_no=9, queue_id=7, tx_bytes=0x100000001, tx_packets=0x100000002, tx_errors=3,
+           duration_sec=4, duration_nsec=5)
 
 
 def packet_in(m):
@@ -246,7 +259,7 @@ def main():
         check(msg)
         seen.add(name)
     split_is_whole()
-    same("messages seen", len(seen), 31)
+    same("messages seen", len(seen), 33)
 
 
 if __name__ == "__main__":

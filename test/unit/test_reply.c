@@ -65,6 +65,12 @@ static void symmetric(void **state)
 	tell(&o, "barrier_reply");
 }
 
+static const struct of_queue queues[] = {
+	{.port_no = 1, .queue = 5, .min_rate = 10, .max_rate = 1000},
+	{.port_no = 1, .queue = 6, .min_rate = OF_QUEUE_NO_RATE, .max_rate = OF_QUEUE_NO_RATE},
+	{9, 7, OF_QUEUE_NO_RATE, 20, 0x100000001, 0x100000002, 3, 4, 5},
+};
+
 static void answers(void **state)
 {
 	struct of_out o = out();
@@ -77,7 +83,9 @@ static void answers(void **state)
 	tell(&o, "role");
 	of_put_async(&o, XID, &(struct of_async){{1, 2}, {3, 4}, {5, 6}});
 	tell(&o, "asynchronous");
-	of_put_queue_config(&o, XID, 9);
+	of_put_queue_config(&o, XID, 9, NULL, 0);
+	tell(&o, "queue_config_empty");
+	of_put_queue_config(&o, XID, OFPP_ANY, queues, 3);
 	tell(&o, "queue_config");
 }
 
@@ -254,6 +262,11 @@ static void statistics(void **state)
 	of_multipart_port_stats(&mp, &(struct of_port_stats){3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14});
 	of_multipart_end(&mp);
 	tell(&o, "mp_port_stats");
+	of_multipart_begin(&mp, &o, OF_MP_QUEUE, XID);
+	for (size_t i = 0; i < 3; i++)
+		of_multipart_queue(&mp, &queues[i]);
+	of_multipart_end(&mp);
+	tell(&o, "mp_queue");
 }
 
 static void flows(void **state)

@@ -226,7 +226,17 @@ void of_put_features(struct of_out *o, uint32_t xid, const struct of_features *f
 void of_put_config(struct of_out *o, uint32_t xid, const struct of_config *c);
 void of_put_role(struct of_out *o, uint32_t xid, const struct of_role *r);
 void of_put_async(struct of_out *o, uint32_t xid, const struct of_async *a);
-void of_put_queue_config(struct of_out *o, uint32_t xid, uint32_t port); /* no queues */
+
+/* A queue's description (§7.2.2) and statistics (§7.3.5.8). */
+struct of_queue {
+	uint32_t port_no, queue;
+	uint16_t min_rate, max_rate; /* in 1/10 % of the port's speed, or OF_QUEUE_NO_RATE: not told */
+	uint64_t tx_bytes, tx_packets, tx_errors;
+	uint32_t duration_sec, duration_nsec;
+};
+#define OF_QUEUE_NO_RATE 0xffff
+/* port: as asked for, OFPP_ANY too.  The message has no parts: queues that don't fit one are left out. */
+void of_put_queue_config(struct of_out *o, uint32_t xid, uint32_t port, const struct of_queue *queues, size_t n);
 
 struct of_packet_in {
 	uint16_t total_len;
@@ -340,6 +350,7 @@ void of_multipart_flow(struct of_multipart *mp, const struct of_flow_stats *f);
 void of_multipart_aggregate(struct of_multipart *mp, uint64_t packets, uint64_t bytes, uint32_t flows);
 void of_multipart_table(struct of_multipart *mp, const struct of_table_stats *t);
 void of_multipart_port_stats(struct of_multipart *mp, const struct of_port_stats *s);
+void of_multipart_queue(struct of_multipart *mp, const struct of_queue *q);
 void of_multipart_port_desc(struct of_multipart *mp, const struct of_port *p);
 void of_multipart_table_features(struct of_multipart *mp, const struct of_table_features *t);
 /* The next table of a table features request's body.  0, or TABLE_FEATURES_FAILED with what is wrong with it. */

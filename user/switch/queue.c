@@ -8,7 +8,7 @@ int sw_queue_config(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t 
 {
 	if (port_no != OFPP_ANY && !sw_port_exists(sw, port_no))
 		return QUEUE_OP_FAILED(BAD_PORT);
-	of_put_queue_config(&conn->replies, xid, port_no);
+	of_put_queue_config(&conn->replies, xid, port_no, NULL, 0);
 	return 0;
 }
 
