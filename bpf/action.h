@@ -118,6 +118,9 @@ __weak __noinline int action(ofx_ctx *ctx, struct ofx_state *s)
 		return action_resume(ctx, s, op->a);
 	case OFX_OP_METER:
 		return action_meter(ctx, s, op->arg);
+	case OFX_OP_SET_QUEUE:
+		s->queue = op->arg;
+		return OFX_NEXT;
 	}
 	if (commit(ctx, s))
 		return drop(OFX_DROP_ACTION_FAILED);

@@ -74,6 +74,9 @@ static __always_inline void action_set_write(struct ofx_action_set *set, const s
 	case OFX_OP_GROUP:
 		set->group = op->arg;
 		break;
+	case OFX_OP_SET_QUEUE:
+		set->queue = op->arg;
+		break;
 	case OFX_OP_SET_IP_TTL:
 		set->ip_ttl = op->a;
 		break;
@@ -104,7 +107,7 @@ static __always_inline void action_set_add_fields(struct ofx_state *s)
 
 /*
  * End of the pipeline: the set becomes the end of the verdict.  copy TTL in, pop, push MPLS, PBB, VLAN, copy TTL out,
- * TTL, set-field, then the group, or without one the output.
+ * TTL, set-field, queue, then the group, or without one the output.
  */
 __weak __noinline int action_set_finish(struct ofx_state *s)
 {
@@ -125,6 +128,8 @@ __weak __noinline int action_set_finish(struct ofx_state *s)
 	action_set_add_op(s, OFX_OP_SET_MPLS_TTL, s->set.mpls_ttl, 0);
 	action_set_add_op(s, OFX_OP_SET_IP_TTL, s->set.ip_ttl, 0);
 	action_set_add_fields(s);
+	if (s->set.present & 1u << OFX_OP_SET_QUEUE)
+		verdict_add(s, OFX_OP_SET_QUEUE, 0, 0, s->set.queue);
 	if (s->set.present & 1u << OFX_OP_GROUP)
 		return verdict_add(s, OFX_OP_GROUP, 0, 0, s->set.group);
 	output = s->set.output;

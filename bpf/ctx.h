@@ -16,6 +16,7 @@ typedef struct xdp_md ofx_ctx;
 
 #define OFX_ACT_DROP XDP_DROP
 #define OFX_ACT_REDIRECT XDP_REDIRECT
+#define OFX_ACT_PASS XDP_PASS
 
 static __always_inline void *ctx_data(const ofx_ctx *ctx)
 {
@@ -53,18 +54,24 @@ static __always_inline int ctx_grow_head(ofx_ctx *ctx, int n)
 }
 
 /*
- * Put the stamp into the metadata in front of the frame, in place of any metadata that came with it (a veth peer may
- * send some).  0, or negative: the driver has no metadata.  Packet pointers end.
+ * Room for `size` bytes of metadata in front of the frame, in place of any that came with it (a veth peer may send
+ * some).  NULL: the driver has no metadata.  Packet pointers end.
  */
-static __always_inline int ctx_put_stamp(ofx_ctx *ctx, struct ofx_stamp stamp)
+static __always_inline void *ctx_new_meta(ofx_ctx *ctx, int size)
 {
 	int have = (long)ctx->data - (long)ctx->data_meta; /* -1: none to be had, the helper says so */
-	struct ofx_stamp *meta;
 
-	if (bpf_xdp_adjust_meta(ctx, have - (int)sizeof(stamp)))
-		return -1;
-	meta = (void *)(long)ctx->data_meta;
-	if ((void *)(meta + 1) > ctx_data(ctx))
+	if (bpf_xdp_adjust_meta(ctx, have - size))
+		return NULL;
+	return (void *)(long)ctx->data_meta;
+}
+
+/* Put the stamp into the metadata.  0, or negative: the driver has none.  Packet pointers end. */
+static __always_inline int ctx_put_stamp(ofx_ctx *ctx, struct ofx_stamp stamp)
+{
+	struct ofx_stamp *meta = ctx_new_meta(ctx, sizeof(stamp));
+
+	if (!meta || (void *)(meta + 1) > ctx_data(ctx))
 		return -1;
 	*meta = stamp;
 	return 0;

@@ -23,12 +23,17 @@ struct net_device_ops {
 	void *ndo_xdp_xmit;
 } OFX_RELOC;
 
+struct Qdisc {
+	__u32 handle;
+} OFX_RELOC;
+
 struct net_device {
 	int ifindex;
 	unsigned long state;
 	unsigned int xdp_features; /* Linux 6.3 on */
 	const struct net_device_ops *netdev_ops;
 	possible_net_t nd_net;
+	struct Qdisc *qdisc; /* the root */
 } OFX_RELOC;
 
 struct bpf_dtab_netdev {

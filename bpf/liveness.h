@@ -14,7 +14,7 @@
 #include "bpf/output.h"
 #include "include/ofxdp/group.h"
 
-/* No helper reads a devmap's entry, so walk the map itself.  NULL: no such port. */
+/* The port's own interface.  No helper reads a devmap's entry, so walk the map itself.  NULL: there is none. */
 static __always_inline struct net_device *port_device(__u32 index)
 {
 	const struct bpf_dtab *map = (const void *)&port_devices;
@@ -25,16 +25,19 @@ static __always_inline struct net_device *port_device(__u32 index)
 	return BPF_CORE_READ(entry, dev);
 }
 
+/* Is it up, with none of these bits (1 << enum netdev_state_t)? */
+static __always_inline int device_runs(struct net_device *dev, __u32 down)
+{
+	__u64 state = BPF_CORE_READ(dev, state);
+
+	return (state & 1u << __LINK_STATE_START) && !(state & down);
+}
+
 static __always_inline int port_has_carrier(__u32 index)
 {
-	const __u32 down = 1u << __LINK_STATE_NOCARRIER | 1u << __LINK_STATE_DORMANT;
 	struct net_device *dev = port_device(index);
-	__u64 state;
 
-	if (!dev)
-		return 0;
-	state = BPF_CORE_READ(dev, state);
-	return (state & 1u << __LINK_STATE_START) && !(state & down);
+	return dev && device_runs(dev, 1u << __LINK_STATE_NOCARRIER | 1u << __LINK_STATE_DORMANT);
 }
 
 __weak __noinline int port_live(__u32 index)

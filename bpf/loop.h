@@ -40,6 +40,7 @@ static __always_inline void cont_save(struct ofx_cont *c, struct ofx_state *s, _
 	c->punt_flags = s->punt_flags;
 	c->outputs = s->outputs + 1; /* the one that is being made */
 	c->config = s->config;
+	c->queue = s->queue;
 	c->metadata = s->metadata;
 	c->tunnel_id = s->tunnel_id;
 	cont_save_ops(c, s, s->at, n);
@@ -144,6 +145,7 @@ static __always_inline void cont_load(struct ofx_state *s, const struct ofx_cont
 	s->punt_flags = c->punt_flags;
 	s->outputs = c->outputs;
 	s->config = c->config;
+	s->queue = c->queue;
 	s->metadata = c->metadata;
 	s->tunnel_id = c->tunnel_id;
 	cont_load_ops(s, c);

@@ -351,6 +351,14 @@ struct {
 	__type(value, __u32);
 } internal_ifindex SEC(".maps");
 
+/* Root qdiscs of ports (include/ofxdp/queue.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OFX_PORTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} port_qdisc SEC(".maps");
+
 /* Sockets of the daemon, by receive queue of NAME-c1. */
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);

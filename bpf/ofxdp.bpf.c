@@ -7,6 +7,8 @@
  *   ofx_punt      on NAME-c1: packet-ins, to the daemon's sockets
  *   ofx_branch    on NAME-l0: one op that gives its frame away, ahead of others
  *   ofx_continue  on NAME-l1: what is behind an op that left a copy
+ *   ofx_queue     on NAME-q1: frames that leave by a queue
+ *   ofx_egress    on NAME-q1, clsact: hands them to the qdisc of their port
  *   ofx_relay     on NAME-hNN, generic: frames on their way to a port in generic mode
  *   ofx_probe     on nothing: what the daemon asks about a port
  *   raw_tp/…      drops behind the redirect
@@ -21,6 +23,7 @@
 #include "bpf/maps.h"
 #include "bpf/packet_in.h"
 #include "bpf/packet_out.h"
+#include "bpf/qdisc.h"
 #include "bpf/resolve.h"
 #include "bpf/trace.h"
 
@@ -83,6 +86,7 @@ static __always_inline void state_receive(struct ofx_state *s, __u32 in_port, __
 	s->next_table = 0;
 	s->punt_flags = OFX_PUNT_NO_FLOW;
 	s->outputs = 0;
+	s->queue = 0;
 	s->config = read_config();
 }
 
@@ -425,6 +429,22 @@ int ofx_probe(struct xdp_md *ctx)
 	if ((void *)(index + 1) > ctx_data_end(ctx) || *index >= OFX_PORTS || !ofx_sees_carrier)
 		return XDP_PASS;
 	return port_takes_frames(*index) ? XDP_PASS : XDP_DROP;
+}
+
+SEC("xdp")
+int ofx_queue(struct xdp_md *ctx)
+{
+	int act = qdisc_pass(ctx);
+
+	if (act == OFX_ACT_PASS)
+		trace_internal(OFX_DEV_QUEUE, ctx_ifindex(ctx));
+	return act;
+}
+
+SEC("tc")
+int ofx_egress(struct __sk_buff *skb)
+{
+	return qdisc_egress(skb);
 }
 
 SEC("raw_tp/xdp_redirect_err")

@@ -14,6 +14,7 @@
 #include "bpf/counter.h"
 #include "bpf/loop.h"
 #include "bpf/meter.h"
+#include "bpf/queue.h"
 #include "bpf/set_field.h"
 
 #define OFX_NEXT (-1)  /* go on with the next op */
@@ -110,6 +111,17 @@ __weak __noinline int output_copy(ofx_ctx *ctx, struct ofx_state *s, __u32 index
 	return ctx_broadcast(set);
 }
 
+/* Through the qdisc of the port, or, OFX_INDEX_NONE, of all: tx is counted there. */
+static __always_inline int output_queued(ofx_ctx *ctx, struct ofx_state *s, __u32 index)
+{
+	int act, last = s->at == s->last;
+
+	act = queue_send(ctx, s, index);
+	if (last && act == OFX_ACT_REDIRECT)
+		count_rest(s);
+	return act;
+}
+
 /* OFX_OP_OUTPUT and OFX_OP_IN_PORT; only the latter may go back to the port the packet came from. */
 static __always_inline int output_port(ofx_ctx *ctx, struct ofx_state *s, __u32 index, int to_in_port)
 {
@@ -123,6 +135,8 @@ static __always_inline int output_port(ofx_ctx *ctx, struct ofx_state *s, __u32 
 		return skip_output(s, refused - 1);
 	if (commit(ctx, s))
 		return drop(OFX_DROP_ACTION_FAILED);
+	if (s->queue)
+		return output_queued(ctx, s, index);
 	if (s->at != s->last)
 		return output_copy(ctx, s, index);
 	if (ctx_redirect(&tx_ports, index) != OFX_ACT_REDIRECT)
@@ -223,6 +237,8 @@ __weak __noinline int output_flood(ofx_ctx *ctx, struct ofx_state *s)
 		return drop(OFX_DROP_INTERNAL);
 	if (commit(ctx, s))
 		return drop(OFX_DROP_ACTION_FAILED);
+	if (s->queue)
+		return output_queued(ctx, s, OFX_INDEX_NONE);
 	return s->at == s->last ? flood_last(ctx, s, s->in_index) : flood_copy(ctx, s, s->in_index);
 }
 

@@ -59,6 +59,7 @@ struct ofx_state {
 	__u32 at;	 /* the op that execute is at */
 	__u32 last;	 /* the last op that needs the frame (op_needs_frame()); OFX_NO_OP: none */
 	__u32 config;	 /* OFX_CONFIG_*, as read when the packet came */
+	__u32 queue;	 /* outputs leave by it (OFX_OP_SET_QUEUE); 0: none */
 	__u32 cont_seq;	 /* continuations this CPU has written; the one thing that outlives the packet */
 	__u32 best_slot; /* table lookup: the best candidate so far; priority -1: none */
 	__u32 stale;	 /* a lookup met an element that had been recycled */

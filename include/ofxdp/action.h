@@ -39,6 +39,7 @@ enum ofx_op_code {
 	OFX_OP_POP_PBB,
 	OFX_OP_GROUP, /* arg = group index; the other members are the data plane's own (bpf/group.h), zero for user */
 	OFX_OP_METER, /* arg = meter index (meter.h): may end the packet or change its DSCP */
+	OFX_OP_SET_QUEUE, /* arg = queue, 1 – OFX_QUEUE_MAX: later outputs leave by it (queue.h) */
 	OFX_N_OPS
 };
 

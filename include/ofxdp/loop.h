@@ -34,7 +34,7 @@ struct ofx_action_set {
 	__u64 set_value[OFX_KEY_WORDS];
 	__u64 set_mask[OFX_KEY_WORDS];
 	__u32 group; /* group index, of OFX_OP_GROUP */
-	__u32 pad2;
+	__u32 queue; /* of OFX_OP_SET_QUEUE */
 };
 
 struct ofx_stamp {
@@ -56,6 +56,8 @@ struct ofx_cont {
 	__u16 punt_flags;
 	__u16 outputs;
 	__u32 config;
+	__u32 queue;
+	__u32 pad;
 	__u64 metadata, tunnel_id; /* big endian as in the key */
 	struct ofx_op ops[OFX_CONT_OPS];
 	struct ofx_action_set set;

@@ -68,9 +68,10 @@ struct ofx_flood {
 };
 
 /*
- * Internal interfaces: two veth pairs, all four ends with XDP.  A frame redirected to one end is received at the other.
- *   ctl pair   NAME-c0 (kernel end: program ofx_inject), NAME-c1 (daemon's end: program ofx_punt, AF_XDP sockets)
+ * Internal interfaces: three veth pairs, all six ends with XDP.  A frame redirected to one end is received at the
+ * other. ctl pair   NAME-c0 (kernel end: program ofx_inject), NAME-c1 (daemon's end: program ofx_punt, AF_XDP sockets)
  *   loop pair  NAME-l0 (program ofx_branch), NAME-l1 (program ofx_continue)
+ *   queue pair NAME-q0, NAME-q1 (program ofx_queue; ofx_egress as a clsact filter)
  *   relay pair NAME-gNN, NAME-hNN (program ofx_relay, generic) for each port in generic mode; tx_ports and the
  *              sets lead to NAME-gNN in its place
  */
@@ -79,6 +80,8 @@ enum ofx_dev {
 	OFX_DEV_INJECT,	  /* ifindex of c1: received at c0 */
 	OFX_DEV_CONTINUE, /* ifindex of l0: received at l1, goes on behind the op */
 	OFX_DEV_BRANCH,	  /* ifindex of l1: received at l0, runs the one op and ends */
+	OFX_DEV_QUEUE,	  /* ifindex of q0: received at q1, to the qdisc of a port */
+	OFX_DEV_BACK,	  /* ifindex of q1: nothing is sent there */
 	OFX_DEV_N
 };
 

@@ -7,6 +7,7 @@
  *        p1    p2    p3          ofx_port, ports 1-3
  *       c0 ─── c1                ofx_inject, ofx_punt (no daemon: packet-ins are counted drops)
  *       l0 ─── l1                ofx_branch, ofx_continue
+ *       q0 ─── q1                ofx_queue, ofx_egress
  *
  * All of it in a network namespace of this process, which dies with it.
  */
@@ -277,10 +278,23 @@ static inline void add_port(uint32_t i, int pass)
 	set_of(skel->maps.pair_sets, i, 2, (const char *const[]){p, "l0"});
 }
 
+static inline void attach_egress(const char *name)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(name), .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = bpf_program__fd(skel->progs.ofx_egress));
+
+	assert_int_equal(bpf_tc_hook_create(&hook), 0);
+	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+}
+
 static inline void add_internal(void)
 {
 	veth("c0", "c1", 3000);
 	veth("l0", "l1", 3000);
+	veth("q0", "q1", 3000);
+	attach("q0", bpf_program__fd(skel->progs.ofx_queue));
+	attach("q1", bpf_program__fd(skel->progs.ofx_queue));
+	attach_egress("q1");
 	attach("c0", bpf_program__fd(skel->progs.ofx_inject));
 	attach("c1", bpf_program__fd(skel->progs.ofx_punt));
 	attach("l0", bpf_program__fd(skel->progs.ofx_branch));
@@ -290,6 +304,7 @@ static inline void add_internal(void)
 	put_u32(skel->maps.internal, OFX_DEV_INJECT, if_nametoindex("c1"));
 	put_u32(skel->maps.internal, OFX_DEV_CONTINUE, if_nametoindex("l0"));
 	put_u32(skel->maps.internal, OFX_DEV_BRANCH, if_nametoindex("l1"));
+	put_u32(skel->maps.internal, OFX_DEV_QUEUE, if_nametoindex("q0"));
 	put_u32(skel->maps.fork_set, OFX_DEV_CONTINUE, if_nametoindex("l0"));
 	put_u32(skel->maps.fork_set, OFX_DEV_BRANCH, if_nametoindex("l1"));
 	ctl = packet_socket("c1");

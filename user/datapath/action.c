@@ -4,9 +4,11 @@
 #include "include/ofxdp/action.h"
 #include "include/ofxdp/key.h"
 #include "include/ofxdp/port.h"
+#include "include/ofxdp/queue.h"
 #include "include/openflow/openflow.h"
 #include "user/datapath/group.h"
 #include "user/datapath/internal.h"
+#include "user/datapath/queue.h"
 #include "user/openflow/error.h"
 
 #define BAD_ACTION(code) OF_ERROR(OFPET_BAD_ACTION, OFPBAC_##code)
@@ -164,7 +166,9 @@ static int compile_action(struct op_list *list, const struct of_action *a, uint8
 	case OF_ACT_SET_FIELD:
 		return compile_set_field(list, a);
 	case OF_ACT_SET_QUEUE:
-		return BAD_ACTION(BAD_QUEUE);
+		if (!a->queue || a->queue > OFX_QUEUE_MAX)
+			return BAD_ACTION(BAD_QUEUE);
+		return op_add(list, (struct ofx_op){.code = OFX_OP_SET_QUEUE, .arg = a->queue});
 	case OF_ACT_GROUP:
 		return op_add(list, (struct ofx_op){.code = OFX_OP_GROUP, .arg = a->group});
 	case OF_ACT_EXPERIMENTER:
@@ -194,5 +198,7 @@ int dp_check_actions(struct dp *dp, const struct of_actions *actions, bool packe
 	size_t n = 0;
 	int err = action_compile(actions, 0, packet_out, ops, &n, packet_out ? OFX_INJECT_OPS : OFX_FLOW_OPS);
 
-	return err ? err : groups_resolve(dp, ops, n);
+	if (!err)
+		err = groups_resolve(dp, ops, n);
+	return err ? err : queues_check(dp, ops, n);
 }

@@ -13,6 +13,7 @@
 #include "user/datapath/load.h"
 #include "user/datapath/netns.h"
 #include "user/datapath/pin.h"
+#include "user/datapath/queue.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -84,6 +85,8 @@ static int take_ports(struct dp *dp, const struct dp_config *config, const struc
 	if (!err)
 		err = pin_entry(dp);
 	if (!err)
+		err = queues_open(dp);
+	if (!err)
 		err = ports_open(dp, config, former);
 	if (!err)
 		err = punt_open(dp);
@@ -99,6 +102,7 @@ static void close_parts(struct dp *dp)
 {
 	if (dp->punt)
 		punt_close(dp);
+	queues_close(dp);
 	ports_close(dp);
 	if (dp->tables)
 		tables_close(dp);

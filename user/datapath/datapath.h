@@ -118,7 +118,7 @@ struct dp_table_counters {
 void dp_table_counters(struct dp *dp, struct dp_table_counters counters[OFX_TABLES]);
 uint32_t dp_max_flows(const struct dp *dp);
 
-/* Can these be executed?  0 or the OpenFlow error (BAD_ACTION: BAD_TYPE, BAD_OUT_PORT, TOO_MANY …). */
+/* Can these be executed?  0 or the OpenFlow error (BAD_ACTION: BAD_TYPE, BAD_OUT_PORT, BAD_QUEUE, TOO_MANY …). */
 int dp_check_actions(struct dp *dp, const struct of_actions *actions, bool packet_out);
 
 /* --- groups (user/datapath/group.c) --- */
@@ -167,6 +167,14 @@ int dp_port_get(struct dp *dp, uint32_t port_no, struct of_port *port);		 /* -EN
 int dp_port_stats(struct dp *dp, uint32_t port_no, struct of_port_stats *stats); /* -ENOENT */
 /* config bits OFPPC_* under mask; the caller checked them.  Enforced in BPF before it returns. */
 int dp_port_config(struct dp *dp, uint32_t port_no, uint32_t config, uint32_t mask);
+
+/* --- queues (user/datapath/queue.c) --- */
+
+/*
+ * The port's queues with their statistics, by rising number, into an array that the caller frees: leaf classes that an
+ * operator made with tc under its root qdisc; queue N is the class whose minor number is N.  -ENOENT: no such port.
+ */
+int dp_queue_list(struct dp *dp, uint32_t port_no, struct of_queue **queues, size_t *n);
 
 /* --- packets (user/datapath/packet_in.c, packet_out.c) --- */
 

@@ -34,6 +34,8 @@ struct dp {
 	bool mounted_bpffs;  /* this process did: to be undone */
 	bool force;	     /* dp_config.force */
 	struct dp_meters *meters;
+	struct mapped generation_word; /* generation.h */
+	struct dp_queues *queues;      /* queue.c */
 };
 
 /* grace.c: work after an RCU grace period.  One helper thread waits once for all that is pending. */

@@ -16,6 +16,7 @@
 #include "include/openflow/openflow.h"
 #include "user/datapath/port.h"
 #include "user/datapath/port_memory.h"
+#include "user/datapath/queue.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -225,6 +226,8 @@ int port_join(struct dp *dp, const struct link *link, uint32_t index, bool gener
 		if (!local)
 			port_restore(&p->nl, p->sock, p->memory, link);
 		forget(dp, port);
+	} else {
+		queues_look(dp, port);
 	}
 	return err;
 }
@@ -248,6 +251,7 @@ void port_leave(struct dp *dp, struct port *port, const struct link *link)
 	struct port last = *port;
 
 	unpublish(dp, port);
+	queues_forget(dp, port);
 	if (link)
 		port_restore(&p->nl, p->sock, p->memory, link);
 	port->link.carrier = false;

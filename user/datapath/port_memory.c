@@ -12,9 +12,14 @@
 
 /* The order is in pinned memory: append only. */
 static const char *const port_features[] = {
-	"rx-vlan-hw-parse", "rx-vlan-stag-hw-parse", "rx-lro", "rx-gro-hw", "rx-gro",
+	"rx-vlan-hw-parse",  "rx-vlan-stag-hw-parse",  "rx-lro", "rx-gro-hw", "rx-gro",
+	"tx-vlan-hw-insert", "tx-vlan-stag-hw-insert",
 };
-#define ALWAYS_OFF 0xf	 /* a tag beside the frame is invisible to XDP, merged frames are too long to forward */
+/*
+ * A tag beside the frame is invisible to XDP, here or, at the other end of a veth, if it leaves by a queue; merged
+ * frames are too long to forward.
+ */
+#define ALWAYS_OFF 0x6f
 #define GENERIC_OFF 0x10 /* generic XDP runs behind GRO, native before it */
 
 static bool fits(int fd)

@@ -5,6 +5,7 @@
  *   NAME    ── NAME-p    LOCAL: the host's interface, and the port's (ofx_port)
  *   NAME-c0 ── NAME-c1   ctl: ofx_inject, ofx_punt (and the AF_XDP sockets)
  *   NAME-l0 ── NAME-l1   loop: ofx_branch, ofx_continue
+ *   NAME-q0 ── NAME-q1   queues: frames on their way to a port's qdisc; ofx_queue, ofx_egress
  *   NAME-gNN ── NAME-hNN (port_relay.c), one for each port in generic mode
  */
 #include <bpf/bpf.h>
@@ -17,6 +18,7 @@
 #include "build/ofxdp.skel.h"
 #include "user/datapath/ethtool.h"
 #include "user/datapath/port.h"
+#include "user/datapath/queue.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -24,7 +26,7 @@
 #define MTU_MIN 1600
 #define MTU_STEP 64
 
-static const char *const suffixes[] = {"", "-p", "-c0", "-c1", "-l0", "-l1"};
+static const char *const suffixes[] = {"", "-p", "-c0", "-c1", "-l0", "-l1", "-q0", "-q1"};
 
 static void own_name(char ifname[IFNAMSIZ], const char *name, const char *suffix)
 {
@@ -180,7 +182,7 @@ static int write_maps(struct dp *dp)
 	return 0;
 }
 
-static const char *const pairs[][2] = {{"-c0", "-c1"}, {"-l0", "-l1"}, {"-p", ""}};
+static const char *const pairs[][2] = {{"-c0", "-c1"}, {"-l0", "-l1"}, {"-q0", "-q1"}, {"-p", ""}};
 
 int veths_check(struct dp *dp, bool local, const struct former *former)
 {
@@ -202,17 +204,24 @@ int veths_check(struct dp *dp, bool local, const struct former *former)
 int veths_make(struct dp *dp, bool local, const struct former *former)
 {
 	uint32_t *ends = dp->ports->veths.ends;
-	struct link c0, c1, l0, l1;
+	struct link c0, c1, l0, l1, q0, q1;
 	int err = veths_pair(dp, "-c0", "-c1", &c0, &c1);
 
 	if (!err)
 		err = veths_pair(dp, "-l0", "-l1", &l0, &l1);
+	if (!err)
+		err = veths_pair(dp, "-q0", "-q1", &q0, &q1);
+	/* Frames pass the stack's entrance there, and none may be merged. */
+	if (!err)
+		err = link_set_gro_max(&dp->ports->nl, q1.ifindex, 0);
 	if (err)
 		return err;
 	ends[OFX_DEV_PUNT] = c0.ifindex;
 	ends[OFX_DEV_INJECT] = c1.ifindex;
 	ends[OFX_DEV_CONTINUE] = l0.ifindex;
 	ends[OFX_DEV_BRANCH] = l1.ifindex;
+	ends[OFX_DEV_QUEUE] = q0.ifindex;
+	ends[OFX_DEV_BACK] = q1.ifindex;
 	err = write_maps(dp);
 	return !err && local ? local_make(dp, former) : err;
 }
@@ -288,6 +297,13 @@ int veths_attach(struct dp *dp, const struct former *former)
 		err = attach_end(dp, OFX_DEV_CONTINUE, OFX_DEV_BRANCH, dp->skel->progs.ofx_branch, former);
 	if (!err)
 		err = attach_end(dp, OFX_DEV_BRANCH, OFX_DEV_CONTINUE, dp->skel->progs.ofx_continue, former);
+	/* Nothing is sent to OFX_DEV_BACK: what arrives at its other end all the same has no header and is dropped. */
+	if (!err)
+		err = attach_end(dp, OFX_DEV_QUEUE, OFX_DEV_BACK, dp->skel->progs.ofx_queue, former);
+	if (!err)
+		err = attach_end(dp, OFX_DEV_BACK, OFX_DEV_QUEUE, dp->skel->progs.ofx_queue, former);
+	if (!err)
+		queues_attach(dp, former);
 	return err ? err : write_max(dp);
 }
 
