@@ -242,12 +242,30 @@ uint32_t dp_max_flows(const struct dp *dp)
 	return dp->max_flows;
 }
 
+static bool has_queue(const struct dp *dp, uint32_t queue)
+{
+	for (size_t i = 0; i < dp->n_queues; i++)
+		if (dp->queues[i].queue == queue)
+			return true;
+	return false;
+}
+
+int dp_queue_list(struct dp *dp, uint32_t port_no, struct of_queue **queues, size_t *n)
+{
+	*n = 0;
+	*queues = calloc(dp->n_queues + 1, sizeof(**queues));
+	for (size_t i = 0; i < dp->n_queues; i++)
+		if (dp->queues[i].port_no == port_no)
+			(*queues)[(*n)++] = dp->queues[i];
+	return 0;
+}
+
 int dp_check_actions(struct dp *dp, const struct of_actions *actions, bool packet_out)
 {
 	for (size_t i = 0; i < actions->n; i++) {
 		const struct of_action *a = &actions->v[i];
 
-		if (a->type == OF_ACT_SET_QUEUE)
+		if (a->type == OF_ACT_SET_QUEUE && !has_queue(dp, a->queue))
 			return OF_ERROR(OFPET_BAD_ACTION, OFPBAC_BAD_QUEUE);
 		if (a->type != OF_ACT_OUTPUT)
 			continue;

@@ -219,11 +219,30 @@ static void modify_checks_the_entries(void **state)
 	assert_int_equal(fake_dp_find(rig->dp, 0, 101)->inst.apply.n, 0);
 }
 
+/* A queue that some port has; which one, the packet's output decides. */
+static void set_queue(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = flow_mod(OFPFC_ADD);
+	const struct of_instructions has = APPLY({.type = OF_ACT_SET_QUEUE, .queue = 3}, OUTPUT(1));
+	const struct of_instructions has_not = WRITE({.type = OF_ACT_SET_QUEUE, .queue = 4});
+
+	rig->dp->queues[0] = (struct of_queue){.port_no = 2, .queue = 3};
+	rig->dp->n_queues = 1;
+	fm.inst = has;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_OK();
+	fm.inst = has_not;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(BAD_ACTION, OFPBAC_BAD_QUEUE);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(prerequisites),
+		T(set_queue),
 		T(modify_checks_the_entries),
 	};
 

@@ -199,7 +199,7 @@ static void desc(void **state)
 	buf_free(&b);
 }
 
-static void queues(void **state)
+static void no_queues(void **state)
 {
 	struct rig *rig = *state;
 	const uint8_t all[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -219,6 +219,53 @@ static void queues(void **state)
 	assert_int_equal(r.len, 8);
 	rig_send(rig, 0, OFPT_QUEUE_GET_CONFIG_REQUEST, (uint8_t[8]){0, 0, 0, 9}, 8);
 	EXPECT_ERROR(QUEUE_OP_FAILED, OFPQOFC_BAD_PORT);
+}
+
+/* Port and queue of each entry of the statistics asked for. */
+static void expect_queues(struct rig *rig, uint32_t port, uint32_t queue, size_t n, const uint32_t (*want)[2])
+{
+	uint32_t body[2] = {htonl(port), htonl(queue)};
+	struct buf b;
+
+	rig_multipart(rig, 0, OFPMP_QUEUE, 0, body, 8);
+	b = rig_multipart_reply(rig, 0, OFPMP_QUEUE);
+	assert_int_equal(b.len, 40 * n);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(rd32(b.data + 40 * i), want[i][0]);
+		assert_int_equal(rd32(b.data + 40 * i + 4), want[i][1]);
+		assert_int_equal(rd64(b.data + 40 * i + 16), 100 * want[i][0] + want[i][1]);
+	}
+	buf_free(&b);
+}
+
+static void queues(void **state)
+{
+	const uint32_t all[][2] = {{1, 1}, {1, 2}, {2, 1}}, first[][2] = {{1, 1}, {2, 1}};
+	struct rig *rig = *state;
+	struct reply r;
+
+	for (uint32_t i = 0; i < 3; i++)
+		rig->dp->queues[i] = (struct of_queue){.port_no = all[i][0],
+						       .queue = all[i][1],
+						       .min_rate = i ? 50 : OF_QUEUE_NO_RATE,
+						       .max_rate = OF_QUEUE_NO_RATE,
+						       .tx_packets = 100 * all[i][0] + all[i][1]};
+	rig->dp->n_queues = 3;
+	expect_queues(rig, OFPP_ANY, OFPQ_ALL, 3, all);
+	expect_queues(rig, 1, OFPQ_ALL, 2, all);
+	expect_queues(rig, 1, 2, 1, all + 1);
+	expect_queues(rig, OFPP_ANY, 1, 2, first);
+	rig_multipart(rig, 0, OFPMP_QUEUE, 0, (uint8_t[8]){0, 0, 0, 2, 0, 0, 0, 2}, 8);
+	EXPECT_ERROR(QUEUE_OP_FAILED, OFPQOFC_BAD_QUEUE);
+	rig_send(rig, 0, OFPT_QUEUE_GET_CONFIG_REQUEST, (uint8_t[8]){0, 0, 0, 1}, 8);
+	r = rig_expect(rig, 0, OFPT_QUEUE_GET_CONFIG_REPLY);
+	assert_int_equal(r.len, 8 + 16 + 32);
+	assert_int_equal(rd32(r.body + 8), 1);
+	assert_int_equal(rd32(r.body + 24), 2);
+	rig_send(rig, 0, OFPT_QUEUE_GET_CONFIG_REQUEST, (uint8_t[8]){0xff, 0xff, 0xff, 0xff}, 8);
+	r = rig_expect(rig, 0, OFPT_QUEUE_GET_CONFIG_REPLY);
+	assert_int_equal(rd32(r.body), OFPP_ANY);
+	assert_int_equal(r.len, 8 + 16 + 32 + 32);
 }
 
 static void groups(void **state)
@@ -255,7 +302,8 @@ int main(void)
 		T(aggregate),	   T(tables),
 		T(table_features), T(ports),
 		T(desc),	   T(queues),
-		T(groups),	   T(refused),
+		T(no_queues),	   T(groups),
+		T(refused),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

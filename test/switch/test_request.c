@@ -10,9 +10,9 @@ static void features(void **state)
 	rig_send(rig, 0, OFPT_FEATURES_REQUEST, NULL, 0);
 	r = rig_expect(rig, 0, OFPT_FEATURES_REPLY);
 	assert_int_equal(rd64(r.body), 0x42);
-	assert_int_equal(rd32(r.body + 8), 0);	 /* n_buffers */
-	assert_int_equal(r.body[12], 255);	 /* n_tables */
-	assert_int_equal(rd32(r.body + 16), 15); /* flow, table, port, group statistics */
+	assert_int_equal(rd32(r.body + 8), 0);	   /* n_buffers */
+	assert_int_equal(r.body[12], 255);	   /* n_tables */
+	assert_int_equal(rd32(r.body + 16), 0x4f); /* flow, table, port, group, queue statistics */
 }
 
 static void barrier(void **state)

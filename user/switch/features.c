@@ -14,7 +14,8 @@ int sw_features(struct sw *sw, struct sw_conn *conn, uint32_t xid)
 		.dpid = sw->dpid,
 		.n_buffers = 0,
 		.n_tables = OFX_TABLES,
-		.capabilities = OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS | OFPC_GROUP_STATS,
+		.capabilities =
+			OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS | OFPC_GROUP_STATS | OFPC_QUEUE_STATS,
 	};
 
 	of_put_features(&conn->replies, xid, &features);

@@ -47,8 +47,8 @@ uint32_t sw_table_actions(void)
 {
 	return 1u << OFPAT_OUTPUT | 1u << OFPAT_COPY_TTL_OUT | 1u << OFPAT_COPY_TTL_IN | 1u << OFPAT_SET_MPLS_TTL |
 	       1u << OFPAT_DEC_MPLS_TTL | 1u << OFPAT_PUSH_VLAN | 1u << OFPAT_POP_VLAN | 1u << OFPAT_PUSH_MPLS |
-	       1u << OFPAT_POP_MPLS | 1u << OFPAT_GROUP | 1u << OFPAT_PUSH_PBB | 1u << OFPAT_POP_PBB |
-	       1u << OFPAT_SET_NW_TTL | 1u << OFPAT_DEC_NW_TTL | 1u << OFPAT_SET_FIELD;
+	       1u << OFPAT_POP_MPLS | 1u << OFPAT_SET_QUEUE | 1u << OFPAT_GROUP | 1u << OFPAT_PUSH_PBB |
+	       1u << OFPAT_POP_PBB | 1u << OFPAT_SET_NW_TTL | 1u << OFPAT_DEC_NW_TTL | 1u << OFPAT_SET_FIELD;
 }
 
 struct of_table_features sw_table_features_of(struct sw *sw, uint8_t table)
