@@ -2,8 +2,9 @@
 /*
  * The microflow cache (include/ofxdp/cache.h): a packet whose flow has been resolved before needs no table.
  *
- * The common verdict (count flows, set fields, one output) is kept in a form that runs in line; any other as its ops,
- * for execute().  Both do what a walk of the tables would have done, counters and drop reasons included.
+ * The common verdict (count flows, set fields, one output) has a simple form, which runs in line (here; bpf/simple.h
+ * makes it); any other is kept as its ops, for execute().  Both do what a walk of the tables would have done, counters
+ * and drop reasons included.
  */
 #ifndef BPF_CACHE_H
 #define BPF_CACHE_H
@@ -11,7 +12,6 @@
 #include "bpf/counter.h"
 #include "bpf/execute.h"
 #include "bpf/maps.h"
-#include "bpf/resolve.h"
 #include "bpf/verdict.h"
 
 #define CACHE_NONE 0xffffffffU /* s->cache_at: this packet's verdict is not to be kept */
@@ -136,19 +136,30 @@ static __always_inline const struct ofx_cached *cache_find(struct ofx_state *s, 
 
 	if (!e)
 		return NULL;
+	s->cache_at = at;
 	if (cache_matches(look, e))
 		return e;
 	f = bpf_map_lookup_elem(&cache, &second);
 	if (!f)
 		return NULL;
-	if (cache_matches(look, f))
+	if (cache_matches(look, f)) {
+		s->cache_at = second;
 		return f;
+	}
 	/* an older generation gives way, else one of the two by turns */
 	cache_missed(s, e->gen != look->gen || (f->gen == look->gen && s->cache.left & 1) ? at : second);
 	return NULL;
 }
 
-/* --- a hit --- */
+/* --- run --- */
+
+/* The rest of the verdict e: of the entry that the packet has found, or of one just made. */
+static __always_inline const struct ofx_cached_more *cache_more_of(struct ofx_state *s, int found)
+{
+	__u32 at = s->cache_at;
+
+	return found ? bpf_map_lookup_elem(&cache_more, &at) : &s->made_more;
+}
 
 static __always_inline void cache_count_flow(__u32 cell, __u32 len)
 {
@@ -160,18 +171,14 @@ static __always_inline void cache_count_flow(__u32 cell, __u32 len)
 	c->bytes += len;
 }
 
-static __always_inline void cache_count_flows(const struct ofx_cached *e, __u32 len)
+/* Flows behind the first. */
+static __always_inline void cache_count_more(const struct ofx_cached_more *more, __u32 n, __u32 len)
 {
-	__u32 n = e->n & OFX_CACHED_N;
-
-	if (!n)
-		return;
-	cache_count_flow(e->cell0, len);
 #pragma unroll
 	for (int i = 0; i < OFX_CACHE_FLOWS - 1; i++) {
 		if (i + 1 >= n)
 			return;
-		cache_count_flow(e->cell[i], len);
+		cache_count_flow(more->cell[i], len);
 	}
 }
 
@@ -184,23 +191,23 @@ static __always_inline void cache_set_mac(void *at, __u64 mask, __u64 value)
 		*word = (*word & ~mask) | value;
 }
 
-static __always_inline int cache_set_eth(ofx_ctx *ctx, const struct ofx_cached *e)
+static __always_inline int cache_set_eth(ofx_ctx *ctx, const struct ofx_cached_more *more)
 {
 	void *p = pkt_at(ctx, 0, ETH_HLEN);
 
 	if (!p)
 		return -1;
-	cache_set_mac(p, e->eth_mask[0], e->eth_value[0]);
-	cache_set_mac(p + ETH_ALEN, e->eth_mask[1], e->eth_value[1]);
+	cache_set_mac(p, more->eth_mask[0], more->eth_value[0]);
+	cache_set_mac(p + ETH_ALEN, more->eth_mask[1], more->eth_value[1]);
 	return 0;
 }
 
 /* The set-fields that have checksums to keep. */
-__weak __noinline int cache_set(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e)
+__weak __noinline int cache_set_fields(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached_more *more)
 {
 	struct plain k;
 
-	if (!ctx || !s || !e)
+	if (!ctx || !s || !more)
 		return -1;
 	if (!plain_read(ctx, &k)) { /* else it has been parsed */
 		s->key.w[OFX_W_SHAPE] = PLAIN_SHAPE;
@@ -208,20 +215,27 @@ __weak __noinline int cache_set(ofx_ctx *ctx, struct ofx_state *s, const struct 
 	}
 	s->dirty = 0;
 	for (int i = 0; i < OFX_CACHE_SETS; i++) {
-		__u32 w = e->set[i].word & 15;
+		__u32 w = more->set[i].word & 15;
 
-		if (i >= e->n_sets || w >= OFX_KEY_WORDS)
+		if (i >= more->n_sets || w >= OFX_KEY_WORDS)
 			break;
-		s->set_value[w] = e->set[i].value;
-		s->set_mask[w] = e->set[i].mask;
+		s->set_value[w] = more->set[i].value;
+		s->set_mask[w] = more->set[i].mask;
 		s->dirty |= 1u << w;
 	}
 	return commit_sets(ctx, s);
 }
 
+static __always_inline int cache_set(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached_more *more)
+{
+	if (more->sets_eth && cache_set_eth(ctx, more))
+		return -1;
+	return more->n_sets ? cache_set_fields(ctx, s, more) : 0;
+}
+
 /* OFX_CACHED_OUTPUT and OFX_CACHED_IN_PORT, as output_port() would. */
-static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e, __u32 in_index,
-					__u32 len)
+static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e,
+					const struct ofx_cached_more *more, __u32 in_index, __u32 len)
 {
 	__u32 index = e->port;
 	int refused;
@@ -233,278 +247,37 @@ static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, const
 	refused = port_refuses(port_at(index), len);
 	if (refused)
 		return drop(refused - 1);
-	if (e->n & OFX_CACHED_SETS) {
-		if (e->sets_eth && cache_set_eth(ctx, e))
-			return drop(OFX_DROP_ACTION_FAILED);
-		if (e->n_sets && cache_set(ctx, s, e))
-			return drop(OFX_DROP_ACTION_FAILED);
-	}
+	if (e->n & OFX_CACHED_SETS && more && cache_set(ctx, s, more))
+		return drop(OFX_DROP_ACTION_FAILED);
 	if (ctx_redirect(&tx_ports, index) != OFX_ACT_REDIRECT)
 		return drop(OFX_DROP_OUTPUT_NO_PORT);
 	count_tx(index, len);
 	return OFX_ACT_REDIRECT;
 }
 
-/* An entry's ops become the verdict.  What set-fields of apply-actions make of the key, group hashes look at. */
-__weak __noinline int cache_load(struct ofx_state *s, const struct ofx_cached *e)
+/* A simple verdict, found in the cache or just made. */
+static __always_inline int cache_run(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e, int found,
+				     __u32 in_index, __u32 len)
 {
-	if (!s || !e)
-		return -1;
-	for (int i = 0; i < OFX_CACHE_OPS; i++) {
-		const struct ofx_op *op = &e->ops[i];
+	const struct ofx_cached_more *more = NULL;
+	__u32 n = e->n & OFX_CACHED_N;
 
-		if (i >= *(volatile __u8 *)&e->n)
-			break;
-		if (op->code == OFX_OP_SET && op->arg != OFX_BY_ACTION_SET)
-			key_set(&s->key, op);
-		verdict_copy(s, op);
+	if (n)
+		cache_count_flow(e->cell0, len);
+	if (e->n > 1) {
+		more = cache_more_of(s, found);
+		if (!more)
+			return drop(OFX_DROP_INTERNAL);
+		cache_count_more(more, n, len);
 	}
-	return 0;
-}
-
-/* --- a miss: keep what the walk came to --- */
-
-static __always_inline int cache_add_flow(const struct ofx_state *s, struct ofx_cached *e, __u32 id)
-{
-	__u32 n = e->n, cell = s->cpu * ofx_n_flow_ids + id;
-
-	if (!n)
-		e->cell0 = cell;
-	else if (n < OFX_CACHE_FLOWS)
-		e->cell[(n - 1) & (OFX_CACHE_FLOWS - 1)] = cell;
-	else
-		return -1;
-	e->n = n + 1;
-	return 0;
-}
-
-static __always_inline int cache_add_eth(struct ofx_cached *e, const struct ofx_op *op)
-{
-	__u32 i = op->a == OFX_W_ETH_SRC;
-
-	e->eth_value[i] = (e->eth_value[i] & ~op->mask) | op->value;
-	e->eth_mask[i] |= op->mask;
-	e->sets_eth = 1;
-	return 0;
-}
-
-static __always_inline int cache_add_set(const struct ofx_state *s, struct ofx_cached *e, const struct ofx_op *op)
-{
-	__u32 w = op->a;
-
-	if (w == OFX_W_METADATA || w == OFX_W_TUNNEL_ID || e->kind != OFX_CACHED_NONE)
-		return 0; /* nobody looks at it any more */
-	if (op->b && !(s->key.shape & op->b))
-		return -1;
-	for (__u32 i = 0; i < OFX_CACHE_SETS; i++) {
-		if (i < e->n_sets && e->set[i].word != w)
-			continue;
-		if (i >= e->n_sets) {
-			/* these are written first, so only if none of the others comes before it */
-			if ((w == OFX_W_ETH_DST || w == OFX_W_ETH_SRC) && !(op->mask & ~PKT_FIRST6))
-				return cache_add_eth(e, op);
-			e->set[i].word = w;
-			e->set[i].value = 0;
-			e->set[i].mask = 0;
-			e->n_sets = i + 1;
-		}
-		e->set[i].value = (e->set[i].value & ~op->mask) | op->value;
-		e->set[i].mask |= op->mask;
-		return 0;
+	switch (e->kind) {
+	case OFX_CACHED_NONE:
+		return drop(OFX_DROP_NO_OUTPUT);
+	case OFX_CACHED_MISS:
+		count_miss(e->port);
+		return drop(OFX_DROP_NO_MATCH);
 	}
-	return -1;
-}
-
-static __always_inline int cache_add_end(struct ofx_cached *e, __u8 kind, __u16 port)
-{
-	if (e->kind != OFX_CACHED_NONE)
-		return -1;
-	e->kind = kind;
-	e->port = port;
-	return 0;
-}
-
-/* An op of the verdict into an entry's simple form.  -1: it has none. */
-static __always_inline int cache_add(const struct ofx_state *s, struct ofx_cached *e, const struct ofx_op *op)
-{
-	switch (op->code) {
-	case OFX_OP_FLOW:
-		return cache_add_flow(s, e, op->arg);
-	case OFX_OP_SET:
-		return cache_add_set(s, e, op);
-	case OFX_OP_OUTPUT:
-		return cache_add_end(e, OFX_CACHED_OUTPUT, op->arg);
-	case OFX_OP_IN_PORT:
-		return cache_add_end(e, OFX_CACHED_IN_PORT, 0);
-	case OFX_OP_MISS:
-		return cache_add_end(e, OFX_CACHED_MISS, op->a);
-	}
-	return -1;
-}
-
-__weak __noinline int cache_add_op(struct ofx_state *s, struct ofx_cached *e, __u32 i)
-{
-	return s && e ? cache_add(s, e, verdict_op(s, i)) : -1;
-}
-
-static __always_inline void cache_simple_begin(struct ofx_cached *e)
-{
-	e->gen = 0;
-	e->kind = OFX_CACHED_NONE;
-	e->n = 0;
-	e->n_sets = 0;
-	e->sets_eth = 0;
-	e->eth_mask[0] = e->eth_mask[1] = e->eth_value[0] = e->eth_value[1] = 0;
-}
-
-static __always_inline void cache_simple_end(struct ofx_cached *e)
-{
-	if (e->n_sets | e->sets_eth)
-		e->n |= OFX_CACHED_SETS;
-}
-
-#define CACHE_SIMPLE_OPS 20
-
-/* 0: the entry holds the verdict in its simple form. */
-static __always_inline int cache_put_simple(struct ofx_state *s, struct ofx_cached *e)
-{
-	cache_simple_begin(e);
-	for (__u32 i = 0; i < CACHE_SIMPLE_OPS; i++) {
-		if (i >= s->n_ops) {
-			cache_simple_end(e);
-			return 0;
-		}
-		if (cache_add_op(s, e, i))
-			return -1;
-	}
-	return -1;
-}
-
-/* A resume goes on with the action set, which is not kept. */
-static __always_inline int cache_can_keep(struct ofx_state *s)
-{
-	__u32 n = s->n_ops;
-
-	if (!n || n > OFX_CACHE_OPS)
-		return 0;
-	return verdict_op(s, n - 1)->code != OFX_OP_RESUME || !(s->set.present | s->set.dirty | s->set.output);
-}
-
-static __always_inline int cache_put_ops(struct ofx_state *s, struct ofx_cached *e)
-{
-	if (!cache_can_keep(s))
-		return -1;
-	e->kind = OFX_CACHED_OPS;
-	e->n = s->n_ops;
-	for (__u32 i = 0; i < OFX_CACHE_OPS; i++) {
-		const struct ofx_op *op = &s->ops[i];
-		__u64 head;
-
-		if (i >= s->n_ops)
-			break;
-		__builtin_memcpy(&head, op, sizeof(head));
-		op_write(&e->ops[i], head, op->value, op->mask);
-	}
-	return 0;
-}
-
-/* The entry at s->cache_at is complete: let packets find it. */
-static __always_inline void cache_publish(const struct ofx_state *s, struct ofx_cached *e)
-{
-#pragma unroll
-	for (int i = 0; i < OFX_CACHE_WORDS; i++)
-		e->key[i] = s->look.key[i];
-	e->gen = s->look.gen;
-}
-
-/* Keep the verdict that resolve has just written, at s->cache_at. */
-__weak __noinline int cache_keep(struct ofx_state *s)
-{
-	struct ofx_cached *e;
-	__u32 at;
-
-	if (!s)
-		return -1;
-	at = s->cache_at;
-	e = bpf_map_lookup_elem(&cache, &at);
-	if (!e)
-		return -1;
-	if (cache_put_simple(s, e) && cache_put_ops(s, e)) {
-		e->gen = 0;
-		s->cache.too_long += 1;
-		return 0;
-	}
-	cache_publish(s, e);
-	return 0;
-}
-
-/* --- a walk that comes to a simple verdict is that verdict --- */
-
-/* A flow entry's ops.  -1: not simple. */
-static __always_inline int simple_ops(struct ofx_state *s, struct ofx_cached *e, const struct ofx_flow *flow)
-{
-	for (__u32 i = 0; i < OFX_SIMPLE_OPS; i++) {
-		const struct ofx_op *op =
-			i < OFX_INLINE_OPS ? &flow->ops[i & (OFX_INLINE_OPS - 1)] : flow_far_op(flow, i);
-
-		if (!resolve_has_op(flow, i))
-			return 0;
-		if (!op)
-			return -1;
-		if (op->code == OFX_OP_SET) {
-			key_set(&s->key, op);
-			s->key_changed = 1;
-		}
-		if (cache_add(s, e, op))
-			return -1;
-	}
-	return 0;
-}
-
-/* Table s->next_table.  0: go on with the new s->next_table; 1: e is complete; -1: not simple. */
-__weak __noinline int simple_table(struct ofx_state *s, struct ofx_cached *e)
-{
-	const struct ofx_flow *flow;
-	int found;
-
-	if (!s || !e)
-		return -1;
-	found = table_lookup(s, s->next_table);
-	if (found > 0)
-		return 0;
-	if (found < 0)
-		return cache_add_end(e, OFX_CACHED_MISS, s->next_table) ? -1 : 1;
-	flow = flow_at(s->best_slot);
-	if (!flow || !(flow->flags & OFX_FLOW_SIMPLE) || cache_add_flow(s, e, flow->id) || simple_ops(s, e, flow))
-		return -1;
-	if (flow->next_table == OFX_NO_TABLE)
-		return 1;
-	if (flow->next_table <= s->next_table)
-		return -1;
-	s->next_table = flow->next_table;
-	return 0;
-}
-
-/* The packet's verdict, if all of it is simple; NULL: not so, and s->key_changed tells whether the key is as it was. */
-static __always_inline const struct ofx_cached *simple_resolve(struct ofx_state *s)
-{
-	__u32 at = s->cache_at;
-	struct ofx_cached *kept = bpf_map_lookup_elem(&cache, &at), *e = kept ? kept : &s->scratch;
-
-	cache_simple_begin(e);
-	for (int i = 0; i < OFX_SIMPLE_TABLES; i++) {
-		int done = simple_table(s, e);
-
-		if (done < 0)
-			return NULL;
-		if (!done)
-			continue;
-		cache_simple_end(e);
-		if (kept)
-			cache_publish(s, e);
-		return e;
-	}
-	return NULL;
+	return cache_output(ctx, s, e, more, in_index, len);
 }
 
 #endif

@@ -131,12 +131,22 @@ static __always_inline const struct ofx_op *op_at(__u32 i)
 /* Words of struct ofx_cache_live. */
 volatile __u64 cache_live[sizeof(struct ofx_cache_live) / 8] SEC(".data.live");
 
+/* mmapable so that the elements begin on a page, and each in a cache line of its own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, OFX_SIZED);
 	__type(key, __u32);
 	__type(value, struct ofx_cached);
 } cache SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, OFX_SIZED);
+	__type(key, __u32);
+	__type(value, struct ofx_cached_more);
+} cache_more SEC(".maps");
 
 /* --- groups (include/ofxdp/group.h) --- */
 

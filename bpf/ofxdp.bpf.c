@@ -16,7 +16,6 @@
  * The stages are functions that the verifier checks on their own (global functions), so a program costs what its own
  * body costs.  They share struct ofx_state, one per CPU.
  */
-#include "bpf/cache.h"
 #include "bpf/ctx.h"
 #include "bpf/execute.h"
 #include "bpf/loop.h"
@@ -25,6 +24,7 @@
 #include "bpf/packet_out.h"
 #include "bpf/qdisc.h"
 #include "bpf/resolve.h"
+#include "bpf/simple.h"
 #include "bpf/trace.h"
 
 /*
@@ -122,21 +122,6 @@ static __always_inline int parse_received(ofx_ctx *ctx, struct ofx_state *s)
 	return 0;
 }
 
-/* The simple verdict of a cached flow. */
-static __always_inline int run_cached(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e, __u32 index,
-				      __u32 len)
-{
-	cache_count_flows(e, len);
-	switch (e->kind) {
-	case OFX_CACHED_NONE:
-		return drop(OFX_DROP_NO_OUTPUT);
-	case OFX_CACHED_MISS:
-		count_miss(e->port);
-		return drop(OFX_DROP_NO_MATCH);
-	}
-	return cache_output(ctx, s, e, index, len);
-}
-
 /* Generic XDP has neither metadata nor broadcast with it: the pipeline runs on NAME-c0, a native veth. */
 static __always_inline int port_hop(ofx_ctx *ctx, __u32 index)
 {
@@ -212,7 +197,7 @@ static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, const stru
 static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)
 {
 	const struct ofx_cache_live *live = (const void *)cache_live;
-	const struct ofx_cached *e = NULL;
+	const struct ofx_cached *e = NULL, *found = NULL;
 	struct plain k;
 	int parsed = plain_read(ctx, &k);
 
@@ -227,18 +212,18 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 		k = (struct plain){0}; /* the verifier wants it all the same */
 	}
 	if (s->look.gen)
-		e = cache_find(s, &s->look);
+		e = found = cache_find(s, &s->look);
 	if (!e || e->kind == OFX_CACHED_OPS) {
 		if (!parsed) {
 			state_receive(s, ofx_port_no(index), len);
 			plain_key(s, &k);
 		}
 		s->key_changed = 0;
-		if (!e)
-			e = simple_resolve(s);
+		if (!e && !simple_resolve(s))
+			e = &s->made;
 	}
 	if (e && e->kind != OFX_CACHED_OPS)
-		return run_cached(ctx, s, e, index, len);
+		return cache_run(ctx, s, e, !!found, index, len);
 	if (!parsed)
 		plain_offsets(s);
 	return run_ops(ctx, s, e);

@@ -4,6 +4,7 @@
  *
  *   .data.live  struct ofx_cache_live, a global variable of BPF: the user writes, BPF reads
  *   cache       ARRAY[n_cpus * OFX_CACHE_ENTRIES] of struct ofx_cached: BPF's own, a part for each CPU
+ *   cache_more  the same of struct ofx_cached_more
  *   state       PERCPU_ARRAY[1]: begins with struct ofx_cache_cpu
  *
  * An entry is found by the key words under the bits that any installed rule looks at, compared in full.  It is as old
@@ -42,14 +43,19 @@ enum ofx_cached_kind {
 #define OFX_CACHE_FLOWS 8
 #define OFX_CACHE_SETS 3 /* words that set-fields write, beside the Ethernet addresses */
 
-/* The common flow (one table, an output) is found and done within the first cache line. */
+/* The common flow (one table, an output) is found and done within this cache line. */
 struct ofx_cached {
 	__u64 gen;		    /* 0: none */
 	__u64 key[OFX_CACHE_WORDS]; /* key words 3-6 and 10, masked; port index | shape << 32 */
 	__u8 kind;		    /* enum ofx_cached_kind */
-	__u8 n;			    /* flows, or ops */
+	__u8 n;			    /* flows, or ops; OFX_CACHED_SETS */
 	__u16 port;		    /* index, of OUTPUT; table of MISS */
 	__u32 cell0;		    /* in flow_counters, of this CPU */
+};
+_Static_assert(sizeof(struct ofx_cached) == 64, "a cache line");
+
+/* The rest of the entry of the same number: two flows and more, set-fields, ops. */
+struct ofx_cached_more {
 	union {
 		struct ofx_op ops[OFX_CACHE_OPS];
 		struct {
@@ -61,10 +67,10 @@ struct ofx_cached {
 				__u64 word, value, mask;
 			} set[OFX_CACHE_SETS];
 		};
+		__u64 words[24];
 	};
-	__u64 pad[3];
 };
-_Static_assert(sizeof(struct ofx_cached) == 256, "four cache lines");
+_Static_assert(sizeof(struct ofx_cached_more) == 192, "three cache lines");
 
 #define OFX_CACHED_SETS 0x80 /* in .n: n_sets or sets_eth is not 0 */
 #define OFX_CACHED_N 0x0f

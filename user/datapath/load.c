@@ -108,6 +108,7 @@ static int set_sizes(struct dp *dp)
 		{s->maps.op_pool, chunks_for(pool)},
 		{s->maps.flow_counters, dp->n_flow_ids * dp->n_cpus},
 		{s->maps.cache, dp->n_cpus * OFX_CACHE_ENTRIES},
+		{s->maps.cache_more, dp->n_cpus * OFX_CACHE_ENTRIES},
 		{s->maps.conts, dp->n_cpus * OFX_CONTS},
 		{s->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS},
 	};
