@@ -5,6 +5,7 @@
  * counted.
  */
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,17 +103,20 @@ void trie_remove(struct trie *trie, unsigned int len, uint16_t priority)
 	memmove(&p->v[at], &p->v[at + 1], (p->n - at) * sizeof(*p->v));
 }
 
-/* Contiguous ones from the left, over `bytes` bytes.  The number of them, or 0. */
+/* Contiguous ones from the left, over 4 or 16 bytes.  The number of them, or 0. */
 static unsigned int prefix_len(const uint8_t *mask, unsigned int bytes)
 {
-	unsigned int len = 0;
+	uint64_t word[2] = {0};
+	unsigned int first, second;
 
-	while (len < bytes * 8 && mask[len / 8] & 0x80 >> len % 8)
-		len++;
-	for (unsigned int i = len; i < bytes * 8; i++)
-		if (mask[i / 8] & 0x80 >> i % 8)
-			return 0;
-	return len;
+	memcpy(word, mask, bytes);
+	word[0] = be64toh(word[0]);
+	word[1] = be64toh(word[1]);
+	first = ~word[0] ? __builtin_clzll(~word[0]) : 64;
+	second = ~word[1] ? __builtin_clzll(~word[1]) : 64;
+	if ((first < 64 && (word[0] << first || word[1])) || (second < 64 && word[1] << second))
+		return 0;
+	return first + second;
 }
 
 static const struct {
@@ -141,8 +145,10 @@ bool trie_candidate(const struct of_match *match, uint8_t *kind, unsigned int *l
 		struct ofx_key mask = {.eth_type = 0xffff};
 		unsigned int offset = prefix_kinds[i].offset, bytes = prefix_kinds[i].bytes;
 
+		if (match->value.eth_type != htons(prefix_kinds[i].eth_type))
+			continue;
 		*len = prefix_len(&match->mask.b[offset], bytes);
-		if (!*len || match->value.eth_type != htons(prefix_kinds[i].eth_type))
+		if (!*len)
 			continue;
 		memcpy(&mask.b[offset], &match->mask.b[offset], bytes);
 		if (memcmp(mask.w, match->mask.w, OFX_KEY_WORDS * 8))
