@@ -90,14 +90,17 @@ struct {
 	__type(value, struct ofx_rule_ref);
 } lpm6 SEC(".maps");
 
-/* Chunks: element i is element i % OFX_CHUNK of chunk i / OFX_CHUNK. */
-#define OFX_CHUNKED(NAME, TYPE)                                                                                        \
+/*
+ * Chunks: element i is element i % N of chunk i / N.  Sizes instead of types, so that a chunk has no BTF: before 6.2
+ * the kernel takes only maps into the outer one that are like its first in that, too, and user's have none.
+ */
+#define OFX_CHUNKED(NAME, TYPE, N)                                                                                     \
 	struct NAME##_chunk {                                                                                          \
 		__uint(type, BPF_MAP_TYPE_ARRAY);                                                                      \
 		__uint(map_flags, BPF_F_MMAPABLE);                                                                     \
-		__uint(max_entries, OFX_CHUNK);                                                                        \
-		__type(key, __u32);                                                                                    \
-		__type(value, TYPE);                                                                                   \
+		__uint(max_entries, N);                                                                                \
+		__uint(key_size, sizeof(__u32));                                                                       \
+		__uint(value_size, sizeof(TYPE));                                                                      \
 	};                                                                                                             \
 	struct {                                                                                                       \
 		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                                                              \
@@ -106,13 +109,13 @@ struct {
 		__array(values, struct NAME##_chunk);                                                                  \
 	} NAME SEC(".maps")
 
-OFX_CHUNKED(flows, struct ofx_flow);
-OFX_CHUNKED(op_pool, struct ofx_op);
+OFX_CHUNKED(flows, struct ofx_flow, OFX_FLOW_CHUNK);
+OFX_CHUNKED(op_pool, struct ofx_op, OFX_OP_CHUNK);
 
 /* Both lookups are inlined by the verifier: the outer map and its elements are arrays of known size. */
 static __always_inline const struct ofx_flow *flow_at(__u32 slot)
 {
-	__u32 chunk = slot >> OFX_CHUNK_SHIFT, at = slot & (OFX_CHUNK - 1);
+	__u32 chunk = slot / OFX_FLOW_CHUNK, at = slot % OFX_FLOW_CHUNK;
 	void *map = bpf_map_lookup_elem(&flows, &chunk);
 
 	return map ? bpf_map_lookup_elem(map, &at) : NULL;
@@ -120,7 +123,7 @@ static __always_inline const struct ofx_flow *flow_at(__u32 slot)
 
 static __always_inline const struct ofx_op *op_at(__u32 i)
 {
-	__u32 chunk = i >> OFX_CHUNK_SHIFT, at = i & (OFX_CHUNK - 1);
+	__u32 chunk = i / OFX_OP_CHUNK, at = i % OFX_OP_CHUNK;
 	void *map = bpf_map_lookup_elem(&op_pool, &chunk);
 
 	return map ? bpf_map_lookup_elem(map, &at) : NULL;

@@ -11,8 +11,8 @@
 #define OFX_LIST_ENTRIES 256 /* lookups (subtables and tries) in one table */
 #define OFX_LISTS 1024	     /* published or retiring table lists */
 #define OFX_SUBTABLES 8192
-#define OFX_CHUNK_SHIFT 13 /* elements of flows and op_pool come in chunks of 1 << 13 */
-#define OFX_CHUNK (1U << OFX_CHUNK_SHIFT)
+#define OFX_FLOW_CHUNK 8192U /* flows and op_pool grow by chunks of so many elements; powers of two */
+#define OFX_OP_CHUNK 32768U
 #define OFX_INLINE_OPS 4    /* ops in struct ofx_flow itself */
 #define OFX_SIMPLE_OPS 6    /* ops of a flow that takes the short way through the tables, */
 #define OFX_SIMPLE_TABLES 8 /* … and tables on it */

@@ -7,9 +7,9 @@
  *                                              └ trie: LPM_TRIE, IPv4 or IPv6
  *   hash or trie value  u64 ─► flows[slot] (a compiled flow entry) ─► op_pool[first…] for the ops past OFX_INLINE_OPS
  *
- * flows and op_pool grow with use: each is an ARRAY_OF_MAPS of chunks, ARRAYs of OFX_CHUNK elements; element i is
- * element i % OFX_CHUNK of chunk i / OFX_CHUNK.  A chunk that is there stays.  All these arrays are mmapable: user
- * writes them by plain stores.
+ * flows and op_pool grow with use: each is an ARRAY_OF_MAPS of chunks, ARRAYs of N elements (OFX_FLOW_CHUNK,
+ * OFX_OP_CHUNK); element i is element i % N of chunk i / N.  A chunk that is there stays.  All these arrays are
+ * mmapable: user writes them by plain stores.
  *
  * Publication: everything a pointer leads to is complete before the word that points there is written (a root, a hash
  * value, a trie value: one aligned 8-byte word, read once).  Nothing that was reachable (list, subtable, flow slot,

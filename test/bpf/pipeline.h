@@ -35,10 +35,10 @@ static inline void put(const struct bpf_map *map, const void *key, const void *v
 }
 
 /* A map's first chunk. */
-static inline int chunk_of(const struct bpf_map *map, uint32_t value_size)
+static inline int chunk_of(const struct bpf_map *map, uint32_t value_size, uint32_t n)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "chunk", 4, value_size, OFX_CHUNK, &opts);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "chunk", 4, value_size, n, &opts);
 	uint32_t zero = 0;
 
 	assert_true(fd >= 0);
@@ -325,8 +325,8 @@ static inline int open_skel(void)
 	bpf_map__set_max_entries(skel->maps.conts, OFX_CONTS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.group_counters, OFX_GROUP_CELLS * n_cpus);
 	assert_int_equal(ofxdp_bpf__load(skel), 0);
-	flow_chunk = chunk_of(skel->maps.flows, sizeof(struct ofx_flow));
-	op_chunk = chunk_of(skel->maps.op_pool, sizeof(struct ofx_op));
+	flow_chunk = chunk_of(skel->maps.flows, sizeof(struct ofx_flow), OFX_FLOW_CHUNK);
+	op_chunk = chunk_of(skel->maps.op_pool, sizeof(struct ofx_op), OFX_OP_CHUNK);
 	skel->links.ofx_redirect_err = bpf_program__attach(skel->progs.ofx_redirect_err);
 	skel->links.ofx_devmap_xmit = bpf_program__attach(skel->progs.ofx_devmap_xmit);
 	skel->links.ofx_exception = bpf_program__attach(skel->progs.ofx_exception);

@@ -22,8 +22,8 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare, uint32_
 	dp->n_flow_ids = max_flows + spare;
 	for (size_t i = 0; i < ARRAY_LEN(rule_maps); i++)
 		bpf_map__set_max_entries(rule_maps[i], rule_map_size);
-	bpf_map__set_max_entries(skel->maps.flows, chunks_for(dp->n_flow_ids + 1));
-	bpf_map__set_max_entries(skel->maps.op_pool, chunks_for(16 * max_flows));
+	bpf_map__set_max_entries(skel->maps.flows, chunks_for(dp->n_flow_ids + 1, OFX_FLOW_CHUNK));
+	bpf_map__set_max_entries(skel->maps.op_pool, chunks_for(16 * max_flows, OFX_OP_CHUNK));
 	bpf_map__set_max_entries(skel->maps.flow_counters, dp->n_cpus * dp->n_flow_ids);
 	bpf_map__set_max_entries(skel->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS);
 	bpf_map__set_max_entries(skel->maps.conts, dp->n_cpus * OFX_CONTS);

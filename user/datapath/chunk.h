@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Arrays that grow: an ARRAY_OF_MAPS of mmapable ARRAYs of OFX_CHUNK values each (include/ofxdp/table.h).  Values are
- * written by plain stores; BPF must not be able to reach a value that is being written.
+ * Arrays that grow: an ARRAY_OF_MAPS of mmapable ARRAYs (include/ofxdp/table.h).  Values are written by plain stores;
+ * BPF must not be able to reach a value that is being written.
  *
  * The kernel takes about 11 ms (an RCU grace period) to put a map into another, so a thread makes chunks ahead of need.
  * Chunks are never given back.
@@ -20,6 +20,7 @@ struct bpf_map;
 struct chunks {
 	int outer_fd;
 	uint32_t value_size;
+	uint32_t per_chunk; /* values, a power of two */
 	uint32_t n;	    /* chunks in use */
 	uint32_t max;	    /* chunks at most */
 	struct mapped *map; /* by chunk number, `made` of them */
@@ -28,26 +29,27 @@ struct chunks {
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t changed;
 	uint32_t made, wanted;
-	int error; /* why the thread did not make what is wanted */
+	uint32_t ahead; /* chunks made before they are needed */
+	int error;	/* why the thread did not make what is wanted */
 	bool stop;
 };
 
-/* How many chunks hold n values. */
-static inline uint32_t chunks_for(uint64_t n)
+/* How many chunks of `per_chunk` hold n values. */
+static inline uint32_t chunks_for(uint64_t n, uint32_t per_chunk)
 {
-	return (n + OFX_CHUNK - 1) >> OFX_CHUNK_SHIFT;
+	return (n + per_chunk - 1) / per_chunk;
 }
 
 /* `map` has as many elements as there can be chunks.  None is in use yet, some are on their way. */
-int chunks_open(struct chunks *c, const struct bpf_map *map, uint32_t value_size);
+int chunks_open(struct chunks *c, const struct bpf_map *map, uint32_t value_size, uint32_t per_chunk);
 void chunks_close(struct chunks *c);
-/* One chunk more in use: OFX_CHUNK values from c->n * OFX_CHUNK on.  Waits if it is not made yet; false: no more. */
+/* One chunk more in use: the values from c->n * c->per_chunk on.  Waits if it is not made yet; false: no more. */
 bool chunks_grow(struct chunks *c);
 
-/* Value i, i < c->n * OFX_CHUNK. */
+/* Value i, i < c->n * c->per_chunk. */
 static inline void *chunks_value(const struct chunks *c, uint32_t i)
 {
-	return (char *)c->map[i >> OFX_CHUNK_SHIFT].at + (size_t)(i & (OFX_CHUNK - 1)) * c->value_size;
+	return (char *)c->map[i / c->per_chunk].at + (size_t)(i % c->per_chunk) * c->value_size;
 }
 
 #endif

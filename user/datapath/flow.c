@@ -100,7 +100,7 @@ static bool slot_take(struct dp_tables *tables, uint32_t *slot)
 	if (numbers_take(&tables->slots, slot))
 		return true;
 	if (tables->slots.size <= tables->dp->n_flow_ids && chunks_grow(&tables->flows)) {
-		const uint32_t n = tables->flows.n * OFX_CHUNK, max = tables->dp->n_flow_ids + 1;
+		const uint32_t n = tables->flows.n * OFX_FLOW_CHUNK, max = tables->dp->n_flow_ids + 1;
 
 		tables->slots.size = n < max ? n : max;
 	}
@@ -112,7 +112,7 @@ static bool run_take(struct dp_tables *tables, size_t n, struct body *body)
 	if (runs_take(&tables->runs, n, &body->first, &body->order))
 		return true;
 	if (chunks_grow(&tables->op_pool))
-		runs_grow(&tables->runs, OFX_CHUNK);
+		runs_grow(&tables->runs, OFX_OP_CHUNK);
 	else
 		grace_flush(tables->dp);
 	return runs_take(&tables->runs, n, &body->first, &body->order);

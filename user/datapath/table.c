@@ -224,9 +224,9 @@ static int maps_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 	if (!err)
 		err = mapped_open(&tables->subtables_map, skel->maps.subtables, true);
 	if (!err)
-		err = chunks_open(&tables->flows, skel->maps.flows, sizeof(struct ofx_flow));
+		err = chunks_open(&tables->flows, skel->maps.flows, sizeof(struct ofx_flow), OFX_FLOW_CHUNK);
 	if (!err)
-		err = chunks_open(&tables->op_pool, skel->maps.op_pool, sizeof(struct ofx_op));
+		err = chunks_open(&tables->op_pool, skel->maps.op_pool, sizeof(struct ofx_op), OFX_OP_CHUNK);
 	if (!err)
 		err = counters_open(tables);
 	tables->roots = tables->roots_map.at;
@@ -271,7 +271,7 @@ static int pools_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 	if (!err)
 		err = numbers_open(&tables->subtable_numbers, 0, bpf_map__max_entries(skel->maps.subtables));
 	if (!err)
-		err = runs_reserve(&tables->runs, bpf_map__max_entries(skel->maps.op_pool) * OFX_CHUNK, RUN_ORDERS);
+		err = runs_reserve(&tables->runs, tables->op_pool.max * OFX_OP_CHUNK, RUN_ORDERS);
 	return err;
 }
 
