@@ -4,6 +4,9 @@
  * returns, so a thread updates a private one and then knows: no program that ran before it runs still.  It waits once
  * for all that has been deferred meanwhile, and tells the event loop through an eventfd.
  *
+ * What a million flow entries leave behind is given back a little at a time, so that the event loop serves its other
+ * events in between.
+ *
  * Two waits, because a packet may go from one program to the next (redirected into an internal veth pair) and carry
  * flow ids and ops along.
  */
@@ -13,11 +16,14 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
+#include <time.h>
 #include "user/datapath/internal.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
 #define GRACE_WAITS 2
+#define TURN_NS 2000000 /* of callbacks at a time */
+#define TURN_CHECK 64	/* callbacks between looks at the clock */
 
 struct deferred {
 	void (*fn)(void *aux);
@@ -30,6 +36,7 @@ struct dp_grace {
 	int outer_fd, inner_fd; /* the private map-in-map */
 	int event_fd;		/* thread → event loop: `done` is not empty */
 	struct event *event;
+	struct deferred_list run; /* waited for, to be called by the event loop */
 	pthread_t thread;
 	bool thread_runs;
 	pthread_mutex_t lock; /* of what follows */
@@ -83,20 +90,31 @@ static void *grace_thread(void *arg)
 	return NULL;
 }
 
-/* Run what has been waited for.  Callbacks may defer more. */
-static void grace_run(struct dp_grace *g)
+static uint64_t now_ns(void)
 {
-	struct deferred_list run = STAILQ_HEAD_INITIALIZER(run);
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* Run what has been waited for, all of it or for one turn.  Callbacks may defer more.  True: something is left. */
+static bool grace_run(struct dp_grace *g, bool all)
+{
+	const uint64_t end = all ? UINT64_MAX : now_ns() + TURN_NS;
 	struct deferred *d;
 
 	pthread_mutex_lock(&g->lock);
-	STAILQ_CONCAT(&run, &g->done);
+	STAILQ_CONCAT(&g->run, &g->done);
 	pthread_mutex_unlock(&g->lock);
-	while ((d = STAILQ_FIRST(&run))) {
-		STAILQ_REMOVE_HEAD(&run, next);
+	for (uint32_t n = 1; (d = STAILQ_FIRST(&g->run)); n++) {
+		STAILQ_REMOVE_HEAD(&g->run, next);
 		d->fn(d->aux);
 		free(d);
+		if (n % TURN_CHECK == 0 && now_ns() > end)
+			break;
 	}
+	return !STAILQ_EMPTY(&g->run);
 }
 
 static void grace_ready(evutil_socket_t fd, short what, void *arg)
@@ -104,7 +122,8 @@ static void grace_ready(evutil_socket_t fd, short what, void *arg)
 	eventfd_t n;
 
 	eventfd_read(fd, &n);
-	grace_run(arg);
+	if (grace_run(arg, false))
+		eventfd_write(fd, 1); /* again, after the events of others */
 }
 
 static int grace_open_maps(struct dp_grace *g)
@@ -157,6 +176,7 @@ int grace_open(struct dp *dp)
 	STAILQ_INIT(&g->pending);
 	STAILQ_INIT(&g->waited);
 	STAILQ_INIT(&g->done);
+	STAILQ_INIT(&g->run);
 	dp->grace = g;
 	err = grace_open_maps(g);
 	if (!err)
@@ -200,7 +220,7 @@ void grace_flush(struct dp *dp)
 	while (g->n_done < until)
 		pthread_cond_wait(&g->changed, &g->lock);
 	pthread_mutex_unlock(&g->lock);
-	grace_run(g);
+	grace_run(g, true);
 }
 
 /* Callbacks may defer again: until nothing is left. */

@@ -197,16 +197,23 @@ uint32_t dp_max_flows(const struct dp *dp)
 	return dp->max_flows;
 }
 
+#define GONE_TURN                                                                                                      \
+	1024 /* callbacks before others have their turn: a message to each controller is some microseconds             \
+	      */
+
 static void gone_due(evutil_socket_t fd, short what, void *aux)
 {
+	const struct timeval soon = {0};
 	struct dp_tables *tables = aux;
 	struct retired_flow *r;
 
-	while ((r = TAILQ_FIRST(&tables->gone))) {
+	for (int i = 0; i < GONE_TURN && (r = TAILQ_FIRST(&tables->gone)); i++) {
 		TAILQ_REMOVE(&tables->gone, r, next);
 		r->gone(r->aux, r->packets, r->bytes);
 		free(r);
 	}
+	if (!TAILQ_EMPTY(&tables->gone))
+		event_add(tables->gone_event, &soon);
 }
 
 static void rule_map_open(struct rule_map *m, const struct bpf_map *map, uint32_t reserve)
