@@ -117,6 +117,11 @@ build/pktgen build/verifier build/benchgen:
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $^ $(LIBS)
 
+# The controller of the benchmarks (test/bench/control.py).
+build/ofclient: $(patsubst %,build/obj/test/bench/of%.o,client conn packet) build/obj/libofxdp.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $^ $(LIBS)
+
 # The runner prints every case that fails, a line per program, and last `N passed, N failed`.
 RUN := test/run
 
