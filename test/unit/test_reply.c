@@ -278,7 +278,7 @@ static void flows(void **state)
 	};
 	struct of_instructions inst = {.present = OF_INST_GOTO | OF_INST_APPLY, .goto_table = 5, .apply = {3, apply}};
 	struct of_match m = ip_match();
-	struct of_flow_stats f = {0, 1, 2, 3, 4, 5, OFPFF_SEND_FLOW_REM, 6, 7, 8, &m, &inst};
+	struct of_flow_stats f = {0, 1, 2, 3, 4, 5, OFPFF_SEND_FLOW_REM, 6, 7, 8, &m, &inst, NULL, 0};
 	struct of_multipart mp;
 	struct of_out o = out();
 

@@ -55,7 +55,7 @@ static void handle(struct session *s, struct of_msg *msg)
 
 void session_dispatch(struct session *s, const uint8_t *data, size_t len)
 {
-	struct of_msg msg = {0};
+	struct of_msg msg; /* large, and of_decode() clears it */
 	int error = OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_VERSION);
 
 	if (data[0] == s->conn.replies.version)

@@ -35,7 +35,10 @@ void of_multipart_flow(struct of_multipart *mp, const struct of_flow_stats *f)
 	buf_put_be64(b, f->packets);
 	buf_put_be64(b, f->bytes);
 	of_match_encode(b, mp->out->version, f->match);
-	of_instructions_encode(b, mp->out->version, f->inst);
+	if (f->encoded && mp->out->version == OFP_VERSION_13)
+		buf_put(b, f->encoded, f->encoded_len);
+	else
+		of_instructions_encode(b, mp->out->version, f->inst);
 	buf_set_be16(b, entry, b->len - entry);
 	of_entry_end(mp, entry);
 }

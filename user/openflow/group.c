@@ -43,6 +43,7 @@ void of_group_mod_free(struct of_group_mod *g)
 	for (size_t i = 0; i < g->n_buckets; i++)
 		of_actions_free(&g->buckets[i].actions);
 	free(g->buckets);
+	*g = (struct of_group_mod){};
 }
 
 void of_multipart_group_stats(struct of_multipart *mp, const struct of_group_stats *g)

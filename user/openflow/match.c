@@ -70,13 +70,39 @@ static bool has_prereq(const struct of_match *m, enum ofx_prereq prereq)
 	return false;
 }
 
-/* All significant bits of the field, as its payload. */
-static void full_mask(enum ofx_field f, uint8_t *mask)
-{
-	unsigned int bytes = of_fields[f].bytes, spare = bytes * 8 - of_fields[f].bits;
+/* Byte I of a mask of all significant bits of a field, as its payload; how many bits it and those before it hold. */
+#define BITS_TO(BYTES, BITS, I) ((BITS)-8 * ((BYTES)-1 - (I)))
+#define MASK_BYTE(BYTES, BITS, I)                                                                                      \
+	((I) >= (BYTES) || BITS_TO(BYTES, BITS, I) <= 0 ? 0                                                            \
+	 : BITS_TO(BYTES, BITS, I) >= 8			? 0xff                                                         \
+							: (1 << (BITS_TO(BYTES, BITS, I) & 7)) - 1)
+#define MASK_4(BYTES, BITS, I)                                                                                         \
+	MASK_BYTE(BYTES, BITS, I), MASK_BYTE(BYTES, BITS, I + 1), MASK_BYTE(BYTES, BITS, I + 2),                       \
+		MASK_BYTE(BYTES, BITS, I + 3)
+#define FULL_MASK(ID, NAME, OXM, OFF, BYTES, BITS, FLAGS, PRE)                                                         \
+	[OFX_F_##ID] = {MASK_4(BYTES, BITS, 0), MASK_4(BYTES, BITS, 4), MASK_4(BYTES, BITS, 8),                        \
+			MASK_4(BYTES, BITS, 12)},
+static const uint8_t full_masks[OFX_N_FIELDS][16] = {OFX_FIELDS(FULL_MASK)};
 
-	for (unsigned int i = 0; i < bytes; i++, spare -= spare < 8 ? spare : 8)
-		mask[i] = spare < 8 ? 0xff >> spare : 0;
+/* Payloads have few lengths: constant ones are copied without a call. */
+static void copy(uint8_t *to, const uint8_t *from, size_t n)
+{
+	switch (n) {
+	case 1:
+		*to = *from;
+		return;
+	case 2:
+		memcpy(to, from, 2);
+		return;
+	case 4:
+		memcpy(to, from, 4);
+		return;
+	case 6:
+		memcpy(to, from, 6);
+		return;
+	default:
+		memcpy(to, from, n);
+	}
 }
 
 static bool all_zero(const uint8_t *p, size_t n)
@@ -103,22 +129,30 @@ static bool vlan_contradicts(const uint8_t *value, const uint8_t *mask)
 	return (m & OFPVID_PRESENT) && !(v & OFPVID_PRESENT) && v;
 }
 
+/* The mask that was sent with the value.  0 or an error; all zero: the same as leaving the field out. */
+static int take_mask(const struct of_field_info *f, const uint8_t *value, uint8_t *mask)
+{
+	if (!within(value, value + f->bytes, f->bytes))
+		return BAD(BAD_WILDCARDS);
+	/* Mask bits without a bit in the packet say nothing. */
+	for (int i = 0; i < f->bytes; i++)
+		mask[i] &= value[f->bytes + i];
+	return 0;
+}
+
 static int add_field(struct of_match *m, int field, bool has_mask, const uint8_t *value)
 {
 	const struct of_field_info *f = &of_fields[field];
 	uint8_t mask[16];
 
-	full_mask(field, mask);
-	if (!of_oxm_in_range(field, value))
+	memcpy(mask, full_masks[field], sizeof(mask));
+	if (f->bits != 8 * f->bytes && !of_oxm_in_range(field, value))
 		return BAD(BAD_VALUE);
 	if (has_mask) {
-		if (!within(value, value + f->bytes, f->bytes))
-			return BAD(BAD_WILDCARDS);
-		/* Mask bits without a bit in the packet say nothing. */
-		for (int i = 0; i < f->bytes; i++)
-			mask[i] &= value[f->bytes + i];
-		if (all_zero(mask, f->bytes))
-			return 0; /* the same as leaving the field out */
+		int error = take_mask(f, value, mask);
+
+		if (error || all_zero(mask, f->bytes))
+			return error;
 	}
 	if (field == OFX_F_VLAN_VID && vlan_contradicts(value, mask))
 		return BAD(BAD_VALUE);
@@ -126,8 +160,8 @@ static int add_field(struct of_match *m, int field, bool has_mask, const uint8_t
 		return BAD(BAD_PREREQ);
 	m->fields |= 1ull << field;
 	m->masked |= (uint64_t)has_mask << field;
-	memcpy(m->value.b + f->offset, value, f->bytes);
-	memcpy(m->mask.b + f->offset, mask, f->bytes);
+	copy(m->value.b + f->offset, value, f->bytes);
+	copy(m->mask.b + f->offset, mask, f->bytes);
 	return 0;
 }
 
@@ -176,23 +210,45 @@ int of_match_decode(struct wire *w, uint8_t version, struct of_match *match)
 	return error;
 }
 
+/* In rising order of OXM numbers: every field then stands behind its prerequisites. */
+static unsigned int fields_in_order(const struct of_match *match, uint8_t order[OFX_N_FIELDS])
+{
+	unsigned int n = 0;
+
+	for (uint64_t left = match->fields; left; left &= left - 1) {
+		unsigned int f = __builtin_ctzll(left), i = n++;
+
+		for (; i && of_fields[order[i - 1]].oxm > of_fields[f].oxm; i--)
+			order[i] = order[i - 1];
+		order[i] = f;
+	}
+	return n;
+}
+
+static void field_encode(struct buf *b, uint8_t version, const struct of_match *match, enum ofx_field field)
+{
+	const struct of_field_info *f = &of_fields[field];
+	bool has_mask = match->masked >> field & 1;
+	uint8_t *at;
+
+	of_oxm_put(b, version, field, has_mask);
+	at = buf_reserve(b, 2 * f->bytes);
+	copy(at, match->value.b + f->offset, f->bytes);
+	if (has_mask)
+		copy(at + f->bytes, match->mask.b + f->offset, f->bytes);
+	b->len += f->bytes << has_mask;
+}
+
 void of_match_encode(struct buf *b, uint8_t version, const struct of_match *match)
 {
+	uint8_t order[OFX_N_FIELDS];
+	unsigned int n = fields_in_order(match, order);
 	size_t start = b->len;
 
 	buf_put_be16(b, OFPMT_OXM);
 	buf_put_be16(b, 0);
-	/* In rising order of OXM numbers: every field then stands behind its prerequisites. */
-	for (int oxm = 0; oxm < 128; oxm++) {
-		int f = of_field_by_oxm(oxm);
-
-		if (f < 0 || !of_match_has(match, f))
-			continue;
-		of_oxm_put(b, version, f, match->masked >> f & 1);
-		buf_put(b, match->value.b + of_fields[f].offset, of_fields[f].bytes);
-		if (match->masked >> f & 1)
-			buf_put(b, match->mask.b + of_fields[f].offset, of_fields[f].bytes);
-	}
+	for (unsigned int i = 0; i < n; i++)
+		field_encode(b, version, match, order[i]);
 	buf_set_be16(b, start + 2, b->len - start);
 	buf_pad8(b, start);
 }
@@ -228,7 +284,7 @@ void of_match_set(struct of_match *m, enum ofx_field f, const void *value)
 	m->fields |= 1ull << f;
 	m->masked &= ~(1ull << f);
 	memcpy(m->value.b + of_fields[f].offset, value, of_fields[f].bytes);
-	full_mask(f, m->mask.b + of_fields[f].offset);
+	memcpy(m->mask.b + of_fields[f].offset, full_masks[f], of_fields[f].bytes);
 }
 
 void of_match_set_be32(struct of_match *m, enum ofx_field f, uint32_t host_value)

@@ -51,6 +51,7 @@ int of_meter_mod_decode(struct wire *w, struct of_msg *msg)
 void of_meter_mod_free(struct of_meter_mod *m)
 {
 	free(m->bands);
+	*m = (struct of_meter_mod){};
 }
 
 void of_multipart_meter(struct of_multipart *mp, const struct of_meter_stats *m)

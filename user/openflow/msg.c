@@ -84,16 +84,16 @@ int of_decode(const void *data, size_t len, struct of_msg *msg)
 	if (w.error || length != len)
 		return OF_BAD_LEN;
 	error = body_decode(&w, msg);
-	if (error)
+	if (error) {
 		of_msg_free(msg);
+		memset(&msg->hello, 0, sizeof(*msg) - offsetof(struct of_msg, hello)); /* no half of a message */
+	}
 	return error;
 }
 
 /* Also for what a decoder left half done: the parts are zero or whole. */
 void of_msg_free(struct of_msg *msg)
 {
-	const struct of_msg old = *msg;
-
 	switch (msg->type) {
 	case OFPT_FLOW_MOD:
 		of_instructions_free(&msg->flow_mod.inst);
@@ -108,12 +108,6 @@ void of_msg_free(struct of_msg *msg)
 		of_meter_mod_free(&msg->meter_mod);
 		break;
 	}
-	memset(msg, 0, sizeof(*msg));
-	msg->version = old.version;
-	msg->type = old.type;
-	msg->xid = old.xid;
-	msg->raw = old.raw;
-	msg->raw_len = old.raw_len;
 }
 
 size_t of_out_begin(struct of_out *o, uint8_t type, uint32_t xid)

@@ -168,7 +168,7 @@ struct of_mp_request {
 	size_t body_len;
 };
 
-/* A received message.  Owns what its parts point to; of_msg_free() lets go.  Zero-initialise before decoding. */
+/* A received message.  Owns what its parts point to; of_msg_free() lets go.  Not initialised before decoding. */
 struct of_msg {
 	uint8_t version;
 	uint16_t type; /* enum of_type */
@@ -278,6 +278,8 @@ struct of_multipart {
 /* begin; entries (a message that would pass OF_MSG_MAX is closed with REPLY_MORE and the next begun); end. */
 void of_multipart_begin(struct of_multipart *mp, struct of_out *out, uint16_t type, uint32_t xid);
 void of_multipart_end(struct of_multipart *mp);
+/* In place of end: more entries will follow later, in messages that another begin starts. */
+void of_multipart_pause(struct of_multipart *mp);
 
 struct of_desc {
 	const char *mfr, *hw, *sw, *serial, *dp;
@@ -289,6 +291,8 @@ struct of_flow_stats {
 	uint64_t cookie, packets, bytes;
 	const struct of_match *match;
 	const struct of_instructions *inst;
+	const void *encoded; /* not NULL: `inst` as encoded for 1.3 already */
+	size_t encoded_len;
 };
 struct of_table_stats {
 	uint8_t table;

@@ -84,6 +84,18 @@ void of_multipart_end(struct of_multipart *mp)
 	of_out_end(mp->out, mp->start);
 }
 
+void of_multipart_pause(struct of_multipart *mp)
+{
+	struct buf *b = &mp->out->buf;
+
+	if (b->len == mp->start + MP_HEADER_LEN) {
+		b->len = mp->start; /* it has no entries: never begun */
+		return;
+	}
+	buf_set_be16(b, mp->start + OFP_HEADER_LEN + 2, OFPMPF_REPLY_MORE);
+	of_multipart_end(mp);
+}
+
 size_t of_entry_begin(struct of_multipart *mp)
 {
 	return mp->out->buf.len;

@@ -49,10 +49,11 @@ void of_oxm_put(struct buf *b, uint8_t version, enum ofx_field field, bool has_m
 {
 	const struct of_field_info *f = &of_fields[field];
 	bool onf = is_onf(version, field);
+	uint16_t class = onf ? OFPXMC_EXPERIMENTER : OFPXMC_OPENFLOW_BASIC;
+	const uint8_t head[] = {class >> 8, class & 0xff, f->oxm << 1 | has_mask,
+				(has_mask ? 2 : 1) * f->bytes + (onf ? 4 : 0)};
 
-	buf_put_be16(b, onf ? OFPXMC_EXPERIMENTER : OFPXMC_OPENFLOW_BASIC);
-	buf_put_u8(b, f->oxm << 1 | has_mask);
-	buf_put_u8(b, (has_mask ? 2 : 1) * f->bytes + (onf ? 4 : 0));
+	buf_put(b, head, sizeof(head));
 	if (onf)
 		buf_put_be32(b, OF_ONF_EXPERIMENTER);
 }

@@ -21,50 +21,62 @@ static void grow(struct buf *b, size_t need)
 	b->size = size;
 }
 
+static inline uint8_t *room(struct buf *b, size_t n)
+{
+	if (__builtin_expect(!b->data || b->size - b->len < n, 0))
+		grow(b, b->len + n);
+	return b->data + b->len;
+}
+
+void *buf_reserve(struct buf *b, size_t n)
+{
+	return room(b, n);
+}
+
 void *buf_put_zero(struct buf *b, size_t n)
 {
-	uint8_t *at;
+	uint8_t *at = memset(room(b, n), 0, n);
 
-	if (!b->data || b->size - b->len < n)
-		grow(b, b->len + n);
-	at = b->data + b->len;
-	memset(at, 0, n);
 	b->len += n;
 	return at;
 }
 
 void buf_put(struct buf *b, const void *data, size_t n)
 {
-	uint8_t *at = buf_put_zero(b, n);
-
-	if (n)
-		memcpy(at, data, n);
+	if (!n)
+		return;
+	memcpy(room(b, n), data, n);
+	b->len += n;
 }
 
 void buf_put_u8(struct buf *b, uint8_t v)
 {
-	buf_put(b, &v, 1);
+	*room(b, sizeof(v)) = v;
+	b->len += sizeof(v);
 }
 
 void buf_put_be16(struct buf *b, uint16_t v)
 {
 	uint16_t be = htobe16(v);
 
-	buf_put(b, &be, sizeof(be));
+	memcpy(room(b, sizeof(be)), &be, sizeof(be));
+	b->len += sizeof(be);
 }
 
 void buf_put_be32(struct buf *b, uint32_t v)
 {
 	uint32_t be = htobe32(v);
 
-	buf_put(b, &be, sizeof(be));
+	memcpy(room(b, sizeof(be)), &be, sizeof(be));
+	b->len += sizeof(be);
 }
 
 void buf_put_be64(struct buf *b, uint64_t v)
 {
 	uint64_t be = htobe64(v);
 
-	buf_put(b, &be, sizeof(be));
+	memcpy(room(b, sizeof(be)), &be, sizeof(be));
+	b->len += sizeof(be);
 }
 
 void buf_pad8(struct buf *b, size_t from)

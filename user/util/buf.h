@@ -11,6 +11,8 @@ struct buf {
 	size_t len, size;
 };
 
+/* Room for `n` more bytes behind what is there; add to `len` as many as were written. */
+void *buf_reserve(struct buf *b, size_t n);
 /* `n` more bytes, zeroed; the pointer holds until the next call that grows the buffer. */
 void *buf_put_zero(struct buf *b, size_t n);
 void buf_put(struct buf *b, const void *data, size_t n);
