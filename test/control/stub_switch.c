@@ -29,6 +29,8 @@ void sw_conn_remove(struct sw *sw, struct sw_conn *conn)
 	while (*at != conn)
 		at = &(*at)->next;
 	*at = conn->next;
+	free(conn->job);
+	conn->job = NULL;
 }
 
 static void on_flood(evutil_socket_t fd, short what, void *aux)
@@ -70,7 +72,30 @@ static void send_async(struct sw *sw, unsigned int n)
 	}
 }
 
-static void command(struct sw *sw, const uint8_t *data, size_t len)
+struct sw_job {
+	unsigned int left;
+};
+
+static void begin_pieces(struct sw_conn *conn, unsigned int n)
+{
+	conn->job = calloc(1, sizeof(*conn->job));
+	conn->job->left = n;
+}
+
+void sw_continue(struct sw *sw, struct sw_conn *conn)
+{
+	struct of_multipart mp;
+
+	of_multipart_begin(&mp, &conn->replies, OFPMP_FLOW, 1);
+	buf_put_zero(&conn->replies.buf, 60000 - 16);
+	of_multipart_pause(&mp);
+	if (--conn->job->left)
+		return;
+	free(conn->job);
+	conn->job = NULL;
+}
+
+static void command(struct sw *sw, struct sw_conn *conn, const uint8_t *data, size_t len)
 {
 	char text[64] = "";
 	unsigned int n, size, conns = 0;
@@ -80,6 +105,8 @@ static void command(struct sw *sw, const uint8_t *data, size_t len)
 		flood(sw, n, size);
 	else if (sscanf(text, "async %u", &n) == 1)
 		send_async(sw, n);
+	else if (sscanf(text, "pieces %u", &n) == 1)
+		begin_pieces(conn, n);
 	for (struct sw_conn *c = sw->conns; c; c = c->next)
 		conns++;
 	if (!strcmp(text, "stats"))
@@ -102,7 +129,7 @@ void sw_handle(struct sw *sw, struct sw_conn *conn, struct of_msg *msg)
 		of_put_config(&conn->replies, msg->xid, &config);
 		break;
 	case OF_PACKET_OUT:
-		command(sw, msg->packet_out.data, msg->packet_out.data_len);
+		command(sw, conn, msg->packet_out.data, msg->packet_out.data_len);
 		break;
 	default:
 		of_put_error(&conn->replies, msg->xid, OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_TYPE), msg->raw,

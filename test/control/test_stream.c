@@ -122,6 +122,31 @@ static void test_back_pressure(void **state)
 	client_close(&other);
 }
 
+/* A long answer is written as its reader takes it; what was asked behind it is answered behind it. */
+static void test_long_answer_in_pieces(void **state)
+{
+	const unsigned int n = 1000;
+	struct client c, other;
+
+	client_up(&c, *state);
+	client_up(&other, *state);
+	client_command(&c, "pieces 1000"); /* 60 MB */
+	client_put(&c, 4, OFPT_BARRIER_REQUEST, 77, NULL, 0);
+	for (int i = 0; i < 20; i++)
+		assert_true(client_echo_ms(&other) < ECHO_MS);
+	for (unsigned int i = 0; i < n; i++) {
+		struct message m = client_read(&c);
+
+		assert_int_equal(m.type, OFPT_MULTIPART_REPLY);
+		assert_int_equal(m.len, 60000);
+	}
+	assert_int_equal(client_read(&c).type, OFPT_BARRIER_REPLY);
+	client_command(&c, "pieces 1000"); /* goes while it is answered */
+	client_close(&c);
+	client_echo_ms(&other);
+	client_close(&other);
+}
+
 static void test_fair_among_connections(void **state)
 {
 	uint8_t requests[1024][8];
@@ -167,6 +192,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_echo_under_flood, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_peer_that_does_not_read, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_back_pressure, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_long_answer_in_pieces, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_fair_among_connections, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_async_burst, rig_setup, rig_teardown),
 	};

@@ -83,6 +83,8 @@ void rig_send(struct rig *rig, unsigned int conn, uint8_t type, const void *body
 	} else {
 		sw_handle(rig->sw, c, &msg);
 		of_msg_free(&msg);
+		while (sw_busy(c) && !rig->hold)
+			sw_continue(rig->sw, c);
 	}
 	buf_free(&b);
 }

@@ -29,6 +29,7 @@ struct rig {
 	struct sw *sw;
 	struct dp *dp;
 	struct rig_conn conn[3];
+	bool hold; /* answers in pieces are not continued by rig_send: the test calls sw_continue() */
 };
 
 int rig_setup(void **state);

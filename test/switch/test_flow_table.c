@@ -61,6 +61,153 @@ static void large_table(void **state)
 	assert_in_range(delete_ms, 0, 20000); /* walking would take 10^9 steps and more */
 }
 
+/* Three shapes in two tables. */
+static struct of_flow_mod some_flow(uint8_t command, uint32_t i)
+{
+	struct of_flow_mod fm = flow_mod(command);
+
+	match_ipv4_dst(&fm.match, i << 8, i % 3 ? 0xffffff00 : UINT32_MAX);
+	fm.table = i % 3 == 2;
+	fm.cookie = i;
+	return fm;
+}
+
+static void send_some(struct rig *rig, uint8_t command, uint32_t first, uint32_t n, uint32_t step)
+{
+	for (uint32_t i = first; i < first + n; i += step) {
+		struct of_flow_mod fm = some_flow(command, i);
+
+		rig_flow_mod(rig, 1, &fm);
+	}
+}
+
+/* Count in `met` what the reply's next messages list; true: its last was there. */
+static bool read_piece(struct rig *rig, uint8_t *met, uint32_t size)
+{
+	struct reply r;
+
+	while (rig_next(rig, 0, &r)) {
+		assert_int_equal(r.type, OFPT_MULTIPART_REPLY);
+		for (size_t at = 8; at < r.len; at += rd16(r.body + at)) {
+			uint64_t cookie = rd64(r.body + at + 24);
+
+			assert_true(cookie < size);
+			met[cookie]++;
+		}
+		if (!(rd16(r.body + 2) & OFPMPF_REPLY_MORE))
+			return true;
+	}
+	return false;
+}
+
+/* Between its pieces tables grow, entries and whole shapes go: the others are in it, once. */
+static void dump_while_tables_change(void **state)
+{
+	enum { N = 6000, ROUND = 100, MAX = 40000 };
+	struct rig *rig = *state;
+	struct of_flow_stats_request all = flow_request();
+	struct buf request = flow_request_encode(&all);
+	uint8_t *met = calloc(MAX, 1);
+	uint32_t next = N;
+	unsigned int pieces = 1;
+
+	send_some(rig, OFPFC_ADD, 0, N, 1);
+	rig->hold = true;
+	rig_multipart(rig, 0, OFPMP_FLOW, 0, request.data, request.len);
+	for (; !read_piece(rig, met, MAX); pieces++) {
+		assert_true(sw_busy(&rig->conn[0].c));
+		send_some(rig, OFPFC_ADD, next, ROUND, 1);
+		send_some(rig, OFPFC_DELETE_STRICT, pieces * 7, ROUND, 7 * 3);
+		next += ROUND;
+		assert_true(next < MAX);
+		sw_continue(rig->sw, &rig->conn[0].c);
+	}
+	assert_false(sw_busy(&rig->conn[0].c));
+	assert_true(pieces > 5);
+	for (uint32_t i = 0; i < N; i++)
+		assert_true(i % 7 ? met[i] == 1 : met[i] <= 1);
+	for (uint32_t i = N; i < MAX; i++)
+		assert_true(met[i] <= 1);
+	free(met);
+	buf_free(&request);
+}
+
+/* A delete of many goes step by step; others' messages in between are no hindrance. */
+static unsigned int finish_delete(struct rig *rig, unsigned int conn)
+{
+	unsigned int steps = 1;
+
+	for (; sw_busy(&rig->conn[conn].c); steps++) {
+		sw_continue(rig->sw, &rig->conn[conn].c);
+		send_some(rig, OFPFC_ADD, 100000 + steps, 1, 1);
+		send_some(rig, OFPFC_DELETE_STRICT, steps, 1, 1);
+		if (steps % 3 == 0)
+			fake_dp_grace(rig->dp);
+	}
+	return steps;
+}
+
+static void delete_in_steps(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = flow_mod(OFPFC_DELETE);
+
+	send_some(rig, OFPFC_ADD, 0, 6000, 1);
+	fm.table = OFPTT_ALL;
+	rig->hold = true;
+	rig_flow_mod(rig, 0, &fm);
+	assert_true(sw_busy(&rig->conn[0].c));
+	assert_in_range(finish_delete(rig, 0), 4, 40);
+	rig->hold = false;
+	assert_in_range(rig_count(rig), 0, 40); /* what came meanwhile, behind the walk */
+	fm.table = 0;
+	rig_flow_mod(rig, 0, &fm);
+	fm.table = 1;
+	rig_flow_mod(rig, 0, &fm);
+	assert_int_equal(rig_count(rig), 0);
+	assert_int_equal(rig->dp->n_flows, 0);
+}
+
+/* Its reader goes; so does what it stood at. */
+static void dump_is_left(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_stats_request all = flow_request();
+	struct buf request = flow_request_encode(&all);
+	struct of_flow_mod everything = flow_mod(OFPFC_DELETE);
+
+	send_some(rig, OFPFC_ADD, 0, 3000, 1);
+	rig->hold = true;
+	rig_multipart(rig, 0, OFPMP_FLOW, 0, request.data, request.len);
+	assert_true(sw_busy(&rig->conn[0].c));
+	everything.table = OFPTT_ALL;
+	rig_flow_mod(rig, 1, &everything);
+	finish_delete(rig, 1);
+	fake_dp_grace(rig->dp);
+	sw_conn_remove(rig->sw, &rig->conn[0].c);
+	assert_false(sw_busy(&rig->conn[0].c));
+	rig->hold = false;
+	buf_clear(&rig->conn[0].c.replies.buf);
+	rig->conn[0].read = 0;
+	assert_in_range(rig_count(rig), 0, 40);
+	buf_free(&request);
+}
+
+/* A field given with a mask of all ones is the field without one. */
+static void whole_masks_are_none(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = host(OFPFC_ADD, 7);
+
+	rig_flow_mod(rig, 0, &fm);
+	fm.match.masked |= 1ull << OFX_F_IPV4_DST;
+	rig_flow_mod(rig, 0, &fm);
+	assert_int_equal(rig_count(rig), 1);
+	fm.command = OFPFC_DELETE_STRICT;
+	rig_flow_mod(rig, 0, &fm);
+	assert_int_equal(rig_count(rig), 0);
+}
+
 /* Few bits, so that chance makes all relations between matches. */
 static void random_match(struct of_match *m)
 {
@@ -80,30 +227,32 @@ static void random_match(struct of_match *m)
 	}
 }
 
+static bool match_equal(const struct sw_match *a, const struct sw_match *b)
+{
+	return sw_shape_equal(&a->shape, &b->shape) && !memcmp(a->value, b->value, a->shape.n * sizeof(a->value[0]));
+}
+
 static void packed_matches_relate_as_whole_ones(void **state)
 {
 	unsigned int covered = 0, overlapping = 0, equal = 0;
 
 	srand(1);
 	for (int i = 0; i < 200000; i++) {
-		union sw_match_space sa, sb;
-		const struct sw_match *pa, *pb;
+		struct sw_match pa, pb;
 		struct of_match a, b, back;
 
 		random_match(&a);
 		random_match(&b);
-		pa = sw_match_pack(&sa, &a);
-		pb = sw_match_pack(&sb, &b);
-		sw_match_unpack(pa, &back);
+		sw_match_pack(&pa, &a);
+		sw_match_pack(&pb, &b);
+		sw_match_unpack(&pa.shape, pa.value, &back);
 		assert_memory_equal(&back, &a, sizeof(a));
-		assert_int_equal(sw_match_equal(pa, pb), of_match_equal(&a, &b));
-		assert_int_equal(sw_match_covers(pa, pb), of_match_covers(&a, &b));
-		assert_int_equal(sw_match_overlaps(pa, pb), of_match_overlaps(&a, &b));
-		if (sw_match_equal(pa, pb))
-			assert_int_equal(sw_match_hash(pa, 7), sw_match_hash(pb, 7));
-		equal += sw_match_equal(pa, pb);
-		covered += sw_match_covers(pa, pb);
-		overlapping += sw_match_overlaps(pa, pb);
+		assert_int_equal(match_equal(&pa, &pb), of_match_equal(&a, &b));
+		assert_int_equal(sw_match_covers(&pa, &pb.shape, pb.value), of_match_covers(&a, &b));
+		assert_int_equal(sw_match_overlaps(&pa, &pb.shape, pb.value), of_match_overlaps(&a, &b));
+		equal += match_equal(&pa, &pb);
+		covered += sw_match_covers(&pa, &pb.shape, pb.value);
+		overlapping += sw_match_overlaps(&pa, &pb.shape, pb.value);
 	}
 	assert_true(equal > 10 && covered > 1000 && overlapping > 1000);
 }
@@ -112,6 +261,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(large_table, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(dump_while_tables_change, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(delete_in_steps, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(dump_is_left, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(whole_masks_are_none, rig_setup, rig_teardown),
 		cmocka_unit_test(packed_matches_relate_as_whole_ones),
 	};
 

@@ -12,7 +12,9 @@
 #include "user/util/log.h"
 
 #define SESSION_BUDGET_MESSAGES 256
-#define SESSION_BUDGET_MS 10 /* bytes are bounded by STREAM_IN_SIZE */
+#define SESSION_BUDGET_MS 10	    /* bytes are bounded by STREAM_IN_SIZE */
+#define SESSION_CLOCK_EVERY 16	    /* messages between two looks at the clock */
+#define SESSION_PIECES (512 * 1024) /* unsent bytes up to which a long answer is continued */
 #define SESSION_REPLIES_HIGH (8 * 1024 * 1024)
 #define SESSION_REPLIES_LOW (4 * 1024 * 1024)
 #define SESSION_STALLED (16 * 1024 * 1024) /* unsent replies that end a peer which takes nothing for … */
@@ -103,8 +105,6 @@ static bool first_is_hello(struct session *s, const uint8_t *header)
 
 static void handle_message(struct session *s, const uint8_t *data, size_t len)
 {
-	s->life = control_now_ms();
-	s->probed = false;
 	if (s->state == SESSION_UP)
 		session_dispatch(s, data, len);
 	else if (session_negotiate(s, data, len))
@@ -149,26 +149,49 @@ static bool must_pause(struct session *s)
 	return s->paused;
 }
 
+static void go_on_later(struct session *s)
+{
+	s->more = true;
+	event_active(&s->yielded, EV_TIMEOUT, 0);
+}
+
 /* Handle what was read, within the turn's budget; the rest later, on equal terms with all other work. */
 static void handle_messages(struct session *s)
 {
 	uint64_t begin = control_now_ms();
 	const uint8_t *data;
 	size_t len;
-	int n = 0;
 
-	while (!must_pause(s) && (len = next_message(s, &data))) {
-		if (n++ == SESSION_BUDGET_MESSAGES || control_now_ms() - begin >= SESSION_BUDGET_MS) {
-			s->more = true;
-			event_active(&s->yielded, EV_TIMEOUT, 0);
+	for (int n = 0; !sw_busy(&s->conn) && !must_pause(s) && (len = next_message(s, &data)); n++) {
+		bool look = n && n % SESSION_CLOCK_EVERY == 0;
+
+		if (n == SESSION_BUDGET_MESSAGES || (look && control_now_ms() - begin >= SESSION_BUDGET_MS)) {
+			go_on_later(s);
 			return;
 		}
 		stream_take(&s->stream, len); /* the bytes stay until the next read */
+		s->life = begin;
+		s->probed = false;
 		handle_message(s, data, len);
 	}
 }
 
+/* A long answer goes on as the peer takes it, other messages only behind it. */
+static void continue_answer(struct session *s)
+{
+	if (sw_busy(&s->conn) && stream_unsent(&s->stream.replies) < SESSION_PIECES)
+		sw_continue(s->control->sw, &s->conn);
+	if (!sw_busy(&s->conn))
+		handle_messages(s);
+}
+
 /* --- sending --- */
+
+/* It is not read from until it has taken more of its replies. */
+static bool waits_for_peer(const struct session *s)
+{
+	return s->paused || sw_busy(&s->conn);
+}
 
 static void flush(struct session *s)
 {
@@ -182,7 +205,7 @@ static void flush(struct session *s)
 	}
 	if (!s->unwritable || stream_unsent(&s->stream.replies) < before)
 		s->progress = control_now_ms();
-	if (s->paused && s->progress > s->life)
+	if (waits_for_peer(s) && s->progress > s->life)
 		s->life = s->progress; /* it is not read from, so this is what shows that it lives */
 	if (s->state == SESSION_DRAIN && !error && !s->shut) {
 		s->shut = true;
@@ -236,11 +259,11 @@ static void settle(struct session *s)
 		return;
 	}
 	/* What was read while replies piled up is still to be handled once they are gone. */
-	if (s->paused && !must_pause(s)) {
-		s->more = true;
-		event_active(&s->yielded, EV_TIMEOUT, 0);
-	}
-	want(&s->readable, s->state == SESSION_DRAIN || (!s->paused && !s->more));
+	if (s->paused && !must_pause(s))
+		go_on_later(s);
+	else if (sw_busy(&s->conn) && stream_unsent(&s->stream.replies) < SESSION_PIECES)
+		go_on_later(s);
+	want(&s->readable, s->state == SESSION_DRAIN || (!s->paused && !s->more && !sw_busy(&s->conn)));
 	want(&s->writable, s->unwritable);
 }
 
@@ -281,7 +304,7 @@ static void on_yielded(evutil_socket_t fd, short what, void *aux)
 
 	s->more = false;
 	if (s->state != SESSION_DRAIN)
-		handle_messages(s);
+		continue_answer(s);
 	settle(s);
 }
 
@@ -292,10 +315,11 @@ static void probe(struct session *s)
 
 	if (idle < probe_ms) {
 		arm_timer(s, probe_ms - idle);
-	} else if (s->probed || s->paused) {
-		/* Paused, there is no use in asking: the question would queue up behind the replies. */
+	} else if (s->probed || waits_for_peer(s)) {
+		/* Then there is no use in asking: the question would queue up behind the replies. */
 		if (idle >= 2ull * probe_ms)
-			session_end(s, s->paused ? "it does not take our replies" : "no answer to our echo request");
+			session_end(s, waits_for_peer(s) ? "it does not take our replies"
+							 : "no answer to our echo request");
 		else
 			arm_timer(s, 2 * probe_ms - idle);
 	} else {

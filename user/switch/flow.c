@@ -13,27 +13,59 @@ uint64_t sw_now(void)
 	return ts.tv_sec * SW_SECOND + ts.tv_nsec;
 }
 
-struct sw_flow *sw_flow_new(uint8_t table, uint16_t priority, const struct sw_match *match, uint32_t hash)
+/* Hashes of controllers' values must not be foreseeable. */
+static uint32_t hash_of(const struct sw *sw, const struct sw_match *match)
 {
-	size_t size = sw_match_size(match);
-	struct sw_flow *flow = calloc(1, offsetof(struct sw_flow, match) + size);
+	return sw_match_hash(match->value, match->shape.n, sw->secret);
+}
+
+struct sw_flow *sw_flow_new(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match)
+{
+	size_t n = match->shape.n;
+	struct sw_flow *flow = slab_take(&sw->flow_slabs[n]);
 
 	if (!flow)
 		return NULL;
-	flow->table = table;
-	flow->priority = priority;
-	flow->hash = hash;
-	flow->created = sw_now();
-	memcpy(&flow->match, match, size);
+	*flow = (struct sw_flow){.priority = priority, .hash = hash_of(sw, match), .created = sw_now()};
+	memcpy(flow->value, match->value, n * sizeof(flow->value[0]));
+	flow->subtable = sw_subtable_get(sw, table, &match->shape);
+	if (!flow->subtable) {
+		slab_give(&sw->flow_slabs[n], flow);
+		return NULL;
+	}
 	return flow;
 }
 
-void sw_flow_free(struct sw_flow *flow)
+void sw_flow_free(struct sw *sw, struct sw_flow *flow)
 {
-	if (!flow)
-		return;
+	struct slab *slab = &sw->flow_slabs[flow->subtable->shape.n];
+
+	sw_timeout_stop(sw, flow);
 	sw_instructions_put(flow->inst);
-	free(flow);
+	sw_subtable_put(flow->subtable);
+	slab_give(slab, flow);
+}
+
+/* The first entry from `f` on in its chain that has these values. */
+static struct sw_flow *with_values(struct sw_flow *f, uint32_t hash, const struct sw_match *match)
+{
+	while (f && (f->hash != hash || memcmp(f->value, match->value, match->shape.n * sizeof(f->value[0]))))
+		f = f->next;
+	return f;
+}
+
+struct sw_flow *sw_flow_find(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match)
+{
+	const struct sw_subtable *s = sw_subtable_find(sw, table, &match->shape);
+	uint32_t hash = hash_of(sw, match);
+	struct sw_flow *f;
+
+	if (!s)
+		return NULL;
+	f = with_values(*sw_subtable_bucket(s, hash), hash, match);
+	while (f && f->priority != priority)
+		f = with_values(f->next, hash, match);
+	return f;
 }
 
 static bool outputs_to(const struct of_actions *actions, uint32_t port)
@@ -66,31 +98,107 @@ static bool chosen(const struct sw_flow *flow, const struct sw_flow_filter *filt
 	       sends_to_group(&inst->write, filter->out_group);
 }
 
-static void each_in_table(struct sw *sw, uint8_t table, const struct sw_flow_filter *filter, sw_flow_fn fn, void *aux)
+/* --- walks --- */
+
+struct sw_walk sw_walk_begin(uint8_t table, const struct sw_flow_filter *filter)
 {
-	struct sw_table *t = &sw->tables[table];
+	bool all = table == OFPTT_ALL;
 
-	if (filter->strict) {
-		struct sw_flow *flow = sw_table_find(sw, table, filter->priority, filter->match);
+	return (struct sw_walk){.filter = filter, .table = all ? 0 : table, .last = all ? OFX_TABLES - 1 : table};
+}
 
-		if (flow && chosen(flow, filter))
-			fn(flow, aux);
-		return;
+void sw_walk_end(struct sw_walk *walk)
+{
+	if (walk->at)
+		sw_subtable_put(walk->at);
+	walk->at = NULL;
+}
+
+/* Step to this subtable, NULL: to the next table. */
+static void walk_to(struct sw_walk *walk, struct sw_subtable *next)
+{
+	if (next)
+		next->refs++;
+	sw_walk_end(walk); /* may end the one it leaves: after `next` was read from it */
+	walk->at = next;
+	walk->hash = 0;
+}
+
+/* Entries with just these values: they lie in one bucket. */
+static void meet_equal(struct sw *sw, const struct sw_walk *walk, sw_flow_fn fn, void *aux)
+{
+	const struct sw_match *match = walk->filter->match;
+	uint32_t hash = hash_of(sw, match);
+	struct sw_flow *f = with_values(*sw_subtable_bucket(walk->at, hash), hash, match);
+
+	for (; f; f = with_values(f->next, hash, match))
+		if (chosen(f, walk->filter))
+			fn(f, aux);
+}
+
+/* All buckets from walk->hash on, as far as the budget goes. */
+static void meet_covered(struct sw_walk *walk, uint32_t *budget, sw_flow_fn fn, void *aux)
+{
+	const struct sw_match *match = walk->filter->match;
+	const struct sw_subtable *s = walk->at;
+
+	while (*budget && walk->hash >> 32 == 0) {
+		for (struct sw_flow *f = *sw_subtable_bucket(s, walk->hash); f; f = f->next) {
+			*budget -= *budget > 0;
+			__builtin_prefetch(f->next);
+			if ((!match || sw_match_covers(match, &s->shape, f->value)) && chosen(f, walk->filter))
+				fn(f, aux);
+		}
+		walk->hash = sw_subtable_next(s, walk->hash);
+		*budget -= *budget > 0;
 	}
-	for (uint32_t i = 0; t->n_flows && i < t->n_buckets; i++)
-		for (struct sw_flow *flow = t->buckets[i]; flow; flow = flow->next)
-			if (sw_match_covers(filter->match, &flow->match) && chosen(flow, filter))
-				fn(flow, aux);
+}
+
+/* True: nothing is left there. */
+static bool walk_subtable(struct sw *sw, struct sw_walk *walk, uint32_t *budget, sw_flow_fn fn, void *aux)
+{
+	const struct sw_match *match = walk->filter->match;
+
+	if (!walk->at->n_flows || (match && !sw_shape_covers(&match->shape, &walk->at->shape)))
+		return true;
+	if (match && sw_shape_equal(&match->shape, &walk->at->shape)) {
+		meet_equal(sw, walk, fn, aux);
+		return true;
+	}
+	meet_covered(walk, budget, fn, aux);
+	return walk->hash >> 32 != 0;
+}
+
+bool sw_walk_step(struct sw *sw, struct sw_walk *walk, uint32_t budget, sw_flow_fn fn, void *aux)
+{
+	for (; walk->table <= walk->last; walk->table++) {
+		if (!walk->at)
+			walk_to(walk, sw->tables[walk->table].subtables);
+		while (walk->at) {
+			if (!budget || !walk_subtable(sw, walk, &budget, fn, aux))
+				return true;
+			walk_to(walk, walk->at->hh.next);
+			budget -= budget > 0;
+		}
+	}
+	return false;
 }
 
 void sw_flow_each(struct sw *sw, uint8_t table, const struct sw_flow_filter *filter, sw_flow_fn fn, void *aux)
 {
-	if (table != OFPTT_ALL) {
-		each_in_table(sw, table, filter, fn, aux);
+	struct sw_walk walk = sw_walk_begin(table, filter);
+
+	if (!filter->strict) {
+		while (sw_walk_step(sw, &walk, UINT32_MAX, fn, aux))
+			;
 		return;
 	}
-	for (unsigned int i = 0; i < OFX_TABLES; i++)
-		each_in_table(sw, i, filter, fn, aux);
+	for (unsigned int i = walk.table; i <= walk.last; i++) {
+		struct sw_flow *flow = sw_flow_find(sw, i, filter->priority, filter->match);
+
+		if (flow && chosen(flow, filter))
+			fn(flow, aux);
+	}
 }
 
 void sw_flow_list_add(struct sw_flow *flow, void *aux)

@@ -5,23 +5,27 @@
 
 #include "user/datapath/datapath.h"
 #include "user/switch/instruction.h"
-#include "user/switch/match.h"
+#include "user/switch/subtable.h"
+#include "user/switch/timeout.h"
 
 struct sw;
-struct sw_timeout;
 
+/* There may be a million: 56 bytes and the values, from a slab. */
 struct sw_flow {
-	struct sw_flow *next; /* in its bucket of the flow table */
+	struct sw_flow *next; /* in its bucket of the subtable */
 	struct dp_flow *dp;
 	struct sw_instructions *inst; /* shared by entries with the same instructions; one reference, until removed */
-	struct sw_timeout *timeout;   /* NULL: stays until deleted */
+	struct sw_subtable *subtable; /* table and shape; one reference */
 	uint64_t cookie;
-	uint64_t created; /* sw_now() of the add; flow entry's duration counts from it */
-	uint32_t hash;
-	uint16_t priority, idle_timeout, hard_timeout; /* seconds */
-	uint8_t flags;				       /* OFPFF_* as given */
-	uint8_t table;
-	struct sw_match match; /* last: its words follow */
+	union {				    /* by `timed` */
+		uint64_t created;	    /* sw_now() of the add; flow entry's duration counts from it */
+		struct sw_timeout *timeout; /* has it too */
+	};
+	uint32_t hash; /* of the values; removed: OFPRR_* */
+	uint16_t priority;
+	uint8_t flags; /* OFPFF_* as given */
+	bool timed;    /* may end by itself */
+	uint64_t value[];
 };
 
 /* Nanoseconds of the monotonic clock. */
@@ -29,13 +33,40 @@ uint64_t sw_now(void);
 #define SW_SECOND 1000000000ull
 
 /* Not in any table yet, without instructions and time-outs.  NULL: out of memory. */
-struct sw_flow *sw_flow_new(uint8_t table, uint16_t priority, const struct sw_match *match, uint32_t hash);
-void sw_flow_free(struct sw_flow *flow);
+struct sw_flow *sw_flow_new(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match);
+void sw_flow_free(struct sw *sw, struct sw_flow *flow);
+/* The entry with exactly this match and priority, or NULL. */
+struct sw_flow *sw_flow_find(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match);
+
+static inline uint8_t sw_flow_table(const struct sw_flow *flow)
+{
+	return flow->subtable->table;
+}
+
+static inline void sw_flow_match(const struct sw_flow *flow, struct of_match *match)
+{
+	sw_match_unpack(&flow->subtable->shape, flow->value, match);
+}
+
+static inline uint64_t sw_flow_created(const struct sw_flow *flow)
+{
+	return flow->timed ? flow->timeout->created : flow->created;
+}
+
+static inline uint16_t sw_flow_idle(const struct sw_flow *flow)
+{
+	return flow->timed ? flow->timeout->idle_seconds : 0;
+}
+
+static inline uint16_t sw_flow_hard(const struct sw_flow *flow)
+{
+	return flow->timed ? flow->timeout->hard_seconds : 0;
+}
 
 /* Which entries of a table: §6.4 for flow-mods, §7.3.5.2 for statistics. */
 struct sw_flow_filter {
-	const struct sw_match *match;
-	bool strict; /* this match and priority only, else every entry that `match` covers */
+	const struct sw_match *match; /* NULL: every one */
+	bool strict;		      /* this match and priority only, else every entry that `match` covers */
 	uint16_t priority;
 	uint64_t cookie, cookie_mask;
 	uint32_t out_port, out_group; /* OFPP_ANY, OFPG_ANY: no matter */
@@ -44,6 +75,20 @@ struct sw_flow_filter {
 typedef void (*sw_flow_fn)(struct sw_flow *flow, void *aux);
 /* Call fn for each entry of `table` (OFPTT_ALL: of all tables).  fn must not add or remove entries. */
 void sw_flow_each(struct sw *sw, uint8_t table, const struct sw_flow_filter *filter, sw_flow_fn fn, void *aux);
+
+/*
+ * The same in steps, between which entries may come and go: those there all the time are met exactly once.  `budget`:
+ * about how many entries a step looks at.  False: that was the last step.  sw_walk_end: after any number of steps.
+ */
+struct sw_walk {
+	const struct sw_flow_filter *filter;
+	uint8_t table, last;	/* the next table, the last */
+	struct sw_subtable *at; /* a reference; NULL: the first of `table` */
+	uint64_t hash;		/* entries there with smaller ones were met */
+};
+struct sw_walk sw_walk_begin(uint8_t table, const struct sw_flow_filter *filter);
+bool sw_walk_step(struct sw *sw, struct sw_walk *walk, uint32_t budget, sw_flow_fn fn, void *aux);
+void sw_walk_end(struct sw_walk *walk);
 
 /* A growing list of entries.  Zero-initialised is empty; out of memory aborts the program, as buf does. */
 struct sw_flow_list {

@@ -2,7 +2,11 @@
 /* FLOW_MOD (OpenFlow 1.3.5 §6.4, §7.3.4.1).  All checks come before the transaction that changes anything. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "user/switch/internal.h"
+#include "user/switch/job.h"
+
+#define DELETED_AT_ONCE 1024 /* entries looked at in a step: some 2 ms */
 
 #define FLOW_MOD_FAILED(code) OF_ERROR(OFPET_FLOW_MOD_FAILED, OFPFMFC_##code)
 #define ALL_FLAGS                                                                                                      \
@@ -27,15 +31,27 @@ static int check_request(struct sw *sw, const struct of_flow_mod *fm)
  * §6.4: "Two flow entries overlap if a single packet may match both, and both entries have the same priority."  So an
  * identical entry overlaps too; that it is replaced holds for adds without overlap and those without this check.
  */
+struct overlap {
+	const struct sw_match *match;
+	uint16_t priority;
+	bool found;
+};
+
+static void look_for_overlap(struct sw_flow *f, void *aux)
+{
+	struct overlap *o = aux;
+
+	if (f->priority == o->priority && sw_match_overlaps(o->match, &f->subtable->shape, f->value))
+		o->found = true;
+}
+
 static bool overlaps_any(struct sw *sw, const struct of_flow_mod *fm, const struct sw_match *match)
 {
-	const struct sw_table *t = &sw->tables[fm->table];
+	struct overlap o = {.match = match, .priority = fm->priority};
+	const struct sw_flow_filter all = {.out_port = OFPP_ANY, .out_group = OFPG_ANY};
 
-	for (uint32_t i = 0; i < t->n_buckets; i++)
-		for (const struct sw_flow *f = t->buckets[i]; f; f = f->next)
-			if (f->priority == fm->priority && sw_match_overlaps(match, &f->match))
-				return true;
-	return false;
+	sw_flow_each(sw, fm->table, &all, look_for_overlap, &o);
+	return o.found;
 }
 
 static void set_properties(struct sw *sw, struct sw_flow *flow, const struct of_flow_mod *fm,
@@ -44,8 +60,6 @@ static void set_properties(struct sw *sw, struct sw_flow *flow, const struct of_
 	sw_timeout_stop(sw, flow);
 	flow->cookie = fm->cookie;
 	flow->flags = fm->flags;
-	flow->idle_timeout = fm->idle_timeout;
-	flow->hard_timeout = fm->hard_timeout;
 	if (timeout)
 		sw_timeout_start(sw, flow, timeout);
 }
@@ -53,11 +67,11 @@ static void set_properties(struct sw *sw, struct sw_flow *flow, const struct of_
 static int install(struct sw *sw, struct sw_flow *flow, const struct of_flow_mod *fm)
 {
 	struct dp_rule rule = {
-		.table = flow->table,
+		.table = fm->table,
 		.priority = flow->priority,
 		.match = &fm->match,
 		.inst = &flow->inst->of,
-		.table_miss = !flow->priority && !flow->match.words,
+		.table_miss = !flow->priority && !flow->subtable->shape.words,
 	};
 	struct dp_txn *txn = dp_txn_begin(sw->dp);
 	int err = txn ? dp_txn_add(txn, &rule, flow, &flow->dp) : -ENOMEM;
@@ -72,20 +86,18 @@ static int install(struct sw *sw, struct sw_flow *flow, const struct of_flow_mod
 static int add_new(struct sw *sw, const struct of_flow_mod *fm, const struct sw_match *match,
 		   struct sw_timeout *timeout)
 {
-	struct sw_flow *flow = sw_flow_new(fm->table, fm->priority, match, sw_table_hash(sw, fm->priority, match));
+	struct sw_flow *flow = sw_flow_new(sw, fm->table, fm->priority, match);
 	int err;
 
 	if (!flow)
 		return -ENOMEM;
 	flow->inst = sw_instructions_get(sw, &fm->inst);
-	err = sw_table_reserve(sw, fm->table);
-	if (!err)
-		err = install(sw, flow, fm);
+	err = install(sw, flow, fm);
 	if (err) {
-		sw_flow_free(flow);
+		sw_flow_free(sw, flow);
 		return err;
 	}
-	sw_table_insert(sw, flow);
+	sw_subtable_insert(flow->subtable, flow);
 	set_properties(sw, flow, fm, timeout);
 	return 0;
 }
@@ -142,6 +154,7 @@ static int replace(struct sw *sw, struct sw_flow *flow, const struct of_flow_mod
 		return err;
 	if (fm->flags & OFPFF_RESET_COUNTS)
 		reset_counters(sw, &one);
+	sw_timeout_stop(sw, flow);
 	flow->created = sw_now();
 	set_properties(sw, flow, fm, timeout);
 	return 0;
@@ -149,9 +162,8 @@ static int replace(struct sw *sw, struct sw_flow *flow, const struct of_flow_mod
 
 static int add(struct sw *sw, const struct of_flow_mod *fm)
 {
-	union sw_match_space space;
-	const struct sw_match *match = sw_match_pack(&space, &fm->match);
 	struct sw_timeout *timeout = NULL;
+	struct sw_match match;
 	struct sw_flow *old;
 	int err = check_request(sw, fm);
 
@@ -159,27 +171,27 @@ static int add(struct sw *sw, const struct of_flow_mod *fm)
 		err = sw_instructions_check_match(&fm->inst, &fm->match);
 	if (err)
 		return err;
-	if (fm->flags & OFPFF_CHECK_OVERLAP && overlaps_any(sw, fm, match))
+	sw_match_pack(&match, &fm->match);
+	if (fm->flags & OFPFF_CHECK_OVERLAP && overlaps_any(sw, fm, &match))
 		return FLOW_MOD_FAILED(OVERLAP);
 	if (fm->idle_timeout || fm->hard_timeout) {
-		timeout = sw_timeout_new(sw);
+		timeout = sw_timeout_new(sw, fm->idle_timeout, fm->hard_timeout);
 		if (!timeout)
 			return -ENOMEM;
 	}
-	old = sw_table_find(sw, fm->table, fm->priority, match);
-	err = old ? replace(sw, old, fm, timeout) : add_new(sw, fm, match, timeout);
+	old = sw_flow_find(sw, fm->table, fm->priority, &match);
+	err = old ? replace(sw, old, fm, timeout) : add_new(sw, fm, &match, timeout);
 	if (err)
-		free(timeout);
+		sw_timeout_drop(sw, timeout);
 	return err;
 }
 
 /* --- modify, delete --- */
 
-static void choose(struct sw *sw, const struct of_flow_mod *fm, bool strict, bool outputs, struct sw_flow_list *chosen)
+/* Without the match. */
+static struct sw_flow_filter filter_of(const struct of_flow_mod *fm, bool strict, bool outputs)
 {
-	union sw_match_space space;
-	struct sw_flow_filter filter = {
-		.match = sw_match_pack(&space, &fm->match),
+	return (struct sw_flow_filter){
 		.strict = strict,
 		.priority = fm->priority,
 		.cookie = fm->cookie,
@@ -187,7 +199,15 @@ static void choose(struct sw *sw, const struct of_flow_mod *fm, bool strict, boo
 		.out_port = outputs ? fm->out_port : OFPP_ANY, /* out_port and out_group: delete only (§7.3.4.1) */
 		.out_group = outputs ? fm->out_group : OFPG_ANY,
 	};
+}
 
+static void choose(struct sw *sw, const struct of_flow_mod *fm, bool strict, bool outputs, struct sw_flow_list *chosen)
+{
+	struct sw_flow_filter filter = filter_of(fm, strict, outputs);
+	struct sw_match match;
+
+	filter.match = &match;
+	sw_match_pack(&match, &fm->match);
 	sw_flow_each(sw, fm->table, &filter, sw_flow_list_add, chosen);
 }
 
@@ -198,7 +218,7 @@ static int check_chosen(const struct sw_flow_list *chosen, const struct of_instr
 		struct of_match match;
 		int err;
 
-		sw_match_unpack(&chosen->v[i]->match, &match);
+		sw_flow_match(chosen->v[i], &match);
 		err = sw_instructions_check_match(inst, &match);
 		if (err)
 			return err;
@@ -223,16 +243,42 @@ static int modify(struct sw *sw, const struct of_flow_mod *fm, bool strict)
 	return err;
 }
 
-static int delete (struct sw *sw, const struct of_flow_mod *fm, bool strict)
+static int delete_strict(struct sw *sw, const struct of_flow_mod *fm)
 {
 	struct sw_flow_list chosen _flow_list_ = {0};
 
-	choose(sw, fm, strict, true, &chosen);
+	choose(sw, fm, true, true, &chosen);
 	return sw_flows_remove(sw, &chosen, OFPRR_DELETE);
 }
 
-int sw_flow_mod(struct sw *sw, const struct of_flow_mod *fm)
+/* A transaction for each step: only want of memory could keep the later ones from following the first. */
+static int delete_some(struct sw *sw, struct sw_conn *conn, struct sw_job *job, bool *more)
 {
+	struct sw_flow_list chosen _flow_list_ = {0};
+
+	*more = sw_walk_step(sw, &job->walk, DELETED_AT_ONCE, sw_flow_list_add, &chosen);
+	return sw_flows_remove(sw, &chosen, OFPRR_DELETE);
+}
+
+static int delete (struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
+{
+	const struct of_flow_mod *fm = &msg->flow_mod;
+	const struct sw_flow_filter filter = filter_of(fm, false, true);
+	struct sw_job *job = sw_job_new(sw, msg->xid, fm->table, &fm->match, &filter);
+
+	if (!job)
+		return -ENOMEM;
+	job->step = delete_some;
+	job->type = msg->type;
+	job->raw_len = msg->raw_len < sizeof(job->raw) ? msg->raw_len : sizeof(job->raw);
+	memcpy(job->raw, msg->raw, job->raw_len);
+	return sw_job_start(sw, conn, job);
+}
+
+int sw_flow_mod(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
+{
+	const struct of_flow_mod *fm = &msg->flow_mod;
+
 	if (fm->flags & ~ALL_FLAGS)
 		return FLOW_MOD_FAILED(BAD_FLAGS);
 	switch (fm->command) {
@@ -242,8 +288,9 @@ int sw_flow_mod(struct sw *sw, const struct of_flow_mod *fm)
 	case OFPFC_MODIFY_STRICT:
 		return modify(sw, fm, fm->command == OFPFC_MODIFY_STRICT);
 	case OFPFC_DELETE:
+		return delete (sw, conn, msg);
 	case OFPFC_DELETE_STRICT:
-		return delete (sw, fm, fm->command == OFPFC_DELETE_STRICT);
+		return delete_strict(sw, fm);
 	}
 	return FLOW_MOD_FAILED(BAD_COMMAND);
 }

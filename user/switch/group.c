@@ -169,9 +169,7 @@ static void add_user(struct sw_flow *flow, void *aux)
 
 static void each_flow(struct sw *sw, sw_flow_fn fn, void *aux)
 {
-	const struct of_match any = {0};
-	union sw_match_space space;
-	struct sw_flow_filter all = {.match = sw_match_pack(&space, &any), .out_port = OFPP_ANY, .out_group = OFPG_ANY};
+	const struct sw_flow_filter all = {.out_port = OFPP_ANY, .out_group = OFPG_ANY};
 
 	sw_flow_each(sw, OFPTT_ALL, &all, fn, aux);
 }

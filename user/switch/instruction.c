@@ -25,16 +25,22 @@ static struct sw_instructions *instructions_new(struct sw *sw, const struct of_i
 struct sw_instructions *sw_instructions_get(struct sw *sw, const struct of_instructions *inst)
 {
 	struct sw_instructions *s;
-	struct buf key = {0};
+	struct buf *key = &sw->scratch;
 
-	buf_put_u8(&key, KEY_VERSION); /* so that "no instructions" has a key too */
-	of_instructions_encode(&key, KEY_VERSION, inst);
-	HASH_FIND(hh, sw->instructions, key.data, key.len, s);
+	buf_clear(key);
+	buf_put_u8(key, KEY_VERSION); /* so that "no instructions" has a key too */
+	of_instructions_encode(key, KEY_VERSION, inst);
+	HASH_FIND(hh, sw->instructions, key->data, key->len, s);
 	if (!s)
-		s = instructions_new(sw, inst, &key);
-	buf_free(&key);
+		s = instructions_new(sw, inst, key);
 	s->refs++;
 	return s;
+}
+
+const void *sw_instructions_encoded(const struct sw_instructions *inst, size_t *len)
+{
+	*len = inst->hh.keylen - 1;
+	return inst->key + 1;
 }
 
 void sw_instructions_put(struct sw_instructions *inst)

@@ -17,13 +17,14 @@ struct sw_instructions {
 	struct of_instructions of; /* never changed */
 	struct sw *sw;
 	uint32_t refs;
-	UT_hash_handle hh; /* sw->instructions, by the encoded bytes */
-	uint8_t key[];
+	UT_hash_handle hh; /* sw->instructions, by key */
+	uint8_t key[];	   /* the version, and the instructions as it encodes them */
 };
 
 /* A reference to the one that equals `inst`, made if there is none. */
 struct sw_instructions *sw_instructions_get(struct sw *sw, const struct of_instructions *inst);
-void sw_instructions_put(struct sw_instructions *inst); /* NULL is fine */
+const void *sw_instructions_encoded(const struct sw_instructions *inst, size_t *len); /* for OpenFlow 1.3 */
+void sw_instructions_put(struct sw_instructions *inst);				      /* NULL is fine */
 
 /* What can be said without the match: goto, meter, groups, ports, types.  0 or an OpenFlow error. */
 int sw_instructions_check(struct sw *sw, uint8_t table, const struct of_instructions *inst);

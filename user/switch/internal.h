@@ -7,7 +7,6 @@
 #ifndef SWITCH_INTERNAL_H
 #define SWITCH_INTERNAL_H
 
-#include <sys/queue.h>
 #include "include/openflow/openflow.h"
 #include "user/openflow/error.h"
 #include "user/switch/flow.h"
@@ -15,8 +14,6 @@
 #include "user/switch/group.h"
 #include "user/switch/switch.h"
 #include "user/switch/timeout.h"
-
-struct sw_removal;
 
 struct sw {
 	struct event_base *base;
@@ -32,11 +29,14 @@ struct sw {
 	bool port_exists[OFX_PORTS]; /* by ofx_port_index(): asking the datapath costs system calls */
 	struct sw_table tables[OFX_TABLES];
 	struct sw_instructions *instructions; /* uthash */
+	struct buf scratch;		      /* of sw_instructions_get */
 	struct sw_group *groups;	      /* uthash */
 	uint32_t group_walk;		      /* number of the last walk over groups (group_check.c) */
 	struct sw_meter *meters;	      /* uthash */
 	struct sw_timeouts timeouts;
-	LIST_HEAD(, sw_removal) removals; /* removed entries whose counters are not final yet */
+	uint32_t n_removed;			   /* flow entries whose counters are not final yet … */
+	bool ended;				   /* … and which alone keep this in memory */
+	struct slab flow_slabs[OFX_KEY_WORDS + 1]; /* of struct sw_flow, by the number of its values */
 };
 
 /* Does the connection, in its role, want asynchronous messages of this reason?  masks: of its struct of_async. */
@@ -45,14 +45,15 @@ static inline bool sw_wants(const struct sw_conn *conn, const uint32_t masks[2],
 	return reason < 32 && masks[conn->role == OFPCR_ROLE_SLAVE] >> reason & 1;
 }
 
+/* switch.c */
+void sw_release(struct sw *sw); /* the last of it, once it has ended */
+
 /* flow_mod.c */
-int sw_flow_mod(struct sw *sw, const struct of_flow_mod *fm);
+int sw_flow_mod(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 
 /* flow_removed.c */
 /* Take entries out of tables and datapath, all or none; FLOW_REMOVED(reason) follows when their counters are final. */
 int sw_flows_remove(struct sw *sw, const struct sw_flow_list *flows, uint8_t reason);
-/* The switch ends: removals still pending have nobody to tell. */
-void sw_removals_forget(struct sw *sw);
 
 /* packet_in.c, packet_out.c */
 void sw_packet_in(void *aux, const struct dp_packet_in *p);
@@ -92,8 +93,9 @@ int sw_table_request(struct sw *sw, struct sw_conn *conn, uint32_t xid, const st
 		     bool *more);
 
 /* flow_stats.c */
-int sw_flow_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_flow_stats_request *request);
-int sw_flow_aggregate(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_flow_stats_request *request);
+/* type: OFPMP_FLOW or OFPMP_AGGREGATE */
+int sw_flow_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint16_t type,
+		  const struct of_flow_stats_request *request);
 
 /* group.c, meter.c, queue.c */
 int sw_group_mod(struct sw *sw, const struct of_group_mod *gm);

@@ -19,83 +19,116 @@ int sw_match_check(const struct of_match *match)
 	return 0;
 }
 
-const struct sw_match *sw_match_pack(union sw_match_space *space, const struct of_match *match)
+/* A field whose mask has all bits was given without one as well. */
+static bool mask_is_whole(const struct of_match *match, int field)
 {
-	struct sw_match *m = &space->m;
+	const struct of_field_info *f = &of_fields[field];
+	unsigned int spare = f->bytes * 8 - f->bits;
 
-	m->fields = match->fields;
-	m->masked = match->masked;
-	m->words = 0;
-	m->n = 0;
+	for (unsigned int i = 0; i < f->bytes; i++, spare -= spare < 8 ? spare : 8)
+		if (spare < 8 && match->mask.b[f->offset + i] != 0xff >> spare)
+			return false;
+	return true;
+}
+
+static uint64_t masked_fields(const struct of_match *match)
+{
+	uint64_t masked = match->masked & match->fields;
+
+	for (uint64_t left = masked; left; left &= left - 1)
+		if (mask_is_whole(match, __builtin_ctzll(left)))
+			masked &= ~(left & -left);
+	return masked;
+}
+
+void sw_match_pack(struct sw_match *m, const struct of_match *match)
+{
+	struct sw_shape *s = &m->shape;
+
+	s->fields = match->fields;
+	s->masked = match->masked ? masked_fields(match) : 0;
+	s->words = s->n = 0;
 	for (unsigned int i = 0; i < OFX_KEY_WORDS; i++) {
-		if (!match->mask.w[i])
+		uint64_t mask = match->mask.w[i];
+
+		if (!mask)
 			continue;
-		m->words |= 1u << i;
-		m->w[2 * m->n] = match->value.w[i] & match->mask.w[i];
-		m->w[2 * m->n + 1] = match->mask.w[i];
-		m->n++;
-	}
-	return m;
-}
-
-void sw_match_unpack(const struct sw_match *m, struct of_match *match)
-{
-	const uint64_t *w = m->w;
-
-	*match = (struct of_match){.fields = m->fields, .masked = m->masked};
-	for (unsigned int i = 0; i < OFX_KEY_WORDS; i++) {
-		if (!(m->words >> i & 1))
-			continue;
-		match->value.w[i] = *w++;
-		match->mask.w[i] = *w++;
+		s->words |= 1u << i;
+		s->mask[s->n] = mask;
+		m->value[s->n++] = match->value.w[i] & mask;
 	}
 }
 
-uint64_t sw_match_hash(const struct sw_match *m, uint64_t seed)
+void sw_match_unpack(const struct sw_shape *shape, const uint64_t *value, struct of_match *match)
 {
-	uint64_t h = (seed ^ m->words) * 0x9e3779b97f4a7c15ull;
+	const uint64_t *mask = shape->mask;
 
-	for (unsigned int i = 0; i < 2u * m->n; i++) {
-		h = (h ^ m->w[i]) * 0xff51afd7ed558ccdull;
-		h ^= h >> 29;
+	*match = (struct of_match){.fields = shape->fields, .masked = shape->masked};
+	for (unsigned int left = shape->words; left; left &= left - 1) {
+		unsigned int i = __builtin_ctz(left);
+
+		match->value.w[i] = *value++;
+		match->mask.w[i] = *mask++;
 	}
-	return h ^ h >> 32;
 }
 
-bool sw_match_equal(const struct sw_match *a, const struct sw_match *b)
+bool sw_shape_equal(const struct sw_shape *a, const struct sw_shape *b)
 {
-	return a->words == b->words && !memcmp(a->w, b->w, a->n * 2 * sizeof(a->w[0]));
+	return a->n == b->n && !memcmp(a, b, sw_shape_size(a));
 }
 
-bool sw_match_covers(const struct sw_match *a, const struct sw_match *b)
+bool sw_shape_covers(const struct sw_shape *a, const struct sw_shape *b)
 {
-	const uint64_t *wa = a->w, *wb = b->w;
+	const uint64_t *ma = a->mask, *mb = b->mask;
 
 	if (a->words & ~b->words)
 		return false;
-	for (unsigned int left = b->words; left; left &= left - 1, wb += 2) {
-		unsigned int bit = left & -left;
-
-		if (!(a->words & bit))
-			continue;
-		if ((wa[1] & ~wb[1]) || ((wa[0] ^ wb[0]) & wa[1]))
+	for (unsigned int left = b->words; left; left &= left - 1, mb++)
+		if (a->words & left & -left && *ma++ & ~*mb)
 			return false;
-		wa += 2;
+	return true;
+}
+
+uint32_t sw_match_hash(const uint64_t *value, unsigned int n, uint64_t seed)
+{
+	uint64_t h = seed;
+
+	for (unsigned int i = 0; i < n; i++) {
+		h = (h ^ value[i]) * 0xff51afd7ed558ccdull;
+		h ^= h >> 29;
+	}
+	h *= 0x9e3779b97f4a7c15ull;
+	return h >> 32;
+}
+
+bool sw_match_covers(const struct sw_match *a, const struct sw_shape *b, const uint64_t *value)
+{
+	const uint64_t *ma = a->shape.mask, *va = a->value;
+
+	if (!sw_shape_covers(&a->shape, b))
+		return false;
+	for (unsigned int left = b->words; left; left &= left - 1, value++) {
+		if (!(a->shape.words & left & -left))
+			continue;
+		if ((*va++ ^ *value) & *ma++)
+			return false;
 	}
 	return true;
 }
 
-bool sw_match_overlaps(const struct sw_match *a, const struct sw_match *b)
+bool sw_match_overlaps(const struct sw_match *a, const struct sw_shape *b, const uint64_t *value)
 {
-	const uint64_t *wa = a->w, *wb = b->w;
+	const uint64_t *ma = a->shape.mask, *va = a->value, *mb = b->mask;
 
-	for (unsigned int left = a->words | b->words; left; left &= left - 1) {
-		unsigned int bit = left & -left;
+	for (unsigned int left = a->shape.words | b->words; left; left &= left - 1) {
+		bool in_a = a->shape.words & left & -left, in_b = b->words & left & -left;
 
-		if (a->words & b->words & bit && ((wa[0] ^ wb[0]) & wa[1] & wb[1]))
+		if (in_a && in_b && (*va ^ *value) & *ma & *mb)
 			return false;
-		wa += a->words & bit ? 2 : 0;
-		wb += b->words & bit ? 2 : 0;
+		va += in_a;
+		ma += in_a;
+		value += in_b;
+		mb += in_b;
 	}
 	return true;
 }

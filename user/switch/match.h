@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A match packed for storage: only the key words it looks at.  struct of_match is 272 bytes, a typical packed one 24 to
- * 88; with a million flow entries that difference matters.
+ * A match in two parts: its shape, which bits of the key it looks at, and their values.  Thousands of flow entries have
+ * the same shape: it is kept once (subtable.h), beside an entry are only the values, 8 to 120 bytes.
  *
- * Two matches are the same rule exactly if their words, values and masks are equal.  `fields` and `masked` (what the
- * controller wrote, for statistics) do not count: a field with an all-zero mask equals no field (§7.2.3.5).
+ * Two matches are the same rule exactly if shape and values are equal.  How the controller wrote a field with a mask of
+ * all ones does not count: it is a field without one.
  */
 #ifndef SWITCH_MATCH_H
 #define SWITCH_MATCH_H
@@ -14,23 +14,23 @@
 #include <stdint.h>
 #include "user/openflow/match.h"
 
-struct sw_match {
-	uint64_t fields, masked; /* as in struct of_match */
-	uint16_t words;		 /* bit i: key word i has a mask */
-	uint16_t n;		 /* number of bits in `words` */
-	uint64_t w[];		 /* n times value, mask; by rising word number */
+struct sw_shape {
+	uint64_t fields, masked;      /* as in struct of_match, but for masks of all ones */
+	uint32_t words;		      /* bit i: key word i has a mask */
+	uint32_t n;		      /* number of bits in `words` */
+	uint64_t mask[OFX_KEY_WORDS]; /* n are used, by rising word number; the others are not initialised */
 };
 
-/* Room for any packed match, for those on the stack. */
-union sw_match_space {
-	struct sw_match m;
-	uint64_t room[3 + 2 * OFX_KEY_WORDS];
-};
-
-static inline size_t sw_match_size(const struct sw_match *m)
+/* Bytes that tell two shapes apart, from the struct's begin. */
+static inline size_t sw_shape_size(const struct sw_shape *s)
 {
-	return sizeof(*m) + m->n * 2 * sizeof(uint64_t);
+	return offsetof(struct sw_shape, mask) + s->n * sizeof(s->mask[0]);
 }
+
+struct sw_match {
+	struct sw_shape shape;
+	uint64_t value[OFX_KEY_WORDS]; /* as mask[] */
+};
 
 /* Fields that the packet parser knows; a match on others is refused (OFPBMC_BAD_FIELD). */
 #define SW_FIELD(f) (1ull << OFX_F_##f)
@@ -41,13 +41,15 @@ static inline size_t sw_match_size(const struct sw_match *m)
 /* 0 or OFPET_BAD_MATCH: a field the switch does not know, an in_port that no packet can have. */
 int sw_match_check(const struct of_match *match);
 
-const struct sw_match *sw_match_pack(union sw_match_space *space, const struct of_match *match);
-void sw_match_unpack(const struct sw_match *m, struct of_match *match);
-uint64_t sw_match_hash(const struct sw_match *m, uint64_t seed);
-bool sw_match_equal(const struct sw_match *a, const struct sw_match *b);
-/* Every packet that `b` matches is matched by `a` (non-strict flow-mods, §6.4). */
-bool sw_match_covers(const struct sw_match *a, const struct sw_match *b);
+void sw_match_pack(struct sw_match *m, const struct of_match *match);
+void sw_match_unpack(const struct sw_shape *shape, const uint64_t *value, struct of_match *match);
+bool sw_shape_equal(const struct sw_shape *a, const struct sw_shape *b);
+/* `b` looks at all bits that `a` looks at. */
+bool sw_shape_covers(const struct sw_shape *a, const struct sw_shape *b);
+uint32_t sw_match_hash(const uint64_t *value, unsigned int n, uint64_t seed);
+/* Every packet that the match of `b` and `value` matches is matched by `a` (non-strict flow-mods, §6.4). */
+bool sw_match_covers(const struct sw_match *a, const struct sw_shape *b, const uint64_t *value);
 /* One packet may match both (OFPFF_CHECK_OVERLAP). */
-bool sw_match_overlaps(const struct sw_match *a, const struct sw_match *b);
+bool sw_match_overlaps(const struct sw_match *a, const struct sw_shape *b, const uint64_t *value);
 
 #endif

@@ -141,8 +141,7 @@ static bool has_users(const struct sw *sw, uint32_t meter)
 
 static int remove_users(struct sw *sw, uint32_t meter)
 {
-	const struct sw_match any = {0};
-	const struct sw_flow_filter filter = {.match = &any, .out_port = OFPP_ANY, .out_group = OFPG_ANY};
+	const struct sw_flow_filter filter = {.out_port = OFPP_ANY, .out_group = OFPG_ANY};
 	struct users users = {.meter = meter};
 	int err;
 

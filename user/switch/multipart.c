@@ -11,11 +11,6 @@ int sw_multipart_empty(struct sw_conn *conn, uint16_t type, uint32_t xid)
 	return 0;
 }
 
-static int check_flow_request(const struct of_flow_stats_request *request)
-{
-	return sw_match_check(&request->match);
-}
-
 int sw_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *r)
 {
 	int err;
@@ -27,11 +22,9 @@ int sw_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct
 	case OFPMP_DESC:
 		return sw_desc(sw, conn, xid);
 	case OFPMP_FLOW:
-		err = check_flow_request(&r->flow);
-		return err ? err : sw_flow_stats(sw, conn, xid, &r->flow);
 	case OFPMP_AGGREGATE:
-		err = check_flow_request(&r->flow);
-		return err ? err : sw_flow_aggregate(sw, conn, xid, &r->flow);
+		err = sw_match_check(&r->flow.match);
+		return err ? err : sw_flow_stats(sw, conn, xid, r->type, &r->flow);
 	case OFPMP_TABLE:
 		return sw_table_stats(sw, conn, xid);
 	case OFPMP_PORT_STATS:

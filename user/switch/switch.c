@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/random.h>
 #include "user/switch/internal.h"
+#include "user/switch/job.h"
+#include "user/util/cleanup.h"
 #include "user/util/log.h"
 
 const struct dp_callbacks sw_datapath_callbacks = {
@@ -20,7 +22,8 @@ struct sw *sw_new(const struct sw_config *config, struct event_base *base)
 	sw->base = base;
 	sw->dpid = config->dpid;
 	sw->name = strdup(config->name);
-	LIST_INIT(&sw->removals);
+	for (size_t i = 0; i <= OFX_KEY_WORDS; i++)
+		sw->flow_slabs[i] = slab_of(sizeof(struct sw_flow) + i * sizeof(uint64_t));
 	if (getrandom(&sw->secret, sizeof(sw->secret), 0) != sizeof(sw->secret))
 		sw->secret = sw_now();
 	if (!sw->name || sw_timeouts_open(sw)) {
@@ -38,29 +41,38 @@ void sw_start(struct sw *sw, struct dp *dp)
 	sw_config_update(sw);
 }
 
-static void table_free(struct sw *sw, struct sw_table *t)
+static void leave_instructions(struct sw_flow *flow, void *aux)
 {
-	for (uint32_t i = 0; i < t->n_buckets; i++)
-		for (struct sw_flow *f = t->buckets[i], *next; f; f = next) {
-			next = f->next;
-			sw_timeout_stop(sw, f);
-			sw_flow_free(f);
-		}
-	free(t->buckets);
+	sw_instructions_put(flow->inst);
 }
 
+void sw_release(struct sw *sw)
+{
+	for (unsigned int i = 0; i < OFX_TABLES; i++)
+		while (sw->tables[i].subtables)
+			sw_subtable_free(sw->tables[i].subtables);
+	for (size_t i = 0; i <= OFX_KEY_WORDS; i++)
+		slab_close(&sw->flow_slabs[i]);
+	slab_close(&sw->timeouts.slab);
+	free(sw);
+}
+
+/* Flow entries lie in slabs, and so go all at once; but removed ones the datapath will still report. */
 void sw_free(struct sw *sw)
 {
+	const struct sw_flow_filter all = {.out_port = OFPP_ANY, .out_group = OFPG_ANY};
+
 	if (!sw)
 		return;
-	sw_removals_forget(sw);
-	for (unsigned int i = 0; i < OFX_TABLES; i++)
-		table_free(sw, &sw->tables[i]);
+	sw_flow_each(sw, OFPTT_ALL, &all, leave_instructions, NULL);
 	sw_groups_free(sw);
 	sw_timeouts_close(sw);
 	sw_meters_free(sw);
-	free(sw->name);
-	free(sw);
+	buf_free(&sw->scratch);
+	free(take_ptr(sw->name));
+	sw->ended = true;
+	if (!sw->n_removed)
+		sw_release(sw);
 }
 
 void sw_conn_add(struct sw *sw, struct sw_conn *conn)
@@ -81,6 +93,7 @@ void sw_conn_remove(struct sw *sw, struct sw_conn *conn)
 		}
 	conn->next = NULL;
 	buf_free(&conn->tables.body);
+	sw_job_drop(conn);
 	sw_config_update(sw);
 }
 
@@ -126,7 +139,7 @@ static int handle(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 	case OF_PACKET_OUT:
 		return sw_packet_out(sw, &msg->packet_out);
 	case OF_FLOW_MOD:
-		return sw_flow_mod(sw, &msg->flow_mod);
+		return sw_flow_mod(sw, conn, msg);
 	case OF_GROUP_MOD:
 		return sw_group_mod(sw, &msg->group_mod);
 	case OF_PORT_MOD:
@@ -173,13 +186,29 @@ static int openflow_error(uint16_t type, int err)
 	return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_EPERM);
 }
 
+static void refuse(struct sw_conn *conn, uint16_t type, uint32_t xid, int err, const void *raw, size_t raw_len)
+{
+	err = openflow_error(type, err);
+	log_debug("xid %#x: %s", xid, of_error_name(err));
+	of_put_error(&conn->replies, xid, err, raw, raw_len);
+}
+
 void sw_handle(struct sw *sw, struct sw_conn *conn, struct of_msg *msg)
 {
 	int err = handle(sw, conn, msg);
 
-	if (!err)
-		return;
-	err = openflow_error(msg->type, err);
-	log_debug("xid %#x: %s", msg->xid, of_error_name(err));
-	of_put_error(&conn->replies, msg->xid, err, msg->raw, msg->raw_len);
+	if (err)
+		refuse(conn, msg->type, msg->xid, err, msg->raw, msg->raw_len);
+}
+
+void sw_continue(struct sw *sw, struct sw_conn *conn)
+{
+	struct sw_job *job = conn->job;
+	bool more = false;
+	int err = job->step(sw, conn, job, &more);
+
+	if (err)
+		refuse(conn, job->type, job->xid, err, job->raw, job->raw_len);
+	if (err || !more)
+		sw_job_drop(conn);
 }

@@ -34,6 +34,7 @@ struct sw_conn {
 		uint32_t xid;
 		bool open;
 	} tables;
+	struct sw_job *job; /* the last message is not done yet (job.h) */
 	struct sw_conn *next;
 };
 
@@ -56,5 +57,16 @@ void sw_conn_remove(struct sw *sw, struct sw_conn *conn); /* the connection ende
  * changes nothing.  HELLO, ECHO and ERROR never come here (control answers them).
  */
 void sw_handle(struct sw *sw, struct sw_conn *conn, struct of_msg *msg);
+
+/*
+ * The last message is not done yet: a million entries are told or deleted step by step.  sw_continue() is to be called
+ * while sw_busy(), as far as the replies drain (a step adds at most 100 KB or so); no other message of this connection
+ * is handled before.
+ */
+static inline bool sw_busy(const struct sw_conn *conn)
+{
+	return conn->job;
+}
+void sw_continue(struct sw *sw, struct sw_conn *conn);
 
 #endif

@@ -6,8 +6,9 @@
 
 #define TICK_MS 100
 #define SHORTEST_MS 1000 /* time-outs are whole seconds */
-#define SLICES 8	 /* ticks in which all idle entries are looked at: 0.8 s */
-#define MAX_ENDED 4096	 /* entries removed in one tick */
+#define SLICES 8	 /* ticks in which all idle entries are looked at: 0.8 s … */
+#define MAX_LOOKS 4096	 /* … as long as a tick takes no more than so many */
+#define MAX_ENDED 512	 /* entries removed in one tick */
 
 /* --- heap of deadlines --- */
 
@@ -67,13 +68,21 @@ static int heap_reserve(struct sw_timeouts *t)
 
 /* --- start and stop --- */
 
+/* Until the next slice of idle entries. */
+static uint64_t slice_ms(const struct sw_timeouts *t)
+{
+	if (t->n_idle <= SLICES * MAX_LOOKS)
+		return TICK_MS;
+	return (uint64_t)SLICES * TICK_MS * MAX_LOOKS / t->n_idle;
+}
+
 /*
- * Wake up when there is something to do: a slice of idle entries each TICK_MS, the first deadline.  Never later than
+ * Wake up when there is something to do: a slice of idle entries, the first deadline.  Never later than
  * the shortest time-out there is, a second, so that an entry started meanwhile does not need the timer set anew.
  */
-static void arm(struct sw_timeouts *t)
+static void arm(struct sw_timeouts *t, bool at_once)
 {
-	uint64_t now = sw_now(), ms = t->n_idle ? TICK_MS : SHORTEST_MS, due = 0;
+	uint64_t now = sw_now(), ms = at_once ? 0 : t->n_idle ? slice_ms(t) : SHORTEST_MS, due = 0;
 	struct timeval tv;
 
 	if (!t->n_heap && !t->n_idle)
@@ -86,9 +95,20 @@ static void arm(struct sw_timeouts *t)
 	event_add(t->tick, &tv);
 }
 
-struct sw_timeout *sw_timeout_new(struct sw *sw)
+struct sw_timeout *sw_timeout_new(struct sw *sw, uint16_t idle_seconds, uint16_t hard_seconds)
 {
-	return heap_reserve(&sw->timeouts) ? NULL : calloc(1, sizeof(struct sw_timeout));
+	struct sw_timeout *timeout = heap_reserve(&sw->timeouts) ? NULL : slab_take(&sw->timeouts.slab);
+
+	if (timeout)
+		*timeout = (struct sw_timeout){
+			.idle_seconds = idle_seconds, .hard_seconds = hard_seconds, .heap_at = SW_NOT_IN_HEAP};
+	return timeout;
+}
+
+void sw_timeout_drop(struct sw *sw, struct sw_timeout *timeout)
+{
+	if (timeout)
+		slab_give(&sw->timeouts.slab, timeout);
 }
 
 static uint64_t flow_packets(struct sw *sw, const struct sw_flow *flow)
@@ -104,37 +124,52 @@ void sw_timeout_start(struct sw *sw, struct sw_flow *flow, struct sw_timeout *ti
 	struct sw_timeouts *t = &sw->timeouts;
 	uint64_t now = sw_now();
 
-	sw_timeout_stop(sw, flow);
+	timeout->flow = flow;
+	timeout->created = flow->created;
+	timeout->used = now;
 	flow->timeout = timeout;
-	*timeout = (struct sw_timeout){.flow = flow, .used = now, .heap_at = SW_NOT_IN_HEAP};
-	if (flow->hard_timeout) {
-		timeout->deadline = now + flow->hard_timeout * SW_SECOND;
+	flow->timed = true;
+	if (timeout->hard_seconds) {
+		timeout->deadline = now + timeout->hard_seconds * SW_SECOND;
 		heap_up(t, t->n_heap++, timeout);
 	}
-	if (flow->idle_timeout) {
+	if (timeout->idle_seconds) {
 		timeout->packets = flow_packets(sw, flow);
 		TAILQ_INSERT_TAIL(&t->idle, timeout, idle);
 		t->n_idle++;
 	}
 	if (!event_pending(t->tick, EV_TIMEOUT, NULL))
-		arm(t);
+		arm(t, false);
+}
+
+void sw_timeout_pause(struct sw *sw, struct sw_flow *flow)
+{
+	struct sw_timeouts *t = &sw->timeouts;
+	struct sw_timeout *timeout = flow->timed ? flow->timeout : NULL;
+
+	if (!timeout || !timeout->flow)
+		return;
+	timeout->flow = NULL;
+	if (timeout->heap_at != SW_NOT_IN_HEAP)
+		heap_remove(t, timeout);
+	if (timeout->idle_seconds) {
+		if (t->look == timeout)
+			t->look = TAILQ_NEXT(timeout, idle);
+		TAILQ_REMOVE(&t->idle, timeout, idle);
+		t->n_idle--;
+	}
 }
 
 void sw_timeout_stop(struct sw *sw, struct sw_flow *flow)
 {
-	struct sw_timeouts *t = &sw->timeouts;
 	struct sw_timeout *timeout = flow->timeout;
 
-	if (!timeout)
+	if (!flow->timed)
 		return;
-	flow->timeout = NULL;
-	if (timeout->heap_at != SW_NOT_IN_HEAP)
-		heap_remove(t, timeout);
-	if (flow->idle_timeout) {
-		TAILQ_REMOVE(&t->idle, timeout, idle);
-		t->n_idle--;
-	}
-	free(timeout);
+	sw_timeout_pause(sw, flow);
+	flow->created = timeout->created;
+	flow->timed = false;
+	slab_give(&sw->timeouts.slab, timeout);
 }
 
 /* --- the tick --- */
@@ -169,32 +204,35 @@ static bool is_idle(struct sw *sw, struct sw_timeout *timeout, uint64_t now)
 		timeout->packets = packets;
 		timeout->used = now;
 	}
-	return now - timeout->used >= timeout->flow->idle_timeout * SW_SECOND;
+	return now - timeout->used >= timeout->idle_seconds * SW_SECOND;
 }
 
 void sw_timeout_before_reset(struct sw *sw, struct sw_flow *flow)
 {
-	if (!flow->timeout || !flow->idle_timeout)
+	if (!sw_flow_idle(flow))
 		return;
 	is_idle(sw, flow->timeout, sw_now()); /* for the packets since the last look */
 	flow->timeout->packets = 0;
 }
 
-static void end_idle(struct sw *sw, uint64_t now)
+/* True: some that are due may be left. */
+static bool end_idle(struct sw *sw, uint64_t now)
 {
 	struct sw_timeouts *t = &sw->timeouts;
 	struct sw_flow_list due _flow_list_ = {0};
 
-	for (uint32_t left = (t->n_idle + SLICES - 1) / SLICES; left && due.n < MAX_ENDED; left--) {
-		struct sw_timeout *timeout = TAILQ_FIRST(&t->idle);
+	uint32_t left = (t->n_idle + SLICES - 1) / SLICES;
 
-		TAILQ_REMOVE(&t->idle, timeout, idle);
-		TAILQ_INSERT_TAIL(&t->idle, timeout, idle);
+	for (left = left < MAX_LOOKS ? left : MAX_LOOKS; left && due.n < MAX_ENDED; left--) {
+		struct sw_timeout *timeout = t->look ? t->look : TAILQ_FIRST(&t->idle);
+
+		t->look = TAILQ_NEXT(timeout, idle);
 		if (is_idle(sw, timeout, now))
 			sw_flow_list_add(timeout->flow, &due);
 	}
 	if (due.n && sw_flows_remove(sw, &due, OFPRR_IDLE_TIMEOUT))
 		log_warn("%zu idle flow entries could not be removed, tried again in a second", due.n);
+	return due.n == MAX_ENDED;
 }
 
 static void tick(evutil_socket_t fd, short what, void *aux)
@@ -203,13 +241,13 @@ static void tick(evutil_socket_t fd, short what, void *aux)
 	uint64_t now = sw_now();
 
 	end_hard(sw, now);
-	end_idle(sw, now);
-	arm(&sw->timeouts);
+	arm(&sw->timeouts, end_idle(sw, now));
 }
 
 int sw_timeouts_open(struct sw *sw)
 {
 	TAILQ_INIT(&sw->timeouts.idle);
+	sw->timeouts.slab = slab_of(sizeof(struct sw_timeout));
 	sw->timeouts.tick = evtimer_new(sw->base, tick, sw);
 	return sw->timeouts.tick ? 0 : -ENOMEM;
 }
