@@ -242,17 +242,24 @@ def mapped_maps(pid):
     return total
 
 
-def map_memory(name, seen=None):
-    """Bytes of all maps that the switch has pinned, by bpftool."""
-    total, seen = 0, set()
-    for folder, _, files in os.walk('%s/%s' % (PIN_ROOT, name)):
+def pinned_maps(folder):
+    for path, _, files in os.walk(folder):
         for f in files:
-            out = sh('bpftool', '-j', 'map', 'show', 'pinned', folder + '/' + f, check=False)
-            m = json.loads(out) if out.startswith('{') else {}
-            if 'bytes_memlock' in m and m['id'] not in seen:
-                seen.add(m['id'])
-                total += int(m['bytes_memlock'])
-    return total
+            out = sh('bpftool', '-j', 'map', 'show', 'pinned', path + '/' + f, check=False)
+            if out.startswith('{') and 'id' in json.loads(out) and 'bytes_memlock' in json.loads(out):
+                yield path + '/' + f, json.loads(out)
+
+
+def map_memory(name):
+    """Bytes of all maps that the switch has pinned, and of the maps in those, by bpftool."""
+    ids = {}
+    for path, m in pinned_maps('%s/%s' % (PIN_ROOT, name)):
+        ids[m['id']] = None
+        if m['type'] in ('array_of_maps', 'hash_of_maps'):
+            for e in json.loads(sh('bpftool', '-j', 'map', 'dump', 'pinned', path)):
+                if isinstance(e.get('value'), list):
+                    ids[int.from_bytes(bytes(int(x, 16) for x in e['value']), 'little')] = None
+    return sum(int(m['bytes_memlock']) for m in json.loads(sh('bpftool', '-j', 'map', 'show')) if m['id'] in ids)
 
 
 def used(switch):
