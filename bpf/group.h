@@ -28,21 +28,23 @@ static __always_inline __u64 hash_word(__u64 hash, __u64 word)
 }
 
 /*
- * What tells a flow: addresses, Ethernet type, VLAN, protocol, and ports where every packet of the flow has them:
- * fragments go with their first one.
+ * What tells a flow: addresses, Ethernet type, VLAN, label, protocol, and ports where every packet of the flow has
+ * them: fragments go with their first one.  Not how urgent a packet is: PCP, DSCP, TC.
  */
 static __always_inline __u64 flow_hash(const struct ofx_state *s)
 {
-	struct ofx_key k = {.w[OFX_W_L4] = s->key.w[OFX_W_L4]};
+	struct ofx_key k = {.w[OFX_W_L4] = s->key.w[OFX_W_L4], .w[OFX_W_ADDR] = s->key.w[OFX_W_ADDR]};
 	__u64 hash = ofx_secret;
 
 	k.vlan_pcp = k.ip_dscp = k.ip_ecn = 0;
+	if (s->key.shape & OFX_SHAPE_MPLS)
+		k.mpls_tc = 0;
 	if (s->key.shape & OFX_SHAPE_FRAG)
 		k.tp_src = k.tp_dst = 0;
 	hash = hash_word(hash, s->key.w[OFX_W_ETH_DST]);
 	hash = hash_word(hash, s->key.w[OFX_W_ETH_SRC]);
 	hash = hash_word(hash, k.w[OFX_W_L4]);
-	hash = hash_word(hash, s->key.w[OFX_W_ADDR]);
+	hash = hash_word(hash, k.w[OFX_W_ADDR]);
 	hash = hash_word(hash, s->key.w[OFX_W_ADDR1]);
 	hash = hash_word(hash, s->key.w[OFX_W_ADDR2]);
 	return hash_word(hash, s->key.w[OFX_W_ADDR3]);

@@ -170,6 +170,25 @@ static void test_select(void **state)
 	expect_no_more();
 }
 
+/* How urgent packets are does not part those of one flow: a label's TC. */
+static void test_select_by_label(void **state)
+{
+	struct frame f = plain, got;
+	int n[N_PORTS + 1] = {0};
+
+	GROUP_OF(0, SELECT, {OPS(OUTPUT(2)), 1, 0, 0}, {OPS(OUTPUT(3)), 1, 0, 0});
+	apply(OPS(GROUP(0)));
+	memcpy(f.b + 12, "\x88\x47\x12\x34\x51\x40", 6);
+	for (int i = 0; i < 32; i++) {
+		f.b[16] = 0x51 | (i & 7) << 1;
+		f.b[17] = i;
+		send_frame(host[1], &f);
+		n[receive_frame(host[3], &got, 2) ? 3 : receive_frame(host[2], &got, 1000) ? 2 : 0]++;
+	}
+	assert_int_equal(n[2] % 32 + n[3] % 32, 0);
+	expect_no_more();
+}
+
 /* Port 2's carrier goes with its far end. */
 static void test_liveness(void **state)
 {
@@ -219,8 +238,15 @@ static void test_slot_of_another(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_all),	T(test_not_last), T(test_chain_and_action_set), T(test_generic_port), T(test_no_group),
-		T(test_select), T(test_liveness), T(test_slot_of_another),
+		T(test_all),
+		T(test_not_last),
+		T(test_chain_and_action_set),
+		T(test_generic_port),
+		T(test_no_group),
+		T(test_select),
+		T(test_select_by_label),
+		T(test_liveness),
+		T(test_slot_of_another),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
