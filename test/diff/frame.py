@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Frames for the differential test: the match fields, a plain parser, a builder."""
+import functools
 import struct
 from collections import namedtuple
 
@@ -18,9 +19,10 @@ FIELDS = {f[0]: Field(f[0], f[1], f[2], f[3], bool(f[4] & M), bool(f[4] & S)) fo
     ('ipv6_src', 26, 16, 128, M | S), ('ipv6_dst', 27, 16, 128, M | S), ('ipv6_flabel', 28, 4, 20, M | S),
     ('icmpv6_type', 29, 1, 8, S), ('icmpv6_code', 30, 1, 8, S), ('ipv6_nd_target', 31, 16, 128, S),
     ('ipv6_nd_sll', 32, 6, 48, S), ('ipv6_nd_tll', 33, 6, 48, S),
-    ('mpls_label', 34, 4, 20, S), ('mpls_tc', 35, 1, 3, S), ('mpls_bos', 36, 1, 1, S), ('ipv6_exthdr', 39, 2, 9, M))}
+    ('mpls_label', 34, 4, 20, S), ('mpls_tc', 35, 1, 3, S), ('mpls_bos', 36, 1, 1, S),
+    ('pbb_isid', 37, 3, 24, M | S), ('ipv6_exthdr', 39, 2, 9, M))}
 
-VLANS, MPLS = (0x8100, 0x88a8), (0x8847, 0x8848)
+VLANS, MPLS, PBB = (0x8100, 0x88a8), (0x8847, 0x8848), 0x88e7
 IP4, IP6, ARP = 0x0800, 0x86dd, 0x0806
 ICMP, TCP, UDP, ICMP6, SCTP = 1, 6, 17, 58, 132
 HOP, ROUTING, FRAG, ESP, AUTH, NONEXT, DEST = 0, 43, 44, 50, 51, 59, 60
@@ -72,7 +74,7 @@ class Parsed:
     def __init__(self, f):
         self.f, self.fields, self.odd = f, {}, set()
         self.vlans, self.type_at, self.deep = 0, None, False
-        self.mpls = self.ip4 = self.ip6 = self.arp = self.l4 = self.end = self.proto_at = self.nd_ll = None
+        self.mpls = self.pbb = self.ip4 = self.ip6 = self.arp = self.l4 = self.end = self.proto_at = self.nd_ll = None
         self.proto, self.later, self.fragment, self.routed, self.nd = None, False, False, False, False
         self.whole = len(f) >= 14
         if self.whole:
@@ -116,6 +118,9 @@ class Parsed:
             self.arp_header(at)
         elif kind in MPLS and not snap:
             self.label(at)
+        elif kind == PBB and not snap and len(f) >= at + 18:
+            self.pbb = at
+            x['pbb_isid'] = num(f[at + 1:at + 4])
 
     def label(self, at):
         if len(self.f) < at + 4:
@@ -186,7 +191,7 @@ class Parsed:
         self.extensions(at + 40)
 
     def extensions(self, at):
-        """OpenFlow 1.3.5 7.2.3.8, OFPIEH_*; in the order RFC 2460 wants."""
+        """OpenFlow 1.3.5 7.2.3.7, OFPIEH_*; in the order RFC 2460 wants."""
         f, kind, seen, bits, n, ok = self.f, self.f[self.proto_at], [], 0, 0, True
         place = {HOP: 0, ROUTING: 2, FRAG: 3, AUTH: 4, ESP: 5}
         flag = {HOP: 64, ROUTING: 32, FRAG: 16, AUTH: 4, ESP: 2, DEST: 8, NONEXT: 1}
@@ -314,6 +319,12 @@ class Parsed:
         return out
 
 
+@functools.lru_cache(maxsize=20000)
+def parse(f):
+    """Parsed(f); not to be changed."""
+    return Parsed(f)
+
+
 # --- building ---
 
 def put_sum(data, at, pseudo=b''):
@@ -397,6 +408,11 @@ def build(p):
     if labels:
         pay = b''.join(struct.pack('>I', e) for e in labels) + pay
         kind = p.get('mpls', 0x8847)
+    if p.get('pbb'):
+        outer, tags, tci = p['pbb']
+        inner = p['eth_dst'].to_bytes(6, 'big') + p['eth_src'].to_bytes(6, 'big')
+        pay = inner + b''.join(struct.pack('>HH', *t) for t in p.get('tags', ())) + struct.pack('>H', kind) + pay
+        return outer + b''.join(struct.pack('>HH', *t) for t in tags) + struct.pack('>HI', PBB, tci) + pay + p.get('padding', b'')
     if p.get('snap'):
         pay = b'\xaa\xaa\x03\0\0\0' + struct.pack('>H', kind) + pay
         kind = len(pay)

@@ -1,53 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Random pipelines, and random packets made from their rules."""
-import struct
+"""Random cases: what a controller installs and changes, step by step, and the packets of each step."""
 from dataclasses import replace
 
-import oracle
-from frame import (ARP, AUTH, DEST, ESP, FIELDS, FRAG, HOP, ICMP, ICMP6, IP4, IP6, MPLS, NONEXT, ROUTING, SCTP, TCP, UDP,
-                   Parsed, build, sum16)
-from pipeline import ALL, CONTROLLER, FLOOD, IN_PORT, Flow
-
-PORTS = (1, 2, 3, 4)
-
-
-class Pools:
-    """Few values of each field, so that rules and packets meet."""
-
-    def __init__(self, r):
-        mac = [r.getrandbits(48) & ~(1 << 40) for _ in range(3)] + [0xffffffffffff, 1 << 40 | r.getrandbits(40)]
-        net4, net6 = r.getrandbits(32), r.getrandbits(128)
-        ip4 = [net4 ^ r.getrandbits(r.choice((4, 8, 20, 32))) for _ in range(5)]
-        ip6 = [net6 ^ r.getrandbits(r.choice((8, 64, 90, 128))) for _ in range(5)]
-        port = [r.getrandbits(16) for _ in range(4)] + [80, 0]
-        self.values = {
-            'in_port': PORTS, 'eth_type': [IP4, IP6, ARP, 0x1234], 'metadata': [r.getrandbits(64) for _ in range(2)] + [r.getrandbits(4), 0],
-            'tunnel_id': [r.getrandbits(64), r.getrandbits(8), 0], 'eth': mac, 'ipv4': ip4, 'ipv6': ip6, 'port': port,
-            'vlan_vid': [0x1000 | r.getrandbits(12) for _ in range(3)] + [0x1000, 0x1001], 'vlan_pcp': range(8),
-            'ip_dscp': [0, 46, r.getrandbits(6), r.getrandbits(6)], 'ip_ecn': range(4), 'ip_proto': [TCP, UDP, SCTP, ICMP, ICMP6, 47, 4],
-            'icmpv4_type': [0, 8, 3, r.getrandbits(8)], 'icmpv4_code': [0, 1, r.getrandbits(8)],
-            'icmpv6_type': [128, 135, 135, 136, 136, r.getrandbits(8)], 'icmpv6_code': [0, 1, r.getrandbits(8)],
-            'arp_op': [1, 2, r.getrandbits(8)], 'ipv6_flabel': [0, r.getrandbits(20), r.getrandbits(20)],
-            'mpls_label': [0, 3, r.getrandbits(20), r.getrandbits(20)], 'mpls_tc': range(8), 'mpls_bos': (0, 1),
-            'ipv6_exthdr': [0, 1 << r.randrange(9), r.getrandbits(9)]}
-        for name in ('eth_dst', 'eth_src', 'arp_sha', 'arp_tha', 'ipv6_nd_sll', 'ipv6_nd_tll'):
-            self.values[name] = mac
-        for name in ('ipv4_src', 'ipv4_dst', 'arp_spa', 'arp_tpa'):
-            self.values[name] = ip4
-        for name in ('ipv6_src', 'ipv6_dst', 'ipv6_nd_target'):
-            self.values[name] = ip6
-        for name in ('tcp_src', 'tcp_dst', 'udp_src', 'udp_dst', 'sctp_src', 'sctp_dst'):
-            self.values[name] = port
-
-    def pick(self, r, name):
-        return r.choice(self.values[name])
-
-
-L4_FIELDS = {TCP: ('tcp_src', 'tcp_dst'), UDP: ('udp_src', 'udp_dst'), SCTP: ('sctp_src', 'sctp_dst'),
-             ICMP: ('icmpv4_type', 'icmpv4_code'), ICMP6: ('icmpv6_type', 'icmpv6_code')}
-L3_FIELDS = {IP4: ('ip_dscp', 'ip_ecn', 'ipv4_src', 'ipv4_dst'), IP6: ('ip_dscp', 'ip_ecn', 'ipv6_src', 'ipv6_dst', 'ipv6_flabel'),
-             ARP: ('arp_op', 'arp_spa', 'arp_tpa', 'arp_sha', 'arp_tha'), 0x8847: ('mpls_label', 'mpls_tc', 'mpls_bos'),
-             0x8848: ('mpls_label', 'mpls_tc', 'mpls_bos')}
+from frame import ARP, FIELDS, ICMP, ICMP6, IP4, IP6, MPLS, PBB, SCTP, TCP, UDP
+from generate_group import GroupMaker
+from pipeline import ALL, CONTROLLER, FLAPPING, FLOOD, IN_PORT, MAX_LENS, PORTS, Flow, Link, Mod, State
+from traffic import L3_FIELDS, L4_FIELDS, Pools, Traffic
 
 
 class Shape:
@@ -69,8 +27,16 @@ class Shape:
             fields = L4_FIELDS.get(self.proto, ())
             out += [f for f in fields if f != 'icmpv6_type' or self.icmp6 is None]
         if self.proto == ICMP6 and self.kind == IP6 and self.icmp6 in (135, 136):
-            out += ['ipv6_nd_target', 'ipv6_nd_sll' if self.icmp6 == 135 else 'ipv6_nd_tll']
+            out += ['ipv6_nd_target', 'ipv6_nd_sll' if self.icmp6 == 135 else 'ipv6_nd_tll'] * 3
         return out
+
+    def copy(self):
+        return Shape(self.kind, self.proto, self.icmp6, self.tag)
+
+    def has(self, need):
+        """Do packets of this shape have what `need` counts on?"""
+        return all(n is None or n == x for n, x in ((need.kind, self.kind), (need.proto, self.proto), (need.icmp6, self.icmp6))) and \
+            (self.tag or not need.tag)
 
 
 class Generator:
@@ -78,6 +44,10 @@ class Generator:
 
     def __init__(self, r, for_ovs, mpls=True):
         self.r, self.for_ovs, self.mpls, self.cookie = r, for_ovs, mpls, 0
+        self.pbb = not for_ovs and r.random() < 0.7
+        self.pools, self.state, self.ids = Pools(r), State(), [0]
+        self.traffic, self.groups = Traffic(r, self.pools, mpls, self.pbb), GroupMaker(self)
+        self.seen = []
 
     # -- flows
     def mask(self, name):
@@ -126,24 +96,29 @@ class Generator:
             if match['vlan_vid'][0]:
                 some(('vlan_pcp',), 0.25)
         if r.random() < 0.75:
-            kinds = [IP4, IP4, IP4, IP6, IP6, IP6, ARP] + ([0x8847, 0x8848] if self.mpls else []) + [r.choice((0x1234, 0x5ff, 0x8100))]
+            kinds = [IP4, IP4, IP4, IP6, IP6, IP6, ARP, r.choice((0x1234, 0x5ff, 0x8100))] + [0x8847, 0x8848] * self.mpls + [PBB] * 5 * self.pbb
             kind = r.choice(kinds)
             match['eth_type'] = (kind, None)
             some(L3_FIELDS.get(kind, ()), 0.25)
+            if kind in (IP4, IP6) and table and self.groups.remarks() and r.random() < 0.6:
+                match['ip_dscp'] = (r.choice((10, 12, 14, 18, 20, 28, 34, 36)), None)
             if kind == IP6 and not self.for_ovs:
                 some(('ipv6_exthdr',), 0.2)
             if kind in (IP4, IP6) and r.random() < 0.65:
-                proto = r.choice([TCP, UDP, SCTP, ICMP if kind == IP4 else ICMP6] + [self.pools.pick(r, 'ip_proto')])
+                proto = r.choice([TCP, UDP, SCTP] + [ICMP if kind == IP4 else ICMP6] * 2 + [self.pools.pick(r, 'ip_proto')])
                 match['ip_proto'] = (proto, None)
                 if (proto, kind) not in ((ICMP, IP6), (ICMP6, IP4)):
                     some(L4_FIELDS.get(proto, ()), 0.4)
+                if (proto, kind) == (ICMP6, IP6) and r.random() < 0.4:
+                    match['icmpv6_type'] = (r.choice((135, 136)), None)
                 if match.get('icmpv6_type', (0,))[0] in (135, 136):
                     some(('ipv6_nd_target', 'ipv6_nd_sll' if match['icmpv6_type'][0] == 135 else 'ipv6_nd_tll'), 0.3)
         return match
 
     def output(self):
         r = self.r
-        return ('output', r.choice(PORTS + PORTS + (IN_PORT, ALL, FLOOD, CONTROLLER, CONTROLLER)))
+        port = r.choice(PORTS + PORTS + (IN_PORT, ALL, FLOOD, CONTROLLER, CONTROLLER))
+        return ('output', port, r.choice(MAX_LENS)) if port == CONTROLLER else ('output', port)
 
     def change(self, shape):
         """One action that changes the packet, and what it does to the shape."""
@@ -153,6 +128,8 @@ class Generator:
             options.append('pop_vlan')
         if shape.kind in (IP4, IP6):
             options += ['set_ip_ttl', 'dec_ip_ttl']
+        if self.pbb:
+            options += ['push_pbb'] + ['pop_pbb'] * 2 * (shape.kind == PBB)
         if self.mpls:
             options += ['push_mpls'] * (shape.kind is not None and not shape.tag and not self.tags_possible)
             if shape.kind in MPLS:
@@ -164,11 +141,19 @@ class Generator:
             name = r.choice(shape.settable())
             if name == 'mpls_bos' and self.for_ovs:
                 name = 'mpls_tc'
-            value = self.pools.pick(r, name)
-            return ('set', name, value)
+            if not self.for_ovs and r.random() < 0.04:  # what follows is another header then
+                name = r.choice(['eth_type'] + ['ip_proto'] * (shape.kind in (IP4, IP6)))
+                shape.kind, shape.proto = None if name == 'eth_type' else shape.kind, None
+            return ('set', name, self.pools.pick(r, name))
         if kind == 'push_vlan':
             shape.tag = True
             return (kind, r.choice((0x8100, 0x8100, 0x88a8)))
+        if kind == 'push_pbb':
+            shape.kind, shape.proto, shape.tag = PBB, None, False
+            return (kind, PBB)
+        if kind == 'pop_pbb':
+            shape.kind, shape.proto = None, None
+            return (kind,)
         if kind == 'pop_vlan':
             shape.tag = False
             return (kind,)
@@ -185,20 +170,24 @@ class Generator:
     def apply(self, shape, length):
         out = []
         for _ in range(length):
-            out.append(self.output() if self.r.random() < 0.45 else self.change(shape))
+            how = self.r.random()
+            group = self.groups.pick(shape) if how < 0.15 and sum(a[0] == 'group' for a in out) < 2 else None
+            out.append(('group', group) if group else self.output() if how < 0.5 else self.change(shape))
         return out
 
-    def write(self, shape):
+    def write(self, fixed, end=None):
         """A set has one action of a type; those that move headers are rare, for they meet each other's headers."""
         r, out, seen = self.r, [], set()
-        fixed = Shape(shape.kind, shape.proto, shape.icmp6, shape.tag)
         for _ in range(r.randrange(1, 4)):
-            if r.random() < 0.5:
+            how = r.random()
+            group = self.groups.pick(fixed) if how < 0.15 else None
+            if group:
+                a = ('group', group)
+            elif how < 0.55:
                 a = self.output()
             else:
-                s = Shape(fixed.kind, fixed.proto, fixed.icmp6, fixed.tag)
-                a = self.change(s)
-                if a[0] in ('push_mpls', 'pop_mpls', 'pop_vlan') and r.random() < 0.7:
+                a = self.change(fixed.copy())
+                if a[0] in ('push_mpls', 'pop_mpls', 'pop_vlan', 'pop_pbb') and r.random() < 0.7:
                     continue
             key = a[:2] if a[0] == 'set' else a[0]
             if key not in seen:
@@ -210,6 +199,8 @@ class Generator:
     def actions(self, flow, later):
         r, shape = self.r, Shape.of(flow.match)
         self.tags_possible = self.for_ovs and flow.match.get('vlan_vid') != (0, None)
+        if self.state.meters and r.random() < (0.2 if self.for_ovs else 0.4):
+            flow.meter = r.choice(sorted(self.state.meters))
         if r.random() < 0.65:
             flow.apply = self.apply(shape, r.choice((1, 1, 2, 3, 4, 6, 6, 10, 16)))
         if r.random() < 0.3:
@@ -222,7 +213,7 @@ class Generator:
                 flow.metadata = (self.pools.pick(r, 'metadata') & m, m)
             if r.random() < 0.75:
                 flow.goto = r.choice(later)
-        if flow.goto is None and not flow.write and not any(a[0] == 'output' for a in flow.apply) and r.random() < 0.8:
+        if flow.goto is None and not flow.write and not any(a[0] in ('output', 'group') for a in flow.apply) and r.random() < 0.8:
             flow.apply.append(self.output())
 
     def family(self, table, priority, later):
@@ -261,165 +252,109 @@ class Generator:
                 flows.append(flow)
         return flows
 
-    def changed(self, flows):
-        """The pipeline after some flow-mods: entries gone, changed, new; the rest is as it was."""
-        r, out = self.r, []
-        ids = sorted({f.table for f in flows})
-        for f in flows:
-            how = r.random()
-            if how < 0.15:
-                continue
-            if how < 0.3:
-                f = replace(f, apply=[], write=[], clear=False, metadata=None, goto=None)
-                self.actions(f, [t for t in ids if t > f.table])
-            out.append(f)
-        used = {(f.table, f.priority) for f in flows}
-        for _ in range(r.randrange(0, 4)):
-            table, priority = r.choice(ids), r.randrange(1, 60000)
-            if (table, priority) not in used:
-                out += self.family(table, priority, [t for t in ids if t > table])
-        return out
+    # -- flow-mods
+    def later(self, table):
+        return [t for t in self.ids if t > table]
 
-    def pipeline(self):
+    def free_priority(self, table):
+        used = {f.priority for f in self.state.flows if f.table == table}
+        return next(p for p in iter(lambda: self.r.randrange(1, 60000), 0) if p not in used)
+
+    def again(self, flow, **what):
+        """The same match, other instructions."""
+        new = replace(flow, apply=[], write=[], clear=False, metadata=None, goto=None, meter=None, reset=self.r.random() < 0.3, **what)
+        self.actions(new, self.later(flow.table))
+        return new
+
+    def wider(self, flow):
+        """A match that covers it, and perhaps others."""
+        kept = {n: m for n, m in flow.match.items() if self.r.random() < 0.6}
+        for need, of in (('eth_type', L3_FIELDS), ('ip_proto', L4_FIELDS), ('vlan_vid', {0: ('vlan_pcp',)}), ('icmpv6_type', {})):
+            if need in flow.match:
+                kept[need] = flow.match[need]
+        return replace(flow, match=kept)
+
+    def flow_mods(self):
+        r, flows = self.r, self.state.flows
+        how = r.random()
+        if how < 0.3 or not flows:
+            table = r.choice(self.ids)
+            return [Mod('add', f) for f in self.family(table, self.free_priority(table), self.later(table))]
+        flow = r.choice(flows)
+        self.cookie += 1
+        if how < 0.45:
+            return [Mod('delete_strict', flow)]
+        if how < 0.6:
+            return [Mod('modify_strict', self.again(flow))]
+        if how < 0.72:  # in its place
+            return [Mod('add', self.again(flow, cookie=self.cookie))]
+        if how < 0.87:  # the same match, higher or lower
+            return [Mod('add', self.again(flow, cookie=self.cookie, priority=self.free_priority(flow.table)))]
+        wide = self.wider(flow)
+        if not wide.table and not wide.match.keys() - {'eth_src'}:  # the rig's own entry must stay
+            return []
+        return [Mod('delete', wide)] if how < 0.92 else [Mod('modify', self.again(wide))]
+
+    def change_some(self):
+        """A few mods of any kind; the state follows."""
+        r, mods = self.r, []
+        for _ in range(r.choice((1, 1, 2, 3, 6, 12))):
+            how = r.random()
+            if how < 0.02:
+                new = [Mod('up' if FLAPPING in self.state.down else 'down', Link(FLAPPING))]
+            else:
+                new = self.groups.mods() if how < 0.25 else self.flow_mods()
+            for mod in new:
+                self.state.apply(mod)
+            mods += new
+        return mods
+
+    def install(self):
+        """The mods of the first step."""
         r = self.r
-        self.pools = Pools(r)
+        mods = self.groups.install()
+        for mod in mods:
+            self.state.apply(mod)
         n = r.choice((1, 2, 2, 3, 3, 4, 6))
-        ids = [0] + sorted(r.sample(range(1, 250), n - 1))
+        self.ids = ids = [0] + sorted(r.sample(range(1, 250), n - 1))
         flows = []
-        for i, table in enumerate(ids):
-            later = ids[i + 1:]
+        for table in ids:
+            later = self.later(table)
             kind = r.random()
             if kind < 0.1:
                 flows += self.routes(table, later)
-            for priority in r.sample(range(1, 60000), r.randrange(15, 40) if kind > 0.95 else r.randrange(1, 7)):
-                flows += self.family(table, priority, later)
+            many = r.randrange(15, 60) if kind > 0.92 else r.randrange(1, 7)
+            for priority in r.sample(range(1, 60000), many):
+                if flows and flows[-1].table == table and r.random() < 0.2:  # the same masks, other priorities
+                    self.cookie += 1
+                    flows.append(self.again(r.choice([f for f in flows if f.table == table]), cookie=self.cookie, priority=priority))
+                else:
+                    flows += self.family(table, priority, later)
             if r.random() < (0.6 if table else 0.4):
                 self.cookie += 1
                 miss = Flow(table, 0, {}, cookie=self.cookie)
                 self.actions(miss, later)
                 flows.append(miss)
-        return flows
+        r.shuffle(flows)
+        for f in flows:
+            self.state.apply(Mod('add', f))
+        return mods + [Mod('add', f) for f in flows]
 
-    # -- packets
-    def packet(self, flows):
-        """(in_port, frame): usually from a rule of table 0 and one of another table."""
-        r, want = self.r, {}
-        for flow in r.sample(flows, min(2, len(flows))) + [r.choice([f for f in flows if not f.table] or flows)]:
-            if r.random() < 0.75:
-                for name, (value, mask) in flow.match.items():
-                    full = (1 << FIELDS[name].bits) - 1
-                    mask = full if mask is None else mask
-                    want[name] = value | self.r.getrandbits(FIELDS[name].bits) & ~mask if r.random() < 0.97 else self.pools.pick(r, name)
-        port, frame = want.get('in_port', r.choice(PORTS)), build(self.describe(want))
-        return port, self.zero_sum(flows, port, frame) if r.random() < 0.05 else self.mutate(frame)
+    # -- cases
+    def packets(self, n):
+        """Some are new, some the same again, from other steps too, some are of the same flow."""
+        new = [self.traffic.packet(self.state) for _ in range(n * 6 // 10)] if self.state.flows else []
+        self.seen += new
+        out = new + [self.r.choice(self.seen) for _ in range(n - len(new))]
+        for k in range(len(new), n):
+            if self.r.random() < 0.3:
+                out[k] = out[k][0], self.traffic.sibling(out[k][1])
+        self.r.shuffle(out)
+        return out
 
-    @staticmethod
-    def zero_sum(flows, port, frame):
-        """A UDP packet's data made such that the checksum comes out as 0, which is sent as 0xffff."""
-        p = Parsed(frame)
-        if p.proto != UDP or p.end < p.l4 + 10 or frame[p.l4 + 6:p.l4 + 8] == b'\0\0':
-            return frame
-        sent = [f for _, f in oracle.run(flows, PORTS, frame, port).outputs if Parsed(f).proto == UDP]
-        if not sent:
-            return frame
-        q, new, data = Parsed(sent[-1]), bytearray(frame), p.l4 + 8
-        new[data:data + 2] = struct.pack('>H', sum16(bytes(frame[data:data + 2] + sent[-1][q.l4 + 6:q.l4 + 8])))
-        oracle.fix_sums(p, new)
-        return bytes(new)
-
-    def take(self, want, name):
-        return want[name] if name in want else self.pools.pick(self.r, name)
-
-    def describe(self, want):
-        r, p = self.r, {}
-        p['eth_dst'], p['eth_src'] = self.take(want, 'eth_dst'), self.take(want, 'eth_src')
-        p['tags'] = []
-        tagged = want['vlan_vid'] & 0x1000 if 'vlan_vid' in want else r.random() < 0.25
-        if tagged:
-            tci = self.take(want, 'vlan_vid') & 0xfff | self.take(want, 'vlan_pcp') << 13 | (r.random() < 0.1) << 12
-            p['tags'].append((r.choice((0x8100, 0x8100, 0x88a8)), tci if r.random() < 0.9 or 'vlan_vid' in want else 0))
-            while r.random() < 0.25:
-                p['tags'].append((r.choice((0x8100, 0x88a8)), r.getrandbits(16) & ~0x1000))
-        kind = want.get('eth_type') or r.choice((IP4, IP4, IP6, IP6, ARP, 0x8847 if self.mpls else IP4, 0x1234))
-        labelled = kind in MPLS
-        if labelled:
-            p['mpls'] = kind
-            bos = self.take(want, 'mpls_bos')
-            top = self.take(want, 'mpls_label') << 12 | self.take(want, 'mpls_tc') << 9 | r.choice((0, 1, 2, 64, 255))
-            p['labels'] = [top | bos << 8] + ([] if bos else [r.getrandbits(32) & ~0x100] * r.choice((0, 0, 1)) + [r.getrandbits(32) | 0x100])
-            kind = r.choice((IP4, IP4, IP6, ARP))
-        p['kind'] = kind
-        p['data'] = r.randbytes(r.choice((0, 0, 1, 7, 18, 40)))
-        if kind in (IP4, IP6):
-            self.describe_ip(want, p, kind)
-        elif kind == ARP:
-            p.update(op=self.take(want, 'arp_op'), sha=self.take(want, 'arp_sha'), tha=self.take(want, 'arp_tha'),
-                     src=self.take(want, 'arp_spa'), dst=self.take(want, 'arp_tpa'))
-        elif kind < 0x600:
-            p['kind'] = len(p['data'])
-        if kind >= 0x600 and not labelled and r.random() < 0.03:
-            p['snap'] = True
-        if r.random() < 0.15:
-            p['padding'] = bytes(r.randrange(1, 20))
-        return p
-
-    def describe_ip(self, want, p, kind):
-        r = self.r
-        v = '4' if kind == IP4 else '6'
-        p.update(src=self.take(want, 'ipv%s_src' % v), dst=self.take(want, 'ipv%s_dst' % v),
-                 tos=self.take(want, 'ip_dscp') << 2 | self.take(want, 'ip_ecn'), ttl=r.choice((0, 1, 2, 64, 64, 64, 255)))
-        proto = want.get('ip_proto', r.choice((TCP, UDP, SCTP, ICMP if kind == IP4 else ICMP6, 47)))
-        p['proto'] = proto
-        fields = L4_FIELDS.get(proto)
-        if proto in (TCP, UDP, SCTP):
-            p['sport'], p['dport'] = self.take(want, fields[0]), self.take(want, fields[1])
-            p['flags'], p['no_sum'] = r.getrandbits(8), r.random() < 0.1
-            if r.random() < 0.2:
-                p['tcp_options'] = bytes(4 * r.randrange(1, 5))
-        elif fields:
-            p['type'], p['code'] = self.take(want, fields[0]), self.take(want, fields[1])
-            if proto == ICMP6 and p['type'] in (135, 136):
-                p['code'] = p['code'] if r.random() < 0.1 else 0
-                p['target'], ll = self.take(want, 'ipv6_nd_target'), 'ipv6_nd_sll' if p['type'] == 135 else 'ipv6_nd_tll'
-                opts = [bytes([1 if p['type'] == 135 else 2, 1]) + self.take(want, ll).to_bytes(6, 'big')] if r.random() < 0.85 else []
-                if r.random() < 0.2:
-                    opts.append(bytes([14, 1]) + r.randbytes(6))
-                r.shuffle(opts)
-                p['nd_options'] = b''.join(opts)
-        if kind == IP4:
-            if r.random() < 0.15:
-                p['ip_options'] = bytes([1]) * 4 * r.randrange(1, 6)
-            if r.random() < 0.12:
-                p['frag'] = r.choice((0x2000, 0x2000, 1, 0x2003, 0x4000))
-            return
-        p['flabel'] = self.take(want, 'ipv6_flabel')
-        if r.random() < 0.25:
-            p['exts'] = [self.ext(k) for k in r.choice((
-                (HOP,), (DEST,), (ROUTING,), (FRAG,), (AUTH,), (HOP, DEST, ROUTING, FRAG, AUTH, DEST), (HOP, ROUTING), (DEST, DEST),
-                (ROUTING, FRAG), (AUTH, DEST), (ESP,), (NONEXT,), (FRAG, DEST), (HOP, HOP), (DEST, HOP), (ROUTING, DEST, ROUTING)))]
-
-    def ext(self, kind):
-        r = self.r
-        if kind == FRAG:
-            frag = r.choice((0, 1, 1, 8, 9, 4096))
-            return kind, bytes([frag >> 8, frag & 255, 0, 0, 0, 7])
-        if kind == AUTH:
-            return kind, bytes(10 + 4 * r.randrange(0, 3))
-        if kind == ROUTING:
-            return kind, bytes([0, r.choice((0, 0, 1))]) + bytes(4 + 8 * r.choice((0, 2)))
-        if kind in (ESP, NONEXT):
-            return kind, bytes(8)
-        return kind, bytes([1, 4, 0, 0, 0, 0]) + bytes(8 * r.choice((0, 0, 1)))
-
-    def mutate(self, frame):
-        r, how = self.r, self.r.random()
-        if how < 0.9:
-            return frame
-        frame = bytearray(frame)
-        if how < 0.94:
-            return bytes(frame[:max(14, r.randrange(14, len(frame) + 1))])
-        for _ in range(r.choice((1, 1, 2, 5))):
-            at = r.randrange(len(frame)) if r.random() < 0.3 else r.randrange(12, min(len(frame), 70))
-            frame[at] = r.getrandbits(8) if r.random() < 0.5 else frame[at] ^ 1 << r.randrange(8)
-        return bytes(frame)
-
+    def case(self, n):
+        """[(mods, packets)], n packets in the first step."""
+        steps = [(self.install(), self.packets(n))]
+        for _ in range(self.r.choice((0, 0, 1, 1, 2, 4))):
+            steps.append((self.change_some(), self.packets(n // 2)))
+        return steps

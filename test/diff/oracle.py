@@ -3,15 +3,16 @@
 
 Each action rewrites the bytes at once and each table parses them anew.  A header that is not there (an action on a
 frame that a match could not promise to fit) ends the packet.  `notes` collects what OVS is known to do otherwise.
+Which bucket a SELECT group takes is the switch's own affair: `choices` say it, permitted() goes through all of them.
 """
 import struct
 from collections import namedtuple
 
-from frame import MPLS, SCTP, Parsed, crc32c, half, num
-from pipeline import ALL, CONTROLLER, FLOOD, IN_PORT
+from frame import MPLS, PBB, SCTP, crc32c, half, num, parse
+from pipeline import ALL, ANY, CONTROLLER, DROP, FLOOD, IN_PORT, PORTS
 
-PacketIn = namedtuple('PacketIn', 'frame in_port reason table cookie metadata tunnel_id')
-NO_MATCH, ACTION = 0, 1
+PacketIn = namedtuple('PacketIn', 'frame length in_port reason table cookie metadata tunnel_id')
+NO_MATCH, ACTION, INVALID_TTL = 0, 1, 2
 
 
 class Ended(Exception):
@@ -23,10 +24,13 @@ def missing(what):
 
 
 class Result:
-    """outputs: [(port, frame)]; packet_ins: [PacketIn]; hits: flows in the order they were met; notes: set of text."""
+    """outputs: [(port, frame)]; packet_ins: [PacketIn]; hits: flows in the order they were met; notes: set of text;
+    groups: [(id, number of the bucket, or None: the packet came to the group)]; meters: [(id, number of the band or None)];
+    choices: {of whom: number of the bucket} of SELECT groups, open: of those that nobody had made, the candidates."""
 
     def __init__(self):
         self.outputs, self.packet_ins, self.hits, self.notes = [], [], [], set()
+        self.groups, self.meters, self.choices, self.open, self.depth = [], [], {}, {}, 0
         self.actions, self.end, self.bytes, self.undefined = set(), '', 0, False
 
 
@@ -64,7 +68,7 @@ L4_AT = {'_src': 0, '_dst': 2}
 
 
 def set_field(frame, name, value, notes):
-    p, new = Parsed(frame), bytearray(frame)
+    p, new = parse(frame), bytearray(frame)
     f = p.fields
     notes |= p.odd
     if name in ('eth_dst', 'eth_src'):
@@ -109,6 +113,10 @@ def set_field(frame, name, value, notes):
             missing('label')
         notes.add('label entry changed')
         put_bits(new, p.mpls, 4, *{'mpls_label': (12, 20), 'mpls_tc': (9, 3), 'mpls_bos': (8, 1)}[name], value)
+    elif name == 'pbb_isid':
+        if p.pbb is None:
+            missing('I-TAG')
+        put(new, p.pbb + 1, 3, value)
     elif name == 'ipv6_nd_target':
         if not p.nd:
             missing('ND')
@@ -171,7 +179,7 @@ def put_ttl(frame, place, is_ip4, ttl):
 
 def change(frame, a, notes):
     """The frame after an action that is no output."""
-    p, kind = Parsed(frame), a[0]
+    p, kind = parse(frame), a[0]
     notes |= p.odd
     if kind == 'push_vlan':
         if p.vlans >= 2:
@@ -209,6 +217,13 @@ def change(frame, a, notes):
         if not frame[p.mpls + 2] & 1 and a[1] not in MPLS:
             notes.add('pop_mpls of a label that is not the last leaves no MPLS')
         return frame[:p.mpls - 2] + struct.pack('>H', a[1]) + frame[p.mpls + 4:]
+    if kind == 'push_pbb':  # I-PCP from the outermost tag, I-SID from the I-TAG it lies on
+        tci = (half(frame, 14) >> 13 << 29 if p.vlans else 0) | (p.fields['pbb_isid'] if p.pbb else 0)
+        return frame[:12] + struct.pack('>HI', a[1], tci) + frame
+    if kind == 'pop_pbb':
+        if p.pbb is None:
+            missing('I-TAG')
+        return frame[p.pbb + 4:p.pbb + 16] + frame[12:p.pbb - 2] + frame[p.pbb + 16:]
     place, is_ip4 = ttl_place(p)
     if kind.endswith('mpls_ttl'):
         if p.mpls is None:
@@ -220,7 +235,6 @@ def change(frame, a, notes):
         return put_ttl(frame, place, is_ip4, a[1])
     if kind.startswith('dec_'):
         if frame[place] <= 1:
-            notes.add('invalid TTL')
             raise Ended('invalid TTL')
         return put_ttl(frame, place, is_ip4, frame[place] - 1)
     inner, inner4 = inner_ttl_place(p)
@@ -239,30 +253,58 @@ def matches(match, fields):
     return True
 
 
+def flow_of(frame):
+    """What makes packets one flow, for a SELECT group: all fields but those that queueing and the way change."""
+    p = parse(frame)
+    fields = dict(p.fields, uca=frame[p.pbb] & 8) if p.pbb else p.fields
+    return tuple(sorted((n, v) for n, v in fields.items() if n not in ('ip_dscp', 'ip_ecn', 'vlan_pcp', 'mpls_tc', 'ipv6_flabel',
+                                                                       'ipv6_exthdr')))
+
+
+def remark(frame, levels):
+    """The DSCP of AF classes (RFC 2597): a drop precedence of at most 3 in bits 1 and 2, class 1 to 4 above."""
+    p = parse(frame)
+    dscp = p.fields.get('ip_dscp')
+    if dscp is None or p.ip4 is None and p.ip6 is None or dscp not in (10, 12, 14, 18, 20, 22, 26, 28, 30, 34, 36, 38):
+        return frame
+    return set_field(frame, 'ip_dscp', dscp & 0x38 | min(3, (dscp >> 1 & 3) + levels) << 1, set())
+
+
 # 5.10
-SET_ORDER = ('copy_ttl_in', 'pop_vlan', 'pop_mpls', 'push_mpls', 'push_vlan', 'copy_ttl_out', 'dec_mpls_ttl', 'dec_ip_ttl',
-             'set_mpls_ttl', 'set_ip_ttl', 'set', 'output')
+SET_ORDER = ('copy_ttl_in', 'pop_vlan', 'pop_mpls', 'pop_pbb', 'push_mpls', 'push_pbb', 'push_vlan', 'copy_ttl_out', 'dec_mpls_ttl',
+             'dec_ip_ttl', 'set_mpls_ttl', 'set_ip_ttl', 'set')
 
 
 class Walk:
     """One frame's way."""
 
-    def __init__(self, tables, ports, frame, in_port):
-        self.tables, self.ports, self.frame, self.in_port = tables, ports, frame, in_port
-        self.metadata = self.tunnel_id = 0
-        self.set, self.result, self.flow, self.reason, self.deep = {}, Result(), None, ACTION, False
+    def __init__(self, state, frame, in_port, choices, whole):
+        self.flow_of = (lambda f: f) if whole else flow_of
+        self.state, self.frame, self.in_port, self.choices, self.first = state, frame, in_port, choices, frame
+        self.metadata = self.tunnel_id = self.level = self.selects = 0
+        self.by_set = self.other_proto = self.deep = False
+        self.set, self.result, self.flow, self.reason = {}, Result(), None, ACTION
         try:
             self.walk()
         except Ended as e:
-            self.result.end = str(e)
-            if str(e).startswith('no '):
-                self.result.notes.add('action on a missing header')
-                # nothing says whether an action behind the last output has to fail
-                r = self.result
-                r.undefined |= bool(self.deep or r.outputs or r.packet_ins)
+            self.ended(str(e))
+
+    def ended(self, why):
+        r = self.result
+        r.end = why
+        if why == 'invalid TTL':
+            if self.level:
+                r.notes.add('invalid TTL in a bucket')
+            elif self.set:
+                r.notes.add('invalid TTL with an action set')
+            self.packet_in(INVALID_TTL)
+        if why.startswith('no '):
+            r.notes.add('action on a missing header')
+            # nothing says whether an action behind the last output has to fail
+            r.undefined |= bool(self.deep or r.outputs or r.packet_ins or r.groups)
 
     def lookup(self, table):
-        p = Parsed(self.frame)
+        p = parse(self.frame)
         self.result.notes |= p.odd
         if (p.vlans or p.mpls is not None) and 'pop_vlan' in self.result.actions:
             self.result.notes.add('tag or label behind pop_vlan')
@@ -270,7 +312,7 @@ class Walk:
             raise Ended('truncated')
         fields = dict(p.fields, in_port=self.in_port, metadata=self.metadata, tunnel_id=self.tunnel_id)
         best = None
-        for flow in self.tables.get(table, ()):
+        for flow in self.state.tables.get(table, ()):
             if (best is None or flow.priority > best.priority) and matches(flow.match, fields):
                 best = flow
         return best
@@ -286,6 +328,8 @@ class Walk:
                 raise Ended('table miss')
             flow = self.flow
             self.result.hits.append(flow)
+            if flow.meter is not None:
+                self.meter(self.state.meters[flow.meter])
             for a in flow.apply:
                 self.do(a)
             if flow.clear:
@@ -298,24 +342,34 @@ class Walk:
                 value, mask = flow.metadata
                 self.metadata = self.metadata & ~mask | value & mask
             table = flow.goto
-        for kind in SET_ORDER:
-            for a in list(self.set.values()):
-                if a[0] == kind:
-                    self.do(a, True)
+        self.by_set = True
+        self.run_set(list(self.set.values()))
 
-    def do(self, a, by_set=False):
-        inner = not a[1].startswith(('eth_', 'vlan_', 'tunnel')) if a[0] == 'set' else a[0].endswith(('ttl', 'mpls'))
-        self.deep = self.deep or Parsed(self.frame).deep
+    def run_set(self, actions):
+        """In the order of 5.10; at last the group, or without one the output."""
+        for kind in SET_ORDER + (('group',) if any(a[0] == 'group' for a in actions) else ('output',)):
+            for a in actions:
+                if a[0] == kind:
+                    self.do(a)
+
+    def do(self, a):
+        inner = a[1] not in ('eth_dst', 'eth_src', 'vlan_vid', 'vlan_pcp', 'tunnel_id') if a[0] == 'set' else a[0].endswith(('ttl', 'mpls', 'pbb'))
+        self.deep = self.deep or parse(self.frame).deep
         if inner and self.deep:  # a limit of ours: nothing behind the fourth tag is seen
+            self.result.undefined = True
+        if inner and self.other_proto:  # nothing says what the headers behind are, whose type is not their own any more
             self.result.undefined = True
         self.result.actions.add(a[0] if a[0] != 'set' else 'set ' + a[1])
         if a[0] == 'pop_mpls' and 'push_mpls' in self.result.actions:
             self.result.notes.add('pop_mpls behind push_mpls')
         if a[0] == 'output':
-            self.output(a[1], by_set)
+            self.output(a[1], a[2] if len(a) > 2 else 0xffff)
+        elif a[0] == 'group':
+            self.group(self.state.groups[a[1]])
         elif a[:2] == ('set', 'tunnel_id'):
             self.tunnel_id = a[2]
         elif a[0] == 'set':
+            self.other_proto |= a[1] in ('ip_proto', 'eth_type')
             try:
                 self.frame = set_field(self.frame, a[1], a[2], self.result.notes)
             except Ended:
@@ -324,29 +378,129 @@ class Walk:
         else:
             self.frame = change(self.frame, a, self.result.notes)
 
-    def output(self, port, by_set):
-        out = self.result.outputs
+    # -- outputs
+    def output(self, port, max_len):
+        out, notes = self.result.outputs, self.result.notes
         if port == CONTROLLER:
+            miss, by_entry = self.flow.is_table_miss(), not self.level
             if 'pop_mpls' in self.result.actions:
-                self.result.notes.add('CONTROLLER behind pop_mpls')
-            if by_set and self.flow.table:
-                self.result.notes.add('CONTROLLER in the action set behind a goto')
-            if by_set and self.reason == NO_MATCH:
-                self.result.notes.add('CONTROLLER in the action set of a table-miss entry')
-            reason = self.reason if by_set else NO_MATCH if self.flow.is_table_miss() else ACTION
-            self.result.packet_ins.append(PacketIn(self.frame, self.in_port, reason, self.flow.table, self.flow.cookie,
-                                                   self.metadata, self.tunnel_id))
+                notes.add('CONTROLLER behind pop_mpls')
+            if self.by_set and by_entry and self.reason == NO_MATCH:
+                notes.add('CONTROLLER in the action set of a table-miss entry')
+            if self.selects:
+                notes.add('CONTROLLER behind a SELECT group')
+            if max_len < len(self.frame):
+                self.result.actions.add('output to CONTROLLER with a max_len shorter than the packet')
+            reason = self.reason if self.by_set else NO_MATCH if miss else ACTION
+            self.packet_in(reason if by_entry else ACTION)
         elif port in (ALL, FLOOD):
-            out += [(i, self.frame) for i in self.ports if i != self.in_port]
+            out += [(i, self.frame) for i in PORTS if i != self.in_port]
         elif port == IN_PORT:
             out.append((self.in_port, self.frame))
-        elif port in self.ports and port != self.in_port:
+        elif port in PORTS and port != self.in_port:
             out.append((port, self.frame))
 
+    def packet_in(self, reason):
+        """No buffers: the whole frame, whatever max_len says (7.4.1)."""
+        if self.by_set and self.flow.table:
+            self.result.notes.add('CONTROLLER in the action set behind a goto')
+        self.result.packet_ins.append(PacketIn(self.frame, len(self.frame), self.in_port, reason, self.flow.table, self.flow.cookie,
+                                               self.metadata, self.tunnel_id))
 
-def run(flows, ports, frame, in_port):
-    """flows: [Flow]; a Result."""
-    tables = {}
-    for f in flows:
-        tables.setdefault(f.table, []).append(f)
-    return Walk(tables, ports, frame, in_port).result
+    # -- groups (5.6)
+    def group(self, g):
+        r = self.result
+        r.groups.append((g.id, None))
+        r.actions.add('group ' + g.kind)
+        for n in self.buckets(g):
+            r.groups.append((g.id, n))
+            kept = self.frame, self.tunnel_id
+            self.level += 1
+            r.depth = max(r.depth, self.level)
+            try:
+                self.run_set(g.buckets[n].actions)
+            except Ended as e:
+                self.ended(str(e))
+            self.level -= 1
+            self.frame, self.tunnel_id = kept
+
+    def buckets(self, g):
+        """Their numbers."""
+        if g.kind in ('all', 'indirect'):
+            return range(len(g.buckets))
+        self.selects += g.kind == 'select'
+        if g.kind == 'select' and self.level and self.set:
+            self.result.notes.add('SELECT group in a bucket, with an action set')
+        alive = [n for n, b in enumerate(g.buckets) if live(self.state, b, self.result.notes) and (g.kind == 'ff' or b.weight)]
+        if g.kind == 'ff' or not alive:
+            if len(alive) < len(g.buckets):
+                self.result.actions.add('group %s with dead buckets' % g.kind)
+            return alive[:1]
+        key = g.id, self.selects, tuple(f.cookie for f in self.result.hits), self.flow_of(self.first), self.flow_of(self.frame)
+        chosen = self.choices.get(key)
+        if chosen is None:
+            chosen = alive[0]
+            self.result.open[key] = alive
+        self.result.choices[key] = chosen
+        return [chosen] if chosen in alive else []
+
+    # -- meters (5.7)
+    def meter(self, m):
+        """A band is either always exceeded or never, see pipeline.Band."""
+        r, over = self.result, [b for b in m.bands if b.exceeded()]
+        band = max(over, key=lambda b: b.rate, default=None)
+        r.meters.append((m.id, None))
+        if band is None:
+            r.actions.add('meter, no band exceeded')
+            return
+        r.meters.append((m.id, m.bands.index(band)))
+        r.notes.add('meter whose band is exceeded')
+        if band.kind == DROP:
+            r.actions.add('meter that drops')
+            raise Ended('meter')
+        r.actions.add('meter that remarks')
+        self.frame = remark(self.frame, band.levels)
+
+
+def live(state, bucket, notes):
+    """6.7: by its port or by its group; one that watches nothing is."""
+    if bucket.watch_port == ANY and bucket.watch_group == ANY:
+        return True
+    watched = state.groups.get(bucket.watch_group)
+    if watched and watched.kind == 'select' and not all(b.weight for b in watched.buckets):
+        notes.add('watched group with buckets of weight 0')
+    return (bucket.watch_port in PORTS and bucket.watch_port not in state.down or
+            watched is not None and any(live(state, b, notes) for b in watched.buckets))
+
+
+class View:
+    """A state, its flows by table."""
+
+    def __init__(self, state):
+        self.groups, self.meters, self.down, self.tables = state.groups, state.meters, state.down, {}
+        for f in state.flows:
+            self.tables.setdefault(f.table, []).append(f)
+
+
+def run(state, frame, in_port, choices=(), whole=False):
+    """state: a pipeline.State, or a View of it for many packets; whole: a flow is packets that are the same; a Result."""
+    return Walk(state if isinstance(state, View) else View(state), frame, in_port, dict(choices), whole).result
+
+
+WAYS = 64
+
+
+def permitted(state, frame, in_port, whole=False):
+    """All that may become of the packet: [Result]; [] if that is more than WAYS."""
+    out, todo = [], [{}]
+    while todo:
+        choices = todo.pop()
+        r = run(state, frame, in_port, choices, whole)
+        key = next(iter(r.open), None)
+        if key is None:
+            out.append(r)
+        else:
+            todo += [{**choices, key: n} for n in r.open[key]]
+        if len(out) + len(todo) > WAYS:
+            return []
+    return out
