@@ -278,8 +278,8 @@ SET_ORDER = ('copy_ttl_in', 'pop_vlan', 'pop_mpls', 'pop_pbb', 'push_mpls', 'pus
 class Walk:
     """One frame's way."""
 
-    def __init__(self, state, frame, in_port, choices, whole):
-        self.flow_of = (lambda f: f) if whole else flow_of
+    def __init__(self, state, frame, in_port, choices, whole, path=()):
+        self.flow_of, self.path = (lambda f: f) if whole else flow_of, path
         self.state, self.frame, self.in_port, self.choices, self.first = state, frame, in_port, choices, frame
         self.metadata = self.tunnel_id = self.level = self.selects = 0
         self.by_set = self.other_proto = self.deep = False
@@ -436,7 +436,7 @@ class Walk:
             if len(alive) < len(g.buckets):
                 self.result.actions.add('group %s with dead buckets' % g.kind)
             return alive[:1]
-        key = g.id, self.selects, tuple(f.cookie for f in self.result.hits), self.flow_of(self.first), self.flow_of(self.frame)
+        key = g.id, self.selects, self.path, self.flow_of(self.first), self.flow_of(self.frame)
         chosen = self.choices.get(key)
         if chosen is None:
             chosen = alive[0]
@@ -484,7 +484,11 @@ class View:
 
 def run(state, frame, in_port, choices=(), whole=False):
     """state: a pipeline.State, or a View of it for many packets; whole: a flow is packets that are the same; a Result."""
-    return Walk(state if isinstance(state, View) else View(state), frame, in_port, dict(choices), whole).result
+    view = state if isinstance(state, View) else View(state)
+    walk = Walk(view, frame, in_port, dict(choices), whole)
+    if walk.selects:  # ofxdp chooses by the fields as all tables leave them: packets that go another way may be another flow
+        walk = Walk(view, frame, in_port, dict(choices), whole, tuple(f.cookie for f in walk.result.hits))
+    return walk.result
 
 
 WAYS = 64
