@@ -205,7 +205,8 @@ class Case:
         lines = lines or more or self.batch(view, *both, both[1], self.ovs, theirs)
         if not lines and rest[0] and self.use_oracle:
             lines = self.batch(view, *rest, results, None)
-        self.ours.base = self.ours.last
+        if not lines:
+            self.ours.base = self.ours.last
         if any(r.meters for r in results) and time.monotonic() - start > SLOW:
             raise Slow
         return lines

@@ -362,6 +362,8 @@ class Walk:
         self.result.actions.add(a[0] if a[0] != 'set' else 'set ' + a[1])
         if a[0] == 'pop_mpls' and 'push_mpls' in self.result.actions:
             self.result.notes.add('pop_mpls behind push_mpls')
+        if a[0] == 'push_vlan' and 'pop_vlan' in self.result.actions:
+            self.result.notes.add('push_vlan behind pop_vlan')
         if a[0] == 'output':
             self.output(a[1], a[2] if len(a) > 2 else 0xffff)
         elif a[0] == 'group':
