@@ -253,12 +253,20 @@ def matches(match, fields):
     return True
 
 
+NO_FLOW = ('ip_dscp', 'ip_ecn', 'vlan_pcp', 'mpls_tc', 'ipv6_flabel', 'ipv6_exthdr')
+
+
 def flow_of(frame):
-    """What makes packets one flow, for a SELECT group: all fields but those that queueing and the way change."""
+    """What makes packets one flow, for a SELECT group: all fields but those that queueing and the way change, and but
+    the transport's in fragments, which have to stay together."""
     p = parse(frame)
-    fields = dict(p.fields, uca=frame[p.pbb] & 8) if p.pbb else p.fields
-    return tuple(sorted((n, v) for n, v in fields.items() if n not in ('ip_dscp', 'ip_ecn', 'vlan_pcp', 'mpls_tc', 'ipv6_flabel',
-                                                                       'ipv6_exthdr')))
+    fields = {n: v for n, v in p.fields.items() if n not in NO_FLOW}
+    if p.pbb:
+        fields['uca'] = frame[p.pbb] & 8
+    if p.fragment:
+        fields = {n: v for n, v in fields.items() if not n.startswith(('tcp_', 'udp_', 'sctp_', 'icmp', 'ipv6_nd_'))}
+        fields['fragment'] = 1
+    return tuple(sorted(fields.items()))
 
 
 def remark(frame, levels):
