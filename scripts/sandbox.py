@@ -24,6 +24,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PIN_ROOT = '/sys/fs/bpf/ofxdp'
 PYTHON = '/usr/bin/python3'
 CLONE_NEWNET = 0x40000000
+SLOW = int(os.environ.get('SLOW', '1'))  # on an emulated machine: how many times longer things may take
 libc = ctypes.CDLL(None, use_errno=True)
 letters = itertools.cycle('abcdefghijklmnopqrstuvwxyz')
 
@@ -47,7 +48,7 @@ def on_signals():
 def sh(*argv, check=True, timeout=60, **kw):
     """Run, return stdout and stderr as text; Failed with that text if the status is not 0."""
     p = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                       stdin=kw.pop('stdin', subprocess.DEVNULL) if 'input' not in kw else None, timeout=timeout, **kw)
+                       stdin=kw.pop('stdin', subprocess.DEVNULL) if 'input' not in kw else None, timeout=timeout * SLOW, **kw)
     if check and p.returncode:
         raise Failed('%s: status %d: %s' % (' '.join(map(str, argv)), p.returncode, p.stdout.strip()))
     return p.stdout
@@ -55,7 +56,7 @@ def sh(*argv, check=True, timeout=60, **kw):
 
 def wait_for(condition, seconds=5, every=0.02):
     """The first true value of condition(), or its last value after that time."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * SLOW
     while True:
         value = condition()
         if value or time.monotonic() > end:
@@ -173,7 +174,7 @@ class Sandbox:
         if p.poll() is None:
             p.terminate()
         try:
-            p.wait(seconds)
+            p.wait(seconds * SLOW)
         except subprocess.TimeoutExpired:
             p.kill()
             p.wait()
@@ -187,7 +188,7 @@ class Sandbox:
         for name in self.names:
             if os.path.isdir(os.path.join(PIN_ROOT, name)):
                 subprocess.run(self.into(self.sw) + [TOP + '/build/ofxdpd', '-n', name, '--cleanup'],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30)
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30 * SLOW)
                 shutil.rmtree(os.path.join(PIN_ROOT, name), ignore_errors=True)
         for ns in self.namespaces:
             sh('ip', 'netns', 'del', ns, check=False)

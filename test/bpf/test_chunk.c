@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -279,6 +280,7 @@ static void test_table_counters_of_a_million(void **state)
 	struct dp_table_counters counters[OFX_TABLES];
 	struct dp_tables *t = w->dp.tables;
 	uint64_t best = UINT64_MAX, plain = UINT64_MAX;
+	const char *slow = getenv("SLOW"); /* an emulated machine: so many times longer */
 
 	for (uint32_t i = 0; i < n; i++)
 		counters_enter(t, i, i % 100 ? i % 3 : i % 255);
@@ -293,7 +295,7 @@ static void test_table_counters_of_a_million(void **state)
 		plain = smaller(plain, middle - start);
 	}
 	print_message("%.1f ms, a plain sum %.1f ms\n", best / 1e6, plain / 1e6);
-	assert_true(best < 10000000 || best < 8 * plain);
+	assert_true(best < 10000000ULL * (slow ? atoi(slow) : 1) || best < 8 * plain);
 	for (uint32_t i = 0; i < OFX_TABLES; i++)
 		assert_int_equal(counters[i].matched, 0);
 	t->ids.next = 0;

@@ -4,8 +4,8 @@
  * pktgen sink IFACE             note the numbers that arrive at IFACE, until stdin ends
  *
  * send options: -t HEX template of the first 64 bytes   -l LENGTH   -r PPS (0: as fast as it goes)   -d SECONDS
- *               -n COUNT (instead of -d)   -f FLOWS   -o OFFSET of the 4 bytes that number the flow   -c CPU
- * Both print "ready", and at the end one line of JSON.  SIGTERM ends both.
+ *               -n COUNT (instead of -d)   -b MOST frames in a burst (-r)   -f FLOWS   -o OFFSET of the 4 bytes that
+ * number the flow   -c CPU Both print "ready", and at the end one line of JSON.  SIGTERM ends both.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -29,7 +29,7 @@
 
 struct options {
 	int ifindex, length, cpu;
-	long long rate, count;
+	long long rate, count, burst;
 	double seconds;
 	unsigned int flows, flow_at;
 	unsigned char head[PG_HEAD];
@@ -100,6 +100,8 @@ static long long frames_due(const struct options *o, long long elapsed, long lon
 {
 	long long n = o->rate ? (elapsed + SLOT_NS) * o->rate / 1000000000LL - sent : MAX_BURST;
 
+	if (o->burst && n > o->burst)
+		n = o->burst;
 	return o->count && n > o->count - sent ? o->count - sent : n;
 }
 
@@ -157,7 +159,7 @@ static void parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "t:l:r:d:n:f:o:c:")) != -1) {
+	while ((c = getopt(argc, argv, "t:l:r:d:n:b:f:o:c:")) != -1) {
 		switch (c) {
 		case 't':
 			parse_hex(optarg, o->head);
@@ -173,6 +175,9 @@ static void parse(int argc, char **argv, struct options *o)
 			break;
 		case 'n':
 			o->count = atoll(optarg);
+			break;
+		case 'b':
+			o->burst = atoll(optarg);
 			break;
 		case 'f':
 			o->flows = atoi(optarg);

@@ -3,27 +3,33 @@
 import sys
 import time
 
-from lib import Failed, Sink, Source, Switch, check, equal, run_tests, template, wait_for
+from lib import SLOW, Failed, Sink, Source, Switch, check, equal, pace, run_tests, template, wait_for
 
 RATE, SECONDS = 110000, 3
 VLAN5 = 'push_vlan:0x8100,set_field:4101->vlan_vid'
 
 
+def alive(sw):
+    if sw.proc.poll() is not None:  # the case before failed
+        sw.start()
+
+
 def run(sw, flow, want):
     """want: {host: (untagged, tagged) copies of each packet}"""
+    alive(sw)
     sw.flows(flow)
     sinks = {i: Sink(sw.box, i) for i in want}
-    source = Source(sw.box, 1, template(1, 2), '-r', RATE, '-d', SECONDS)
+    source = Source(sw.box, 1, template(1, 2), '-r', pace(RATE), '-d', SECONDS)
     time.sleep(SECONDS / 3)
     sw.kill9()
     sent = source.wait()
-    time.sleep(0.2)
+    time.sleep(0.2 * SLOW)
     seen = {i: s.stop() for i, s in sinks.items()}
     print('# %d packets, %.0f a second; %r' % (sent['sent'], sent['pps'], seen))
     for i, (untagged, tagged) in want.items():
-        equal(seen[i]['unique'], sent['sent'], 'host %d: packets that came' % i)
+        equal(seen[i]['unique'], sent['sent'], 'host %d: packets that came; drops %r' % (i, sw.some_drops()))
         equal(seen[i]['tags'][:2], [untagged * sent['sent'], tagged * sent['sent']], 'host %d: copies without and with a tag' % i)
-    check(sent['pps'] >= 100000, 'only %.0f packets a second were sent', sent['pps'])
+    check(SLOW > 1 or sent['pps'] >= 100000, 'only %.0f packets a second were sent', sent['pps'])
     sw.start()
 
 
@@ -46,9 +52,10 @@ def test_output_and_controller(sw):
 
 def test_restart_under_traffic(sw):
     """Old flows forward until the ports are swapped to the new, empty pipeline; then the new flows do."""
+    alive(sw)
     sw.flows('in_port=1,actions=output:2')
     sink = Sink(sw.box, 2)
-    source = Source(sw.box, 1, template(1, 2), '-r', 20000, '-d', 30)
+    source = Source(sw.box, 1, template(1, 2), '-r', pace(20000), '-d', 30 * SLOW)
     sw.kill9()
     sw.start()
     equal(sw.dump(), [], 'flows after a restart')
@@ -56,13 +63,14 @@ def test_restart_under_traffic(sw):
     sw.add('in_port=1,actions=output:2')
     time.sleep(0.5)
     sent = source.stop()
-    time.sleep(0.2)
+    time.sleep(0.2 * SLOW)
     seen = sink.stop()
     print('# %d sent, %d came' % (sent['sent'], seen['unique']))
-    check(seen['unique'] > 5000 and seen['first_gap'] > 0, 'forwarding before and after the restart: %r', seen)
+    check(seen['unique'] > pace(5000) and seen['first_gap'] > 0, 'forwarding before and after the restart: %r', seen)
 
 
 def test_second_daemon_is_refused(sw):
+    alive(sw)
     out = sw.box.run(sw.sw, *[a.replace('of.sock', 'of2.sock') for a in sw.argv()], check=False)
     check(sw.name in out and len(out.strip().split('\n')) <= 2, 'message: %s', out)
     sw.of('show')

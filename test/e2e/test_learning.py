@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from lib import OFXDPD, PYTHON, TOP, Sandbox, check, run_tests, sh, wait_for
+from lib import OFXDPD, PYTHON, SLOW, TOP, Sandbox, check, run_tests, sh, wait_for
 
 PORT = 6653
 
@@ -37,9 +37,9 @@ def drive(start_controller):
         wait_for(lambda: ':5201' in box.run(box.hosts[2], 'ss', '-Htln'), 5)
         out = box.run(box.hosts[1], 'iperf3', '-J', '-c', box.ip(2), '-t', '2', timeout=60)
         sent = json.loads(out)['end']['sum_received']
-        check(sent['bits_per_second'] > 100e6, 'TCP: %r', sent)
+        check(sent['bits_per_second'] > 100e6 / SLOW, 'TCP: %r', sent)
         print('# TCP: %.0f Mb/s' % (sent['bits_per_second'] / 1e6))
-        server.wait(10)
+        server.wait(60)
         n = [int(x.split('n_packets=')[1].split(',')[0]) for x in flows().split('\n') if 'n_packets' in x and 'CONTROLLER' not in x]
         check(sum(n) > 1000, 'packets through installed flows: %r', n)
 

@@ -9,7 +9,7 @@ import struct
 import sys
 import time
 
-from lib import Client, Failed, Sink, Skip, Source, Switch, check, equal, eth, run_tests, template, udp
+from lib import SLOW, Client, Failed, Sink, Skip, Source, Switch, check, equal, eth, run_tests, template, udp
 
 KBPS, PKTPS, BURST, STATS = 1, 2, 4, 8
 ADD, MODIFY, DELETE = 0, 1, 2
@@ -95,7 +95,7 @@ class Measured:
 
 def rate_case(*args, **kw):
     """Two more chances on a busy machine."""
-    for _ in range(2):
+    for _ in range(2 if SLOW == 1 else 0):
         try:
             return measure_rate(*args, **kw)
         except Skip as e:
@@ -128,6 +128,8 @@ def measure_rate(sw, flags, rate, length=64, sources=((1,),), seconds=4, offered
         most = line_rate(sw, length, sources, int(most / 2))  # one that passes costs more than one that is dropped
         rate = int(most / 2 * bits / (1000 if flags & KBPS else 1))
     pps = rate * 1000 / bits if flags & KBPS else rate
+    if SLOW > 1 and pps > 5000:
+        raise Skip('an emulated machine does not make %d packets a second' % (offered * pps or pps))
     with Control(sw.sock) as c:
         setup_meter(sw, c, flags, band(rate))
         lost_before = lost(sw)
@@ -236,11 +238,9 @@ def test_dscp_remark(sw):
 
     with Control(sw.sock) as c:
         setup_meter(sw, c, PKTPS | BURST, band(1, 1, REMARK, 1), 'actions=meter:1,output:2')
-        sw.forward([(1, u(d)) for d in (10, 10, 12, 38, 46, 0)], {2: [u(d) for d in (10, 12, 14, 38, 46, 0)]})
-        tag = [(0x8100, 5)]
-        sw.forward([(1, u(34, tag))], {2: [u(36, tag)]})
-        arp = eth(1, 2, (), 0x0806, bytes(46))
-        sw.forward([(1, arp)], {2: [arp]})
+        tag, arp = [(0x8100, 5)], eth(1, 2, (), 0x0806, bytes(46))
+        sends = [u(d) for d in (10, 10, 12, 38, 46, 0)] + [u(34, tag), arp]
+        sw.forward([(1, f) for f in sends], {2: [u(d) for d in (10, 12, 14, 38, 46, 0)] + [u(36, tag), arp]})
         equal(c.stats(1)['bands'][0][0], 7, 'packets in the band')
         setup_meter(sw, c, PKTPS | BURST, band(1, 1, REMARK, 2), 'table=0,actions=meter:1,goto_table:1',
                     'table=1,ip,ip_dscp=14,actions=output:3', 'table=1,priority=1,actions=output:2')

@@ -4,8 +4,8 @@ import re
 import sys
 import time
 
-from lib import (Client, Sink, Source, Switch, Tap, check, equal, eth, mac_bytes, output, parse_packet_in, run_tests, tcp,
-                 template, udp, wait_for)
+from lib import (SLOW, Client, Sink, Source, Switch, Tap, check, equal, eth, mac_bytes, output, pace, parse_packet_in, run_tests,
+                 tcp, template, udp, wait_for)
 
 VLAN5 = 'push_vlan:0x8100,set_field:4101->vlan_vid'  # 0x1000 (a tag is there) + 5
 T5, T6 = (0x8100, 5), (0x8100, 6)
@@ -218,7 +218,7 @@ def test_unicast_and_copies_mixed(sw):
     sw.flows(*['in_port=1,dl_src=02:00:00:00:00:%02x,actions=%s' % x for x in enumerate((
         'output:2', 'output:2,%s,output:3' % VLAN5, 'flood'))])
     sinks = Sink(sw.box, 2), Sink(sw.box, 3)
-    sent = Source(sw.box, 1, template(1, 2), '-n', 90000, '-r', 200000, '-f', 3, '-o', 8).wait()['sent']
+    sent = Source(sw.box, 1, template(1, 2), '-n', 90000 // SLOW, '-r', pace(200000), '-f', 3, '-o', 8).wait()['sent']
     wait_for(lambda: sw.packets() == [sent // 3] * 3)
     two, three = [s.stop() for s in sinks]
     equal((two['unique'], two['tags']), (sent, [sent, 0, 0]), 'host 2')

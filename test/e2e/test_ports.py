@@ -4,7 +4,7 @@ import struct
 import sys
 import time
 
-from lib import (PIN_ROOT, Client, Failed, Skip, Switch, Tap, check, equal, output, run_tests, sh, tcp, udp,
+from lib import (PIN_ROOT, SLOW, Client, Failed, Skip, Switch, Tap, check, equal, output, run_tests, sh, tcp, udp,
                  wait_for)
 
 U = udp(1, 2)
@@ -26,7 +26,7 @@ def port_status(c, seconds=4):
 
 def expect(c, reason, number, name):
     """That status comes, MODIFY ones before it aside."""
-    end = time.monotonic() + 6
+    end = time.monotonic() + 6 * SLOW
     seen = []
     while time.monotonic() < end:
         s = port_status(c, 1)
@@ -140,7 +140,7 @@ def test_ofctl_monitor_sees_it(sw):
 
     def text():
         return open(sw.box.dir + '/monitor').read()
-    time.sleep(0.5)
+    time.sleep(0.5 * SLOW)
     sw.link(2, 'xdp', 'off')
     check(wait_for(lambda: 'OFPT_PORT_STATUS (OF1.3) (xid=0x0): DEL' in text(), 5), 'monitor: %s', text())
     sw.box.run(sw.sw, 'ip', 'link', 'set', 'dev', 's2', 'xdpdrv', 'pinned', entry_pin(sw))

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from lib import OFXDPCTL, PIN_ROOT, Sink, Source, Switch, check, equal, run_tests, sh, template, udp
+from lib import OFXDPCTL, PIN_ROOT, SLOW, Sink, Source, Switch, check, equal, pace, run_tests, sh, template, udp
 
 N = 10000
 SEED = 20240607
@@ -19,7 +19,7 @@ def send_paced(tap, frames):
     for i, f in enumerate(frames):
         tap.send(f)
         if i % 64 == 63:
-            time.sleep(0.001)
+            time.sleep(0.001 * SLOW)
 
 
 def once_each(sw, hits, misses):
@@ -31,10 +31,10 @@ def once_each(sw, hits, misses):
     random.Random(SEED).shuffle(mixed)
     for at in range(0, len(mixed), 512):
         send_paced(sw.tap(1), mixed[at:at + 512])
-        time.sleep(0.005)
+        time.sleep(0.005 * SLOW)
         got += tap.receive(1 << 20, 0)
     got += tap.receive(len(hits) - len(got), 3)
-    time.sleep(0.2)
+    time.sleep(0.2 * SLOW)
     got += tap.receive(1 << 20, 0)
     equal(len(got), len(hits), 'frames that came out; drops %r' % sw.some_drops())
     equal(sorted(got) == sorted(hits), True, 'the frames that came out are the ones that went in')
@@ -189,16 +189,16 @@ def test_growth_under_traffic(sw):
     """The maps grow by several chunks, the traffic's own flow moves on through them: no packet is lost."""
     sw.flows('table=0,in_port=1,actions=goto_table:1', 'table=1,in_port=1,ip,actions=output:2')
     sink = Sink(sw.box, 2)
-    source = Source(sw.box, 1, template(1, 2), '-r', 50000, '-d', 60)
+    source = Source(sw.box, 1, template(1, 2), '-r', pace(50000), '-d', 60 * SLOW)
     moved = 'dec_ttl,' * 10 + 'output:2'  # ops behind those in the flow itself
     for part in range(5):
         sw.add(*['table=1,dl_dst=02:00:00:00:%02x:%02x,dl_vlan=%d,actions=output:3' % (i >> 8, i & 255, 1 + part) for i in range(8000)])
         sw.add('table=1,in_port=1,ip,actions=' + (moved if part % 2 else 'output:2'))
     sent = source.stop()
-    time.sleep(0.2)
+    time.sleep(0.2 * SLOW)
     seen = sink.stop()
     print('# %d packets, %d came' % (sent['sent'], seen['unique']))
-    check(sent['sent'] > 10000, 'only %d packets', sent['sent'])
+    check(sent['sent'] > pace(10000), 'only %d packets', sent['sent'])
     equal(seen['unique'], sent['sent'], 'packets that came')
     equal(len(sw.dump()), 40002, 'flows')
 
