@@ -143,6 +143,14 @@ test-e2e: all build/pktgen
 test-fuzz: $(FUZZ_BIN)
 	$(Q)$(RUN) fuzz
 
+# Built here, run in VMs.  Not part of `make test`: emulated, each kernel takes a quarter of an hour and more.
+KERNELS := 6.1 6.12
+.PHONY: check-vm
+check-vm:
+	$(Q)scripts/install-deps vm
+	$(Q)$(MAKE) all $(BPF_TEST_BIN) build/pktgen build/verifier
+	$(Q)nice scripts/check-vm $(KERNELS)
+
 # --- checks and demonstrations ---
 
 .PHONY: demo verifier fuzz lint format deps
@@ -218,6 +226,7 @@ help:
 	@echo 'make demo            install what is missing, build, show the switch at work (root)'
 	@echo 'make test            install what is missing, build, run all tests (root)'
 	@echo 'make test-unit | test-fuzz | test-bpf | test-e2e     one part; ONLY=WORD: cases and files whose name holds WORD'
+	@echo 'make check-vm        BPF and end-to-end tests on KERNELS="6.1 6.12" in VMs, and on their network cards (root)'
 	@echo 'make verifier        what each BPF program costs the verifier'
 	@echo 'make fuzz            fuzz for FUZZ_SECONDS=600 each; findings in build/corpus'
 	@echo 'make diff            random pipelines and packets through ofxdp, Open vSwitch and the oracle: SEED= PIPELINES=500'
