@@ -30,6 +30,7 @@ const volatile __u32 ofx_n_flow_ids;
 const volatile __u32 ofx_n_cpus;
 const volatile __u64 ofx_netns;
 const volatile __u64 ofx_secret;	   /* of hashes that choose buckets */
+const volatile __u64 ofx_rule_secret;	   /* of the hash of rules */
 const volatile __u32 ofx_sees_carrier = 1; /* bpf_probe_read_kernel() is allowed */
 
 /* --- flow tables (include/ofxdp/table.h) --- */
@@ -58,37 +59,21 @@ struct {
 	__type(value, struct ofx_subtable);
 } subtables SEC(".maps");
 
-/* One hash map per key-size class; the key is the first 8 << class bytes of struct ofx_table_key. */
-#define OFX_TABLE_MAP(BYTES)                                                                                           \
-	struct {                                                                                                       \
-		__uint(type, BPF_MAP_TYPE_HASH);                                                                       \
-		__uint(map_flags, BPF_F_NO_PREALLOC);                                                                  \
-		__uint(max_entries, OFX_SIZED);                                                                        \
-		__uint(key_size, BYTES);                                                                               \
-		__uint(value_size, sizeof(struct ofx_rule_ref));                                                       \
-	} tbl##BYTES SEC(".maps")
-
-OFX_TABLE_MAP(8);
-OFX_TABLE_MAP(16);
-OFX_TABLE_MAP(32);
-OFX_TABLE_MAP(64);
-OFX_TABLE_MAP(128);
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, OFX_SIZED);
+	__type(key, __u32);
+	__type(value, struct ofx_rule_line);
+} rule_lines SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, OFX_SIZED);
-	__type(key, struct ofx_lpm4_key);
-	__type(value, struct ofx_rule_ref);
-} lpm4 SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, OFX_SIZED);
-	__type(key, struct ofx_lpm6_key);
-	__type(value, struct ofx_rule_ref);
-} lpm6 SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} rule_geometry SEC(".maps");
 
 /*
  * Chunks: element i is element i % N of chunk i / N.  Sizes instead of types, so that a chunk has no BTF: before 6.2

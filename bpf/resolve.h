@@ -109,14 +109,10 @@ static __always_inline int resolve_goto(struct ofx_state *s, const struct ofx_fl
 __weak __noinline int resolve_table(struct ofx_state *s)
 {
 	const struct ofx_flow *flow;
-	int found;
 
 	if (!s)
 		return 1;
-	found = table_lookup(s, s->next_table);
-	if (found > 0)
-		return 0; /* the same table again */
-	if (found < 0) {
+	if (table_lookup(s, s->next_table)) {
 		verdict_add(s, OFX_OP_MISS, s->next_table, 0, 0);
 		return 1;
 	}

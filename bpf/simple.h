@@ -252,14 +252,10 @@ static __always_inline int simple_flow_ops(struct ofx_state *s, const struct ofx
 __weak __noinline int simple_table(struct ofx_state *s)
 {
 	const struct ofx_flow *flow;
-	int found;
 
 	if (!s)
 		return -1;
-	found = table_lookup(s, s->next_table);
-	if (found > 0)
-		return 0;
-	if (found < 0)
+	if (table_lookup(s, s->next_table))
 		return simple_end(s, OFX_CACHED_MISS, s->next_table) ? -1 : 1;
 	flow = flow_at(s->best_slot);
 	if (!flow || !(flow->flags & OFX_FLOW_SIMPLE) || simple_flow(s, flow->id) || simple_flow_ops(s, flow))

@@ -62,8 +62,8 @@ struct ofx_state {
 	__u32 queue;	 /* outputs leave by it (OFX_OP_SET_QUEUE); 0: none */
 	__u32 cont_seq;	 /* continuations this CPU has written; the one thing that outlives the packet */
 	__u32 best_slot; /* table lookup: the best candidate so far; priority -1: none */
-	__u32 stale;	 /* a lookup met an element that had been recycled */
 	__s32 best_priority;
+	__u64 geometry;		/* struct ofx_rule_geometry of this lookup */
 	struct ofx_stamp stamp; /* of the continuation being written or restored */
 	__u32 live_depth; /* group liveness (bpf/liveness.h): groups being looked at, buckets yet to be seen in each */
 	struct {

@@ -2,13 +2,15 @@
 /*
  * One table lookup (§5.3): the entry of highest priority that matches the key.
  *
- * A table is a list of places to look, by falling highest priority (include/ofxdp/table.h).  Each place gives at most
- * one candidate; the search stops when no later place can hold a better one.  Two rules of equal priority that match
- * the same packet are undefined by the spec, so it stops at equality too.
+ * A table is a list of tuples, by falling highest priority (include/ofxdp/table.h).  The search stops when no
+ * later one can hold a better rule.  Two rules of equal priority that match the same packet are undefined by the spec,
+ * so it stops at equality too.
  *
- * There is one call site per map and loop: a lookup through a pointer that may be several maps is not inlined by the
- * verifier and costs half as much again.  The first entries are searched in line, the many of an ACL table through a
- * function call each, so that the verifier does not walk the body 256 times.
+ * A tuple without a rule for this packet costs a hash and a look at seven tags in one cache line.  Where a tag is
+ * right, the flow entry itself says whether it matches: its slot is not written again before a grace period, so
+ * whatever happens to the line meanwhile, what is found is a rule of this table that matches.
+ *
+ * The first entries are searched in line, the many of an ACL table by the dozen in a function.
  */
 #ifndef BPF_TABLE_H
 #define BPF_TABLE_H
@@ -16,172 +18,199 @@
 #include "bpf/maps.h"
 #include "bpf/ctx.h"
 
-#define OFX_NO_RULE (~0ULL)   /* no candidate: no such slot */
-#define OFX_STALE (~0ULL - 1) /* the element was recycled under our eyes: look again */
-#define OFX_LIST_INLINE 6
+#define OFX_LIST_INLINE 4
+#define OFX_LIST_CALL 14 /* entries a call */
 
-static __always_inline __u64 ref_word(const struct ofx_rule_ref *ref)
+/* --- does it match --- */
+
+static __always_inline int word_differs(const struct ofx_state *s, const struct ofx_subtable *t, __u32 i, __u64 value)
 {
-	return ref ? *(volatile __u64 *)&ref->word : OFX_NO_RULE; /* one read: elements are recycled in place */
-}
-
-/* The value of a hash element, if it still belongs to key k of n words. */
-static __always_inline __u64 ref_checked(const struct ofx_rule_ref *found, const struct ofx_table_key *k, const int n)
-{
-	struct ofx_rule_ref ref = {.word = ref_word(found)};
-
-	if (ref.word == OFX_NO_RULE || ref.word >> 48 == ofx_key_tag(k, n))
-		return ref.word;
-	return OFX_STALE;
+	return ofx_key_word(s->key.w, t, i) != value;
 }
 
 /*
- * The first n words of the key under the subtable's mask.  Words behind n_words have mask 0 in the descriptor, so a
- * class is always filled up with zeros without a branch.
+ * The match words behind those in the flow entry itself.  Counted without a division: the verifier can't follow one.
  */
-static __always_inline void table_key(struct ofx_table_key *k, const struct ofx_state *s, const struct ofx_subtable *t,
-				      __u32 id, const int n)
+__weak __noinline int flow_matches_far(const struct ofx_state *s, const struct ofx_flow *f,
+				       const struct ofx_subtable *t)
 {
-	k->subtable = id;
-	k->pad = 0;
+	__u32 i = OFX_FLOW_WORDS;
+
+	if (!s || !f || !t)
+		return 0;
+	while (i < OFX_KEY_WORDS && i < t->n_words) {
+		const __u64 *words = (const __u64 *)op_at(ofx_flow_far_word(f, i));
+
+		if (!words)
+			return 0;
+		for (__u32 n = 0; n < OFX_OP_WORDS; n++, i++) {
+			if (i >= OFX_KEY_WORDS || i >= t->n_words)
+				return 1;
+			if (word_differs(s, t, i, words[n]))
+				return 0;
+		}
+	}
+	return 1;
+}
+
+static __always_inline int flow_matches(const struct ofx_state *s, const struct ofx_flow *f, __u8 table)
+{
+	__u32 mask = f->mask;
+	const struct ofx_subtable *t = bpf_map_lookup_elem(&subtables, &mask);
+
+	if (!t || f->table != table)
+		return 0;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < OFX_FLOW_WORDS; i++) {
+		if (i >= t->n_words)
+			return 1;
+		if (word_differs(s, t, i, f->match[i]))
+			return 0;
+	}
+	return t->n_words == OFX_FLOW_WORDS || flow_matches_far(s, f, t);
+}
+
+/* --- tuples --- */
+
+/* The best so far lives in the state, not in a register, so that the verifier forgets its value. */
+static __always_inline void rule_found(struct ofx_state *s, struct ofx_rule_ref ref)
+{
+	s->best_priority = ref.priority;
+	s->best_slot = ref.slot;
+}
+
+/* A rule whose tag is right, if it is still there. */
+static __always_inline void rule_try(struct ofx_state *s, const __u64 *word, __u8 table)
+{
+	struct ofx_rule_ref ref = {.word = *(const volatile __u64 *)word};
+	const struct ofx_flow *f;
+
+	if (!ref.slot || (__s32)ref.priority <= s->best_priority)
+		return;
+	f = flow_at(ref.slot);
+	if (f && flow_matches(s, f, table))
+		rule_found(s, ref);
+}
+
+static __always_inline __u16 line_tag(const struct ofx_rule_line *line, __u32 i)
+{
+	return ((const volatile __u16 *)&line->rule[i])[3];
+}
+
+/* The first rule with this tag; OFX_LINE_RULES: none. */
+static __always_inline __u32 line_find(const struct ofx_rule_line *line, __u16 tag)
+{
 #pragma unroll
-	for (int i = 0; i < n; i++)
-		k->w[i] = s->key.w[t->word[i] & 15] & t->mask[i];
+	for (__u32 i = 0; i < OFX_LINE_RULES; i++)
+		if (line_tag(line, i) == tag)
+			return i;
+	return OFX_LINE_RULES;
 }
 
-static __always_inline __u64 subtable_lookup(const struct ofx_state *s, __u32 id)
+static __always_inline void line_search(struct ofx_state *s, const struct ofx_rule_line *line, __u16 tag, __u8 table)
 {
-	const struct ofx_subtable *t = bpf_map_lookup_elem(&subtables, &id);
-	struct ofx_table_key k;
+	__u32 i = line_find(line, tag);
 
-	if (!t)
-		return OFX_NO_RULE;
-	switch (t->key_class) {
-	case OFX_CLASS_8:
-		table_key(&k, s, t, id, 0);
-		return ref_checked(bpf_map_lookup_elem(&tbl8, &k), &k, 0);
-	case OFX_CLASS_16:
-		table_key(&k, s, t, id, 1);
-		return ref_checked(bpf_map_lookup_elem(&tbl16, &k), &k, 1);
-	case OFX_CLASS_32:
-		table_key(&k, s, t, id, 3);
-		return ref_checked(bpf_map_lookup_elem(&tbl32, &k), &k, 3);
-	case OFX_CLASS_64:
-		table_key(&k, s, t, id, 7);
-		return ref_checked(bpf_map_lookup_elem(&tbl64, &k), &k, 7);
-	case OFX_CLASS_128:
-		table_key(&k, s, t, id, 15);
-		return ref_checked(bpf_map_lookup_elem(&tbl128, &k), &k, 15);
-	}
-	return OFX_NO_RULE;
+#pragma clang loop unroll(disable)
+	for (; i < OFX_LINE_RULES; i++)
+		if (line_tag(line, i) == tag)
+			rule_try(s, &line->rule[i], table);
 }
 
-static __always_inline __u64 lpm4_lookup(const struct ofx_state *s, __u8 kind, __u8 table)
+/* The lines behind a full one. */
+__weak __noinline int lines_search(struct ofx_state *s, __u32 at, __u16 tag, __u8 table)
 {
-	__u64 both = s->key.w[OFX_W_ADDR];
-	struct ofx_lpm4_key k = {.prefixlen = 64, .tag = {0, 0, kind, table}};
-	__u32 addr = kind == OFX_ENTRY_LPM4_SRC ? (__u32)both : both >> 32;
+	if (!s)
+		return 0;
+	for (__u32 i = 0; i < OFX_MORE_LINES; i++) {
+		const struct ofx_rule_line *line = bpf_map_lookup_elem(&rule_lines, &at);
 
-	if (s->key.eth_type != bpf_htons(0x0800))
-		return OFX_NO_RULE;
-	__builtin_memcpy(k.addr, &addr, 4);
-	return ref_word(bpf_map_lookup_elem(&lpm4, &k));
-}
-
-static __always_inline __u64 lpm6_lookup(const struct ofx_state *s, __u8 kind, __u8 table)
-{
-	int src = kind == OFX_ENTRY_LPM6_SRC;
-	__u64 hi = src ? s->key.w[OFX_W_ADDR] : s->key.w[OFX_W_ADDR2];
-	__u64 lo = src ? s->key.w[OFX_W_ADDR1] : s->key.w[OFX_W_ADDR3];
-	struct ofx_lpm6_key k = {.prefixlen = 160, .tag = {0, 0, kind, table}};
-
-	if (s->key.eth_type != bpf_htons(0x86dd))
-		return OFX_NO_RULE;
-	__builtin_memcpy(k.addr, &hi, 8);
-	__builtin_memcpy(k.addr + 8, &lo, 8);
-	return ref_word(bpf_map_lookup_elem(&lpm6, &k));
-}
-
-static __always_inline __u64 entry_lookup(const struct ofx_state *s, const struct ofx_list_entry *e, __u8 table)
-{
-	switch (e->kind) {
-	case OFX_ENTRY_SUBTABLE:
-		return subtable_lookup(s, e->subtable);
-	case OFX_ENTRY_LPM4_SRC:
-	case OFX_ENTRY_LPM4_DST:
-		return lpm4_lookup(s, e->kind, table);
-	case OFX_ENTRY_LPM6_SRC:
-	case OFX_ENTRY_LPM6_DST:
-		return lpm6_lookup(s, e->kind, table);
-	}
-	return OFX_NO_RULE;
-}
-
-/*
- * Look at one entry of the list and keep the better of its candidate and s->best.  0: go on; 1: the rest of the list
- * can't be better.  The best so far lives in the state, not in a register, so that the verifier forgets its value.
- */
-static __always_inline int list_step(struct ofx_state *s, const struct ofx_list_entry *e, __u8 table)
-{
-	struct ofx_rule_ref ref;
-
-	if ((__s32)e->max_priority <= s->best_priority)
-		return 1;
-	ref.word = entry_lookup(s, e, table);
-	if (ref.word == OFX_STALE) {
-		s->stale = 1;
-		return 1;
-	}
-	if (ref.word != OFX_NO_RULE && (__s32)ref.priority > s->best_priority) {
-		s->best_priority = ref.priority;
-		s->best_slot = ref.slot;
+		if (!at || !line)
+			break;
+		line_search(s, line, tag, table);
+		at = line->more;
 	}
 	return 0;
 }
 
-/* One entry of the list at `slot`, for the entries behind the first ones. */
-__weak __noinline int list_step_far(struct ofx_state *s, __u32 slot, __u32 i, __u8 table)
+static __always_inline void tuple_search(struct ofx_state *s, __u32 number, __u8 table)
+{
+	const struct ofx_rule_geometry g = {.word = s->geometry};
+	const struct ofx_subtable *t = bpf_map_lookup_elem(&subtables, &number);
+	const struct ofx_rule_line *line;
+	__u64 hash;
+	__u32 at;
+
+	if (!t)
+		return;
+	hash = ofx_rule_hash(s->key.w, t, number, ofx_rule_secret);
+	at = ofx_rule_line_of(hash, g);
+	line = bpf_map_lookup_elem(&rule_lines, &at);
+	if (!line)
+		return;
+	line_search(s, line, ofx_rule_tag(hash), table);
+	if (line->more)
+		lines_search(s, line->more, ofx_rule_tag(hash), table);
+}
+
+/* --- lists --- */
+
+/* Look at one entry of the list.  0: go on; 1: the rest of the list can't be better. */
+static __always_inline int list_step(struct ofx_state *s, const struct ofx_list_entry *e, __u8 table)
+{
+	if ((__s32)e->max_priority <= s->best_priority)
+		return 1;
+	tuple_search(s, e->subtable, table);
+	return 0;
+}
+
+/* Entries `first` and following of the list at `slot`: OFX_LIST_CALL at most.  0: go on behind those; 1: done. */
+__weak __noinline int list_walk_far(struct ofx_state *s, __u32 slot, __u32 first, __u8 table)
 {
 	const struct ofx_list *list = bpf_map_lookup_elem(&lists, &slot);
 
-	if (!s || !list || i >= OFX_LIST_ENTRIES)
+	if (!s || !list)
 		return 1;
-	return list_step(s, &list->entries[i], table);
+#pragma clang loop unroll(disable)
+	for (__u32 n = 0; n < OFX_LIST_CALL; n++) {
+		__u32 i = first + n;
+
+		if (i >= list->n || i >= OFX_LIST_ENTRIES || list_step(s, &list->entries[i], table))
+			return 1;
+	}
+	return 0;
 }
 
 static __always_inline void list_walk(struct ofx_state *s, __u32 slot, __u8 table)
 {
 	const struct ofx_list *list = bpf_map_lookup_elem(&lists, &slot);
-	__u32 i, n;
 
 	if (!list)
 		return;
-	n = list->n;
-	for (i = 0; i < OFX_LIST_INLINE; i++) {
-		if (i >= n || list_step(s, &list->entries[i], table))
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < OFX_LIST_INLINE; i++) {
+		if (i >= list->n || list_step(s, &list->entries[i], table))
 			return;
 	}
-	for (; i < OFX_LIST_ENTRIES; i++) {
-		if (i >= n || list_step_far(s, slot, i, table))
+	for (__u32 i = OFX_LIST_INLINE; i < OFX_LIST_ENTRIES; i += OFX_LIST_CALL) {
+		if (i >= list->n || list_walk_far(s, slot, i, table))
 			return;
 	}
 }
 
-/*
- * The matching entry of highest priority: its slot in `flows` is s->best_slot.  0; -1: a table miss; 1: a rule was
- * changed under our eyes, look again.
- */
+/* The matching entry of highest priority: its slot in `flows` is s->best_slot.  0, or -1: a table miss. */
 static __always_inline int table_lookup(struct ofx_state *s, __u32 table)
 {
 	const volatile __u64 *root = bpf_map_lookup_elem(&table_roots, &table);
-	__u32 slot = root ? *root : 0;
+	const volatile __u64 *geometry;
+	__u32 slot = root ? *root : 0, zero = 0;
 
 	s->best_priority = -1;
-	s->stale = 0;
-	if (slot)
-		list_walk(s, slot, table);
-	if (s->stale)
-		return 1;
+	if (!slot)
+		return -1;
+	geometry = bpf_map_lookup_elem(&rule_geometry, &zero);
+	s->geometry = geometry ? *geometry : 0;
+	list_walk(s, slot, table);
 	return s->best_priority < 0 ? -1 : 0;
 }
 

@@ -2,41 +2,35 @@
 /*
  * Flow tables in BPF maps.  user/datapath/table.c writes all of it, bpf/table.h reads.
  *
- *   table_roots[table]  u64 ─► lists[slot] ─► entries by falling highest priority
- *                                              ├ subtable: subtables[id] (a mask) + one hash map per key-size class
- *                                              └ trie: LPM_TRIE, IPv4 or IPv6
- *   hash or trie value  u64 ─► flows[slot] (a compiled flow entry) ─► op_pool[first…] for the ops past OFX_INLINE_OPS
+ *   table_roots[table]  u64 ─► lists[slot] ─► tuples by falling highest priority: subtables[number] (a mask)
+ *   rule_lines: the rules of all tuples, by hash  u64 ─► flows[slot] (a compiled flow entry) ─► op_pool[first…]
+ *
+ * The rules of all tables lie in one hash, lines of seven words each: a rule's line comes from the key's words under
+ * its tuple's mask.  The tuple's mask may be wider than the rule's own (several masks share one tuple, so that fewer
+ * must be tried): a rule that is met is a candidate only, and what is matched is its flow entry's own mask and words.
  *
  * flows and op_pool grow with use: each is an ARRAY_OF_MAPS of chunks, ARRAYs of N elements (OFX_FLOW_CHUNK,
  * OFX_OP_CHUNK); element i is element i % N of chunk i / N.  A chunk that is there stays.  All these arrays are
  * mmapable: user writes them by plain stores.
  *
- * Publication: everything a pointer leads to is complete before the word that points there is written (a root, a hash
- * value, a trie value: one aligned 8-byte word, read once).  Nothing that was reachable (list, subtable, flow slot,
- * ops) is written again before an RCU grace period has passed since it was unreachable.
+ * Publication: everything a pointer leads to is complete before the word that points there is written (a root, a rule:
+ * one aligned 8-byte word, read once).  Nothing that was reachable (list, subtable, flow slot, ops) is
+ * written again before an RCU grace period has passed since it was unreachable.
  */
 #ifndef OFXDP_TABLE_H
 #define OFXDP_TABLE_H
 
 #include <linux/types.h>
 #include "action.h"
+#include "key.h"
 #include "limits.h"
 
 /* table_roots, ARRAY[OFX_TABLES] of u64: the slot in `lists`, 0 = empty table (slot 0 is never used). */
 
-enum ofx_entry_kind {
-	OFX_ENTRY_SUBTABLE = 0,
-	OFX_ENTRY_LPM4_SRC,
-	OFX_ENTRY_LPM4_DST,
-	OFX_ENTRY_LPM6_SRC,
-	OFX_ENTRY_LPM6_DST,
-};
-
 struct ofx_list_entry {
-	__u32 subtable;	    /* number in `subtables`; unused for a trie */
+	__u32 subtable;	    /* number in `subtables` */
 	__u16 max_priority; /* of the rules reachable through this entry, or higher */
-	__u8 kind;	    /* enum ofx_entry_kind */
-	__u8 pad;
+	__u16 pad;
 };
 
 struct ofx_list {
@@ -48,68 +42,92 @@ struct ofx_list {
 /* A mask: which words of the key, under which bits. */
 struct ofx_subtable {
 	__u8 n_words;	/* 0-15 */
-	__u8 key_class; /* enum ofx_key_class: the smallest with n_words <= its words */
-	__u8 word[14 + 1];
-	__u8 pad[7];
-	__u64 mask[15]; /* 0 behind n_words, word too: BPF fills up the class by them */
+	__u8 at[15];	/* offsets in the key in bytes, rising; 0 behind n_words */
+	__u64 mask[15]; /* 0 behind n_words */
 };
 
-/* Key-size classes: hash maps tbl8, tbl16, tbl32, tbl64, tbl128. */
-enum ofx_key_class {
-	OFX_CLASS_8 = 0,  /* 0 words: match all */
-	OFX_CLASS_16 = 1, /* 1 word */
-	OFX_CLASS_32 = 2, /* 2-3 words */
-	OFX_CLASS_64 = 3, /* 4-7 words */
-	OFX_CLASS_128 = 4 /* 8-15 words */
-};
-#define OFX_CLASSES 5
-
-/* Hash key: the subtable, then n_words masked key words, then zeros up to the class's size (8 << class bytes). */
-struct ofx_table_key {
-	__u32 subtable;
-	__u32 pad;
-	__u64 w[15];
-};
-_Static_assert(sizeof(struct ofx_table_key) == 128, "the widest legal match (ND with every field) fits class 128");
-
-/* Trie keys.  prefixlen counts the tag's 32 bits. */
-struct ofx_lpm4_key {
-	__u32 prefixlen;
-	__u8 tag[4]; /* 0, 0, enum ofx_entry_kind, table */
-	__u8 addr[4];
-};
-struct ofx_lpm6_key {
-	__u32 prefixlen;
-	__u8 tag[4];
-	__u8 addr[16];
-};
-
-/*
- * Value of hash and trie: one u64, read and written as such.  The kernel may recycle the element of a hash map as soon
- * as it is deleted or replaced, even between a reader's lookup and its read of the value, which then is another rule's:
- * the tag of the key it was written for tells.  (A trie frees its nodes after a grace period: tag 0.)
- */
+/* A rule: one u64, read and written as such. */
 struct ofx_rule_ref {
 	union {
 		__u64 word;
 		struct {
-			__u32 slot; /* in `flows` */
+			__u32 slot; /* in `flows`, never 0 */
 			__u16 priority;
-			__u16 tag; /* ofx_key_tag() of the key */
+			__u16 tag; /* ofx_rule_tag() of its hash */
 		};
 	};
 };
 
-/* 16 bits that differ with the key; n: words, those behind are zero.  Independent products: they run in parallel. */
-static inline __u16 ofx_key_tag(const struct ofx_table_key *k, const int n)
-{
-	const __u64 odd = 0x9e3779b97f4a7c15ULL;
-	__u64 sum = k->subtable * odd;
+/*
+ * rule_lines, ARRAY of cache lines.  A free word is 0; rules stand in no order.  `more` is the number of a further line
+ * for what did not fit, 0: none (line 0 is never one); at most OFX_MORE_LINES of them follow one another.
+ */
+#define OFX_LINE_RULES 7
+#define OFX_MORE_LINES 16
 
-#pragma GCC unroll 15
-	for (int i = 0; i < n; i++)
-		sum += k->w[i] * (odd * (2 * i + 3));
-	return sum >> 48;
+struct ofx_rule_line {
+	__u64 rule[OFX_LINE_RULES]; /* struct ofx_rule_ref */
+	__u64 more;
+};
+
+/* rule_geometry, ARRAY[1] of u64: the lines that hashes lead to; read once a lookup. */
+struct ofx_rule_geometry {
+	union {
+		__u64 word;
+		struct {
+			__u32 base; /* the first */
+			__u32 lines;
+		};
+	};
+};
+
+/* Word i of what the mask looks at. */
+static inline __attribute__((always_inline)) __u64 ofx_key_word(const __u64 *key, const struct ofx_subtable *t, int i)
+{
+	return *(const __u64 *)((const char *)key + (t->at[i] & 0x78)) & t->mask[i];
+}
+
+static inline __attribute__((always_inline)) __u64 ofx_hash_word(__u64 h, __u64 word)
+{
+	h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
+	return h ^ h >> 32; /* or what differs in high bits only would never reach the low ones */
+}
+
+/*
+ * The hash of a key in tuple `number`.  secret: a random word of this switch.  Two words at least, which saves the
+ * question (those behind n_words are 0).
+ */
+static inline __attribute__((always_inline)) __u64 ofx_rule_hash(const __u64 *key, const struct ofx_subtable *t,
+								 __u32 number, __u64 secret)
+{
+	const int n = t->n_words;
+	__u64 h = secret + number;
+
+	h = ofx_hash_word(h, ofx_key_word(key, t, 0));
+	h = ofx_hash_word(h, ofx_key_word(key, t, 1));
+	if (n > 2)
+		h = ofx_hash_word(h, ofx_key_word(key, t, 2));
+	if (n > 3)
+		h = ofx_hash_word(h, ofx_key_word(key, t, 3));
+#ifdef __clang__
+#pragma clang loop unroll(disable)
+#endif
+	for (int i = 4; i < OFX_KEY_WORDS; i++) {
+		if (i >= n)
+			break;
+		h = ofx_hash_word(h, ofx_key_word(key, t, i));
+	}
+	return h * 0xd6e8feb86659fd93ULL;
+}
+
+static inline __u16 ofx_rule_tag(__u64 hash)
+{
+	return hash >> 48;
+}
+
+static inline __u32 ofx_rule_line_of(__u64 hash, struct ofx_rule_geometry g)
+{
+	return g.base + ((hash & 0xffffffff) * g.lines >> 32);
 }
 
 #define OFX_NO_TABLE 255
@@ -123,10 +141,16 @@ static inline __u16 ofx_key_tag(const struct ofx_table_key *k, const int n)
 	   */
 
 /*
- * A compiled flow entry, an element of `flows`.  Ops: n_apply apply-actions (write-metadata is the last of
- * them, an OFX_OP_SET of word 0), then n_write write-actions; op i is ops[i] for i < OFX_INLINE_OPS, else
+ * A compiled flow entry, an element of `flows`.  Ops: n_apply apply-actions (write-metadata is the last of them, an
+ * OFX_OP_SET of word 0), then n_write write-actions; op i is ops[i] for i < OFX_INLINE_OPS, else
  * op_pool[first + i - OFX_INLINE_OPS].
+ *
+ * It matches keys of which each word at subtables[mask].at[i] under .mask[i] is match[i].  Words behind the first
+ * OFX_FLOW_WORDS stand in op_pool behind the ops, OFX_OP_WORDS to an element.
  */
+#define OFX_FLOW_WORDS 7
+#define OFX_OP_WORDS 3
+
 struct ofx_flow {
 	__u32 id;  /* the flow entry's identity: index of its counters; stays over a modify */
 	__u16 gen; /* generation of id, to tell a reused one in late packet-ins */
@@ -136,10 +160,21 @@ struct ofx_flow {
 	__u16 n_write;
 	__u32 first;
 	__u32 flags;
-	__u32 pad;
+	__u16 mask;  /* number in `subtables` */
+	__u16 tuple; /* number in `subtables`: where it is hashed; user's own */
+	__u64 match[OFX_FLOW_WORDS];
 	struct ofx_op ops[OFX_INLINE_OPS];
-	__u64 spare;
 };
 _Static_assert(sizeof(struct ofx_flow) == 128, "two cache lines");
+_Static_assert(sizeof(struct ofx_op) == OFX_OP_WORDS * 8, "words in op_pool");
+_Static_assert(OFX_SUBTABLES <= 65536, "numbers of 16 bits");
+
+/* The element of op_pool that holds match word i, i >= OFX_FLOW_WORDS. */
+static inline __u32 ofx_flow_far_word(const struct ofx_flow *f, __u32 i)
+{
+	__u32 n = f->n_apply + f->n_write;
+
+	return f->first + (n > OFX_INLINE_OPS ? n - OFX_INLINE_OPS : 0) + (i - OFX_FLOW_WORDS) / OFX_OP_WORDS;
+}
 
 #endif

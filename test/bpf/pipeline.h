@@ -20,6 +20,7 @@
 #define N_PORTS 3
 #define MAGIC 0x0f0c5eed
 #define OFXDP_FLOWS 64
+#define OFXDP_LINES 4096
 
 static struct ofxdp_bpf *skel;
 static int n_cpus;
@@ -79,25 +80,62 @@ static inline void flow(uint32_t slot, uint8_t table, uint8_t next, uint32_t fla
 	assert_int_equal(bpf_map_update_elem(flow_chunk, &slot, &f, BPF_ANY), 0);
 }
 
-static inline void subtable(uint32_t id, uint8_t class, uint8_t n_words, const uint8_t *word, const uint64_t *mask)
+static inline void subtable(uint32_t id, uint8_t n_words, const uint8_t *word, const uint64_t *mask)
 {
-	struct ofx_subtable t = {.n_words = n_words, .key_class = class};
+	struct ofx_subtable t = {.n_words = n_words};
 
-	memcpy(t.word, word, n_words);
-	memcpy(t.mask, mask, n_words * 8);
+	if (n_words) {
+		for (int i = 0; i < n_words; i++)
+			t.at[i] = 8 * word[i];
+		memcpy(t.mask, mask, n_words * 8);
+	}
 	put(skel->maps.subtables, &id, &t);
 }
 
-static inline void rule(const struct bpf_map *map, uint32_t id, const uint64_t *w, size_t n, uint32_t slot,
-			uint16_t priority)
+/* A word that is there already is replaced. */
+static inline void rule_word(uint64_t hash, struct ofx_rule_ref ref)
 {
-	struct ofx_table_key k = {.subtable = id};
-	struct ofx_rule_ref ref = {.slot = slot, .priority = priority};
+	const struct ofx_rule_geometry g = {.base = 1, .lines = OFXDP_LINES - 1};
+	uint32_t at = ofx_rule_line_of(hash, g), zero = 0, i = 0;
+	int fd = bpf_map__fd(skel->maps.rule_lines);
+	struct ofx_rule_line line;
 
-	if (n)
-		memcpy(k.w, w, n * 8);
-	ref.tag = ofx_key_tag(&k, n);
-	put(map, &k, &ref);
+	put(skel->maps.rule_geometry, &zero, &g.word);
+	assert_int_equal(bpf_map_lookup_elem(fd, &at, &line), 0);
+	ref.tag = ofx_rule_tag(hash);
+	while (i < OFX_LINE_RULES && line.rule[i] && (struct ofx_rule_ref){.word = line.rule[i]}.tag != ref.tag)
+		i++;
+	assert_true(i < OFX_LINE_RULES);
+	line.rule[i] = ref.word;
+	put(skel->maps.rule_lines, &at, &line);
+}
+
+/* Tuple `id` leads to flow `slot` for packets with these words under its mask; the flow says the same. */
+static inline void rule(uint32_t id, const uint64_t *w, uint32_t slot, uint16_t priority)
+{
+	struct ofx_key key = {0};
+	struct ofx_subtable t;
+	struct ofx_flow f;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.subtables), &id, &t), 0);
+	assert_int_equal(bpf_map_lookup_elem(flow_chunk, &slot, &f), 0);
+	f.mask = f.tuple = id;
+	for (uint32_t i = 0; i < t.n_words; i++) {
+		struct ofx_op words;
+		uint32_t at = ofx_flow_far_word(&f, i);
+
+		key.w[t.at[i] / 8] = w[i];
+		if (i < OFX_FLOW_WORDS) {
+			f.match[i] = w[i];
+			continue;
+		}
+		assert_int_equal(bpf_map_lookup_elem(op_chunk, &at, &words), 0);
+		((uint64_t *)&words)[(i - OFX_FLOW_WORDS) % OFX_OP_WORDS] = w[i];
+		assert_int_equal(bpf_map_update_elem(op_chunk, &at, &words, BPF_ANY), 0);
+	}
+	assert_int_equal(bpf_map_update_elem(flow_chunk, &slot, &f, BPF_ANY), 0);
+	rule_word(ofx_rule_hash(key.w, &t, id, skel->rodata->ofx_rule_secret),
+		  (struct ofx_rule_ref){.slot = slot, .priority = priority});
 }
 
 static inline void list(uint32_t table, uint32_t n, const struct ofx_list_entry *entries)
@@ -119,8 +157,8 @@ static inline void match_all(uint32_t table, uint32_t slot)
 {
 	struct ofx_list_entry e = {.subtable = 100 + table, .max_priority = 1};
 
-	subtable(e.subtable, OFX_CLASS_8, 0, NULL, NULL);
-	rule(skel->maps.tbl8, e.subtable, NULL, 0, slot, 1);
+	subtable(e.subtable, 0, NULL, NULL);
+	rule(e.subtable, NULL, slot, 1);
 	list(table, 1, &e);
 }
 
@@ -321,6 +359,7 @@ static inline int open_skel(void)
 	skel->rodata->ofx_n_flow_ids = OFXDP_FLOWS;
 	skel->rodata->ofx_n_cpus = n_cpus;
 	skel->rodata->ofx_netns = ns.st_ino;
+	bpf_map__set_max_entries(skel->maps.rule_lines, OFXDP_LINES);
 	bpf_map__set_max_entries(skel->maps.flow_counters, OFXDP_FLOWS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.conts, OFX_CONTS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.group_counters, OFX_GROUP_CELLS * n_cpus);

@@ -6,22 +6,19 @@
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/group.h"
-#include "user/datapath/cache.h"
+#include "include/ofxdp/port.h"
 #include "user/util/cleanup.h"
 
 /* --- a datapath that is maps only, or maps and the port program --- */
 
-static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare, uint32_t rule_map_size)
+static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare)
 {
 	struct ofxdp_bpf *skel = dp->skel;
-	struct bpf_map *rule_maps[] = {skel->maps.tbl8,	  skel->maps.tbl16, skel->maps.tbl32, skel->maps.tbl64,
-				       skel->maps.tbl128, skel->maps.lpm4,  skel->maps.lpm6};
 
 	dp->n_cpus = libbpf_num_possible_cpus();
 	dp->max_flows = max_flows;
 	dp->n_flow_ids = max_flows + spare;
-	for (size_t i = 0; i < ARRAY_LEN(rule_maps); i++)
-		bpf_map__set_max_entries(rule_maps[i], rule_map_size);
+	bpf_map__set_max_entries(skel->maps.rule_lines, rule_hash_size(max_flows));
 	bpf_map__set_max_entries(skel->maps.flows, chunks_for(dp->n_flow_ids + 1, OFX_FLOW_CHUNK));
 	bpf_map__set_max_entries(skel->maps.op_pool, chunks_for(16 * max_flows, OFX_OP_CHUNK));
 	bpf_map__set_max_entries(skel->maps.flow_counters, dp->n_cpus * dp->n_flow_ids);
@@ -29,24 +26,28 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare, uint32_
 	bpf_map__set_max_entries(skel->maps.conts, dp->n_cpus * OFX_CONTS);
 	skel->rodata->ofx_n_flow_ids = dp->n_flow_ids;
 	skel->rodata->ofx_n_cpus = dp->n_cpus;
+	skel->rodata->ofx_rule_secret = (uint64_t)random() << 42 ^ (uint64_t)random() << 21 ^ random();
 }
 
-struct world *world_open(uint32_t max_flows, uint32_t spare, uint32_t rule_map_size, bool program)
+struct world *world_open(uint32_t max_flows, uint32_t spare, bool program)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct bpf_program *p;
 
 	assert_non_null(w);
+	srandom(1);
+	w->n_rules = N_RULES;
+	w->rules = calloc(max_flows > N_RULES ? max_flows : N_RULES, sizeof(*w->rules));
+	assert_non_null(w->rules);
 	w->dp.base = event_base_new();
 	w->dp.skel = ofxdp_bpf__open();
 	assert_non_null(w->dp.skel);
-	set_sizes(&w->dp, max_flows, spare, rule_map_size);
+	set_sizes(&w->dp, max_flows, spare);
 	bpf_object__for_each_program(p, w->dp.skel->obj)
 		bpf_program__set_autoload(p, program && p == w->dp.skel->progs.ofx_port);
 	assert_int_equal(ofxdp_bpf__load(w->dp.skel), 0);
 	assert_int_equal(grace_open(&w->dp), 0);
 	assert_int_equal(tables_open(&w->dp), 0);
-	srandom(1);
 	return w;
 }
 
@@ -56,6 +57,7 @@ void world_close(struct world *w)
 	grace_close(&w->dp);
 	ofxdp_bpf__destroy(w->dp.skel);
 	event_base_free(w->dp.base);
+	free(w->rules);
 	free(w);
 }
 
@@ -116,8 +118,7 @@ static void random_fields(struct of_match *m)
 		put(m, 46, 2, random() % 4, 0xffff);
 }
 
-/* Most are prefixes with priorities by length, as a routing table has them; some are not, and must go beside the trie.
- */
+/* Most are prefixes with priorities by length, as a routing table has them. */
 static void random_match(struct of_match *m, uint16_t *priority)
 {
 	unsigned int shape = random() % 10, len;
@@ -143,7 +144,7 @@ static void random_match(struct of_match *m, uint16_t *priority)
 
 void random_key(const struct world *w, struct ofx_key *key)
 {
-	const struct rule *r = &w->rules[random() % N_RULES];
+	const struct rule *r = &w->rules[random() % w->n_rules];
 	struct of_match m = {0};
 
 	put(&m, 16, 4, 1 + random() % 2, UINT32_MAX);
@@ -175,7 +176,7 @@ void random_inst(const struct world *w, struct rule *r)
 
 static bool rule_exists(const struct world *w, const struct rule *r)
 {
-	for (size_t i = 0; i < N_RULES; i++) {
+	for (size_t i = 0; i < w->n_rules; i++) {
 		const struct rule *o = &w->rules[i];
 
 		if (o != r && o->used && o->spec.table == r->spec.table && o->spec.priority == r->spec.priority &&
@@ -215,35 +216,48 @@ struct rule *oracle(struct world *w, uint8_t table, const struct ofx_key *key)
 {
 	struct rule *best = NULL;
 
-	for (size_t i = 0; i < N_RULES; i++)
+	for (size_t i = 0; i < w->n_rules; i++)
 		if (rule_matches(&w->rules[i], table, key) &&
 		    (!best || w->rules[i].spec.priority > best->spec.priority))
 			best = &w->rules[i];
 	return best;
 }
 
-static bool walk_subtable(const struct dp_tables *t, const struct ofx_key *key, uint32_t id, uint64_t *word)
+static bool record_matches(const struct dp_tables *t, uint8_t table, const struct ofx_flow *f,
+			   const struct ofx_key *key)
 {
-	const struct ofx_subtable *s = &t->subtables[id];
-	struct ofx_table_key k = {.subtable = id};
+	const struct ofx_subtable *s = &t->subtables[f->mask];
+	struct ofx_key value;
 
-	for (int i = 0; i < (1 << s->key_class) - 1; i++)
-		k.w[i] = key->w[s->word[i]] & s->mask[i];
-	return !bpf_map_lookup_elem(t->maps[s->key_class].fd, &k, word);
+	flow_key(t, f, &value);
+	for (int i = 0; i < s->n_words; i++)
+		if ((key->w[s->at[i] / 8] & s->mask[i]) != value.w[s->at[i] / 8])
+			return false;
+	return f->table == table;
 }
 
-static bool walk_trie(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, uint8_t kind, uint64_t *word)
+/* The best of the rules hashed there; false: none. */
+static bool walk_tuple(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, uint32_t number,
+		       uint64_t *word)
 {
-	bool src = kind == OFX_ENTRY_LPM4_SRC || kind == OFX_ENTRY_LPM6_SRC;
-	struct ofx_lpm4_key k4 = {.prefixlen = 64, .tag = {0, 0, kind, table}};
-	struct ofx_lpm6_key k6 = {.prefixlen = 160, .tag = {0, 0, kind, table}};
+	const struct ofx_rule_geometry g = {.word = *(uint64_t *)t->geometry_map.at};
+	const struct ofx_rule_line *lines = t->lines_map.at, *line;
+	uint64_t hash = ofx_rule_hash(key->w, &t->subtables[number], number, rule_secret(t));
+	int best = -1;
 
-	if (kind >= OFX_ENTRY_LPM6_SRC) {
-		memcpy(k6.addr, &key->b[src ? 48 : 64], 16);
-		return key->eth_type == htons(0x86dd) && !bpf_map_lookup_elem(t->maps[RULE_MAP_LPM6].fd, &k6, word);
+	for (line = &lines[ofx_rule_line_of(hash, g)];; line = &lines[line->more]) {
+		for (int i = 0; i < OFX_LINE_RULES; i++) {
+			const struct ofx_rule_ref ref = {.word = line->rule[i]};
+
+			if (!ref.word || ref.tag != ofx_rule_tag(hash) || ref.priority <= best ||
+			    !record_matches(t, table, flow_record(t, ref.slot), key))
+				continue;
+			best = ref.priority;
+			*word = ref.word;
+		}
+		if (!line->more)
+			return best >= 0;
 	}
-	memcpy(k4.addr, &key->b[src ? 48 : 52], 4);
-	return key->eth_type == htons(0x0800) && !bpf_map_lookup_elem(t->maps[RULE_MAP_LPM4].fd, &k4, word);
 }
 
 /* The word of the best rule; false: a miss. */
@@ -260,7 +274,7 @@ bool walk(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, s
 		assert_true(!i || e->max_priority <= e[-1].max_priority);
 		if (found && e->max_priority <= best->priority)
 			break;
-		hit = e->kind ? walk_trie(t, table, key, e->kind, &word) : walk_subtable(t, key, e->subtable, &word);
+		hit = walk_tuple(t, table, key, e->subtable, &word);
 		if (hit && (!found || (struct ofx_rule_ref){.word = word}.priority > best->priority)) {
 			best->word = word;
 			found = true;
@@ -329,17 +343,48 @@ void check_empty(struct world *w)
 	assert_int_equal(t->ids.n_free, t->ids.next);
 	assert_int_equal(t->slots.n_free, t->slots.next - 1);
 	assert_int_equal(t->list_slots.n_free, t->list_slots.next - 1);
-	assert_int_equal(t->subtable_numbers.n_free, t->subtable_numbers.next);
+	assert_int_equal(t->subtable_numbers.n_free, t->subtable_numbers.next - 1);
 	for (uint32_t i = 0; i < OFX_TABLES; i++) {
 		assert_int_equal(t->roots[i], 0);
 		assert_int_equal(t->table[i].n_lookups, 0);
 	}
-	for (int i = 0; i < RULE_MAPS; i++) {
-		uint8_t key[128];
-
-		assert_int_equal(t->maps[i].used, 0);
-		assert_int_equal(bpf_map_get_next_key(t->maps[i].fd, NULL, key), -ENOENT);
-	}
-	for (uint32_t i = 0, size = t->runs.size; i < size; i += 64)
+	assert_int_equal(t->rules.n, 0);
+	assert_int_equal(t->rules.spare.n_free, t->rules.spare.next - 1 - t->rules.max_lines - t->rules.max_lines / 2);
+	for (uint32_t i = 0; i < rule_hash_size(w->dp.max_flows); i++)
+		for (int j = 0; j < OFX_LINE_RULES; j++)
+			assert_int_equal(((struct ofx_rule_line *)t->lines_map.at)[i].rule[j], 0);
+	assert_null(t->by_mask);
+	for (uint32_t i = 0, size = t->runs.size; i < size; i += 1u << (RUN_ORDERS - 1))
 		assert_int_equal(t->runs.order[i], RUN_ORDERS - 1);
+}
+
+/* --- the program --- */
+
+void send_key(struct world *w, const struct ofx_key *key)
+{
+	struct frame f = {.eth_type = htons(0x0800),
+			  .version_ihl = 0x45,
+			  .total_len = htons(40),
+			  .ttl = 64,
+			  .proto = key->ip_proto,
+			  .src = key->ipv4_src,
+			  .dst = key->ipv4_dst,
+			  .sport = key->tp_src,
+			  .dport = key->tp_dst,
+			  .data_offset = 0x50};
+	struct xdp_md md = {.data_end = sizeof(f), .ingress_ifindex = 1};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &f, .data_size_in = sizeof(f), .ctx_in = &md,
+		    .ctx_size_in = sizeof(md));
+
+	memcpy(f.eth_dst, key->eth_dst, 6);
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(w->dp.skel->progs.ofx_port), &opts), 0);
+}
+
+void open_port(struct world *w)
+{
+	struct ofx_port port = {.ifindex = 1, .flags = OFX_PORT_EXISTS, .max_frame = 1518};
+	uint32_t ifindex = 1, index = 1;
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.ports), &index, &port, 0), 0);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.port_of_ifindex), &ifindex, &index, 0), 0);
 }

@@ -8,10 +8,10 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include "include/openflow/openflow.h"
-#include "user/datapath/table.h"
+#include "user/datapath/tuple.h"
 #include "user/openflow/error.h"
 
-#define N_RULES 400
+#define N_RULES 400 /* as many as a world has at first */
 #define N_TABLES 3
 #define MAX_ACTIONS 14
 
@@ -26,14 +26,34 @@ struct rule {
 
 struct world {
 	struct dp dp;
-	struct rule rules[N_RULES];
+	struct rule *rules;
+	size_t n_rules; /* at most max_flows */
 	unsigned int n_removed, n_gone;
 	bool no_actions; /* in random rules */
 };
 
-/* Rule maps have rule_map_size elements each; program: load ofx_port too. */
-struct world *world_open(uint32_t max_flows, uint32_t spare, uint32_t rule_map_size, bool program);
+/* What send_key() sends. */
+struct __attribute__((packed)) frame {
+	uint8_t eth_dst[6], eth_src[6];
+	uint16_t eth_type;
+	uint8_t version_ihl, tos;
+	uint16_t total_len, id, frag;
+	uint8_t ttl, proto;
+	uint16_t csum;
+	uint32_t src, dst;
+	uint16_t sport, dport;
+	uint32_t seq, ack;
+	uint8_t data_offset, flags;
+	uint16_t window, tcp_csum, urgent;
+};
+
+/* program: load ofx_port too. */
+struct world *world_open(uint32_t max_flows, uint32_t spare, bool program);
 void world_close(struct world *w);
+/* A port that ofx_port takes frames from. */
+void open_port(struct world *w);
+/* A TCP frame that has these fields, and no other, to ofx_port. */
+void send_key(struct world *w, const struct ofx_key *key);
 /* Wait for everything deferred, and what that defers. */
 void settle(struct world *w);
 /* A number into the match at a byte offset of the key. */

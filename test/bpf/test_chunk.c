@@ -56,7 +56,7 @@ static struct world *open_world(bool program)
 {
 	rules = calloc(N_FLOWS + 100, sizeof(*rules));
 	assert_non_null(rules);
-	return world_open(N_FLOWS, 1000, N_FLOWS + 1, program);
+	return world_open(N_FLOWS, 1000, program);
 }
 
 static void close_world(struct world *w)
@@ -103,8 +103,8 @@ static void check_kernel(const struct world *w, uint32_t i)
 	struct ofx_flow f;
 	struct ofx_op op;
 
-	kernel_value(w->dp.skel->maps.flows, OFX_FLOW_CHUNK, flow->body.slot, &f);
-	assert_int_equal(f.id, flow->id);
+	kernel_value(w->dp.skel->maps.flows, OFX_FLOW_CHUNK, flow->slot, &f);
+	assert_int_equal(f.id, flow_id(w->dp.tables, flow));
 	assert_int_equal(f.n_apply, N_OPS);
 	for (uint32_t n = 0; n < N_OPS; n++) {
 		if (n < OFX_INLINE_OPS)
@@ -134,7 +134,7 @@ static void test_grows_to_the_limit(void **state)
 	assert_int_equal(t->op_pool.max, 16 * N_FLOWS / OFX_OP_CHUNK + 1);
 	for (uint32_t i = 0; i < N_FLOWS; i++) {
 		assert_int_equal(add(w, i), 0);
-		assert_true(t->flows.n == i / OFX_FLOW_CHUNK + 1 || rules[i].flow->body.slot % OFX_FLOW_CHUNK == 0);
+		assert_true(t->flows.n == i / OFX_FLOW_CHUNK + 1 || rules[i].flow->slot % OFX_FLOW_CHUNK == 0);
 	}
 	assert_int_equal(t->flows.n, 3);
 	assert_true(made(&t->op_pool) < t->op_pool.max); /* 8 places a flow */
@@ -182,13 +182,13 @@ static void test_slots_wait(void **state)
 	assert_int_equal(add(w, 0), 0);
 	for (int i = 0; i < 5000; i++) { /* the event loop does not run: nothing is given back */
 		modify(w, 0);
-		assert_false(used[rules[0].flow->body.slot]);
-		used[rules[0].flow->body.slot] = true;
+		assert_false(used[rules[0].flow->slot]);
+		used[rules[0].flow->slot] = true;
 	}
 	settle(w);
 	for (int i = 0; i < 1000; i++) {
 		modify(w, 0);
-		again += used[rules[0].flow->body.slot];
+		again += used[rules[0].flow->slot];
 	}
 	assert_int_equal(again, 1000);
 	free(used);
@@ -233,15 +233,6 @@ static void send_to(struct world *w, uint32_t i)
 	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(w->dp.skel->progs.ofx_port), &opts), 0);
 }
 
-static void open_port(struct world *w)
-{
-	struct ofx_port port = {.ifindex = 1, .flags = OFX_PORT_EXISTS, .max_frame = 1518};
-	uint32_t ifindex = 1, index = 1;
-
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.ports), &index, &port, 0), 0);
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.port_of_ifindex), &ifindex, &index, 0), 0);
-}
-
 /* Packets find flow entries in every chunk. */
 static void test_program(void **state)
 {
@@ -276,7 +267,7 @@ static uint64_t sum_everything(const struct dp_tables *t)
 static void test_table_counters_of_a_million(void **state)
 {
 	const uint32_t n = 1000000;
-	struct world *w = world_open(n, 1000, 100, false);
+	struct world *w = world_open(n, 1000, false);
 	struct dp_table_counters counters[OFX_TABLES];
 	struct dp_tables *t = w->dp.tables;
 	uint64_t best = UINT64_MAX, plain = UINT64_MAX;

@@ -12,7 +12,7 @@ static struct world *w;
 
 static int setup(void **state)
 {
-	w = world_open(64, 64, 64, false);
+	w = world_open(64, 64, false);
 	return groups_open(&w->dp);
 }
 

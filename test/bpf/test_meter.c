@@ -306,8 +306,8 @@ static void test_later_table_sees_the_remark(void **state)
 	flow(1, 0, 1, OFX_FLOW_REPARSE, OPS(METER(INDEX)), NO_OPS);
 	match_all(0, 1);
 	flow(2, 1, OFX_NO_TABLE, 0, OPS(OUTPUT(2)), NO_OPS);
-	subtable(50, OFX_CLASS_16, 1, (uint8_t[]){OFX_W_L4}, (uint64_t *)&mask.w[OFX_W_L4]);
-	rule(skel->maps.tbl16, 50, (uint64_t *)&value.w[OFX_W_L4], 1, 2, 1);
+	subtable(50, 1, (uint8_t[]){OFX_W_L4}, (uint64_t *)&mask.w[OFX_W_L4]);
+	rule(50, (uint64_t *)&value.w[OFX_W_L4], 2, 1);
 	list(1, 1, &e);
 	send_expect(with_dscp(plain, 10), with_dscp(plain, 12));
 	expect_no_more();

@@ -150,8 +150,8 @@ static void match_ipv4(uint32_t table, uint32_t slot)
 	struct ofx_key value = {.eth_type = htons(0x0800)}, mask = {.eth_type = 0xffff};
 
 	mask.vlan_vid = 0xffff;
-	subtable(e.subtable, OFX_CLASS_32, 2, (uint8_t[]){3, 4}, (uint64_t *)&mask.w[3]);
-	rule(skel->maps.tbl32, e.subtable, (uint64_t[]){value.w[3], value.w[4], 0}, 3, slot, 5);
+	subtable(e.subtable, 2, (uint8_t[]){3, 4}, (uint64_t *)&mask.w[3]);
+	rule(e.subtable, (uint64_t[]){value.w[3], value.w[4]}, slot, 5);
 	list(table, 1, &e);
 }
 

@@ -45,17 +45,17 @@ static void random_txn(struct world *w, unsigned int n)
 	struct dp_txn *txn = dp_txn_begin(&w->dp);
 
 	if (random() % 4 == 0) {
-		before = malloc(sizeof(w->rules));
-		memcpy(before, w->rules, sizeof(w->rules));
+		before = malloc(w->n_rules * sizeof(*before));
+		memcpy(before, w->rules, w->n_rules * sizeof(*before));
 	}
 	for (unsigned int i = 0; i < n; i++)
-		change_one(w, txn, &w->rules[random() % N_RULES]);
+		change_one(w, txn, &w->rules[random() % w->n_rules]);
 	if (!before) {
 		assert_int_equal(dp_txn_commit(txn), 0);
 		return;
 	}
 	dp_txn_abort(txn);
-	memcpy(w->rules, before, sizeof(w->rules));
+	memcpy(w->rules, before, w->n_rules * sizeof(*before));
 	w->n_removed = removed;
 	free(before);
 }
@@ -64,7 +64,7 @@ static void remove_all(struct world *w)
 {
 	struct dp_txn *txn = dp_txn_begin(&w->dp);
 
-	for (size_t i = 0; i < N_RULES; i++) {
+	for (size_t i = 0; i < w->n_rules; i++) {
 		if (!w->rules[i].used)
 			continue;
 		assert_int_equal(dp_txn_remove(txn, w->rules[i].flow, gone, w), 0);
@@ -74,21 +74,13 @@ static void remove_all(struct world *w)
 	assert_int_equal(dp_txn_commit(txn), 0);
 }
 
-static uint32_t larger(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
 static void test_random(void **state)
 {
-	struct world *w = world_open(N_RULES, 200, N_RULES + 1, false);
-	uint32_t most4 = 0, most6 = 0; /* rules in tries */
+	struct world *w = world_open(N_RULES, 200, false);
 
 	for (int round = 0; round < 400; round++) {
 		random_txn(w, 1 + random() % 20);
 		check_world(w, 30);
-		most4 = larger(most4, w->dp.tables->maps[RULE_MAP_LPM4].used);
-		most6 = larger(most6, w->dp.tables->maps[RULE_MAP_LPM6].used);
 		if (random() % 8 == 0)
 			event_base_loop(w->dp.base, EVLOOP_NONBLOCK);
 		if (random() % 100 == 0)
@@ -96,13 +88,12 @@ static void test_random(void **state)
 	}
 	settle(w);
 	check_world(w, 1000);
-	assert_true(most4 > 20 && most6 > 10);
 	remove_all(w);
 	check_empty(w);
 	world_close(w);
 }
 
-/* A rule for one Ethernet address: class 16. */
+/* A rule for one Ethernet address. */
 static int add_mac(struct world *w, struct dp_txn *txn, struct rule *r, uint64_t mac)
 {
 	*r = (struct rule){0};
@@ -113,7 +104,7 @@ static int add_mac(struct world *w, struct dp_txn *txn, struct rule *r, uint64_t
 
 static void test_full(void **state)
 {
-	struct world *w = world_open(64, 16, 64, false);
+	struct world *w = world_open(64, 16, false);
 	struct ofx_key key = {0};
 	struct dp_txn *txn;
 	struct rule extra;
@@ -148,34 +139,6 @@ static void test_full(void **state)
 	world_close(w);
 }
 
-/* The map refuses although our own count has room: what was written is taken back. */
-static void test_map_refuses(void **state)
-{
-	struct world *w = world_open(64, 64, 8, false);
-	struct rule extra[8];
-	struct dp_txn *txn = dp_txn_begin(&w->dp);
-
-	w->dp.tables->maps[OFX_CLASS_16].capacity = 1000;
-	for (int i = 0; i < 6; i++) {
-		assert_int_equal(add_mac(w, txn, &w->rules[i], i + 1), 0);
-		w->rules[i].used = true;
-	}
-	assert_int_equal(dp_txn_commit(txn), 0);
-	txn = dp_txn_begin(&w->dp);
-	assert_int_equal(dp_txn_remove(txn, w->rules[0].flow, gone, w), 0);
-	for (int i = 0; i < 6; i++)
-		assert_int_equal(add_mac(w, txn, &extra[i], 100 + i), 0);
-	assert_int_equal(dp_txn_commit(txn), TABLE_FULL);
-	assert_int_equal(w->dp.tables->maps[OFX_CLASS_16].used, 6);
-	for (int i = 0; i < 6; i++) {
-		check_key(w, 0, &w->rules[i].match.value);
-		check_key(w, 0, &extra[i].match.value);
-	}
-	remove_all(w);
-	check_empty(w);
-	world_close(w);
-}
-
 static void count_gone(void *aux, uint64_t packets, uint64_t bytes)
 {
 	++*(unsigned int *)aux;
@@ -184,7 +147,7 @@ static void count_gone(void *aux, uint64_t packets, uint64_t bytes)
 /* Whoever waits for removed flows is told, at the latest when the tables are closed: removals in all stages of it. */
 static void test_close_tells(void **state)
 {
-	struct world *w = world_open(64, 64, 64, false);
+	struct world *w = world_open(64, 64, false);
 	unsigned int n_gone = 0;
 	struct dp_txn *txn = dp_txn_begin(&w->dp);
 
@@ -206,19 +169,17 @@ static void test_close_tells(void **state)
 /* More masks than a list holds. */
 static void test_many_masks(void **state)
 {
-	struct world *w = world_open(600, 100, 600, false);
+	struct world *w = world_open(600, 100, false);
 	struct rule *rules = calloc(300, sizeof(*rules));
 
 	for (int i = 0; i < 300; i++) {
 		struct dp_txn *txn = dp_txn_begin(&w->dp);
 		struct rule *r = &rules[i];
-		int err;
 
 		put(&r->match, 24, 6, 0, 0xffff00000000 | (i + 1)); /* 300 different masks */
 		r->spec = (struct dp_rule){.match = &r->match, .inst = &r->inst, .priority = i};
-		err = dp_txn_add(txn, &r->spec, r, &r->flow);
-		assert_int_equal(err, i < OFX_LIST_ENTRIES ? 0 : TABLE_FULL);
-		assert_int_equal(dp_txn_commit(txn), err);
+		assert_int_equal(dp_txn_add(txn, &r->spec, r, &r->flow), 0);
+		assert_int_equal(dp_txn_commit(txn), i < OFX_LIST_ENTRIES ? 0 : TABLE_FULL);
 	}
 	w->rules[0] = rules[OFX_LIST_ENTRIES - 1];
 	w->rules[0].used = true;
@@ -245,10 +206,10 @@ static double seconds(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* 10 000 routes lie in the trie, one flow-mod each. */
+/* 10 000 routes of many lengths share few tuples, one flow-mod each. */
 static void test_routes(void **state)
 {
-	struct world *w = world_open(20000, 1000, 20001, false);
+	struct world *w = world_open(20000, 1000, false);
 	struct rule *rules = calloc(10000, sizeof(*rules));
 	struct ofx_rule_ref ref;
 	double start;
@@ -269,7 +230,7 @@ static void test_routes(void **state)
 		assert_int_equal(dp_txn_commit(txn), 0);
 	}
 	print_message("%.0f adds/s\n", 10000 / (seconds() - start));
-	assert_int_equal(w->dp.tables->table[0].n_lookups, 1);
+	assert_true(w->dp.tables->table[0].n_lookups <= 8);
 	for (uint32_t i = 0; i < 10000; i++) {
 		assert_true(walk(w->dp.tables, 0, &rules[i].match.value, &ref));
 		assert_true(ref.priority >= rules[i].spec.priority);
@@ -280,54 +241,11 @@ static void test_routes(void **state)
 
 /* --- the program itself finds the same, and counts it --- */
 
-struct __attribute__((packed)) frame {
-	uint8_t eth_dst[6], eth_src[6];
-	uint16_t eth_type;
-	uint8_t version_ihl, tos;
-	uint16_t total_len, id, frag;
-	uint8_t ttl, proto;
-	uint16_t csum;
-	uint32_t src, dst;
-	uint16_t sport, dport;
-	uint32_t seq, ack;
-	uint8_t data_offset, flags;
-	uint16_t window, tcp_csum, urgent;
-};
-
-static void send_key(struct world *w, const struct ofx_key *key)
-{
-	struct frame f = {.eth_type = htons(0x0800),
-			  .version_ihl = 0x45,
-			  .total_len = htons(40),
-			  .ttl = 64,
-			  .proto = key->ip_proto,
-			  .src = key->ipv4_src,
-			  .dst = key->ipv4_dst,
-			  .sport = key->tp_src,
-			  .dport = key->tp_dst,
-			  .data_offset = 0x50};
-	struct xdp_md md = {.data_end = sizeof(f), .ingress_ifindex = 1};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &f, .data_size_in = sizeof(f), .ctx_in = &md,
-		    .ctx_size_in = sizeof(md));
-
-	memcpy(f.eth_dst, key->eth_dst, 6);
-	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(w->dp.skel->progs.ofx_port), &opts), 0);
-}
-
-static void open_port(struct world *w)
-{
-	struct ofx_port port = {.ifindex = 1, .flags = OFX_PORT_EXISTS, .max_frame = 1518};
-	uint32_t ifindex = 1, index = 1;
-
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.ports), &index, &port, 0), 0);
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.port_of_ifindex), &ifindex, &index, 0), 0);
-}
-
 static uint64_t all_packets(struct world *w, uint16_t priority, const struct ofx_key *key)
 {
 	uint64_t sum = 0, packets, bytes;
 
-	for (size_t i = 0; i < N_RULES; i++) {
+	for (size_t i = 0; i < w->n_rules; i++) {
 		struct rule *r = &w->rules[i];
 
 		if (!rule_matches(r, 0, key) || r->spec.priority != priority)
@@ -341,7 +259,7 @@ static uint64_t all_packets(struct world *w, uint16_t priority, const struct ofx
 
 static void test_program(void **state)
 {
-	struct world *w = world_open(N_RULES, 200, N_RULES + 1, true);
+	struct world *w = world_open(N_RULES, 200, true);
 	struct dp_table_counters counters[OFX_TABLES];
 	uint64_t n_hits = 0, n_sent = 0, before;
 	struct ofx_key key;
@@ -509,10 +427,10 @@ static void test_bad_actions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_set_field), cmocka_unit_test(test_bad_actions), cmocka_unit_test(test_random),
-		cmocka_unit_test(test_full),	  cmocka_unit_test(test_map_refuses), cmocka_unit_test(test_many_masks),
-		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_mpls),	      cmocka_unit_test(test_program),
-		cmocka_unit_test(test_pbb),	  cmocka_unit_test(test_close_tells),
+		cmocka_unit_test(test_set_field),   cmocka_unit_test(test_bad_actions), cmocka_unit_test(test_random),
+		cmocka_unit_test(test_full),	    cmocka_unit_test(test_many_masks),	cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_mpls),	    cmocka_unit_test(test_program),	cmocka_unit_test(test_pbb),
+		cmocka_unit_test(test_close_tells),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -237,7 +237,7 @@ class Generator:
         return flows
 
     def routes(self, table, later):
-        """Prefixes of one address, the longer the higher: what the data plane keeps in a trie."""
+        """Prefixes of one address, the longer the higher: many lengths, few tuples."""
         r, name = self.r, self.r.choice(('ipv4_dst', 'ipv4_src', 'ipv6_dst', 'ipv6_src'))
         bits, kind, seen, flows = FIELDS[name].bits, IP4 if name[3] == '4' else IP6, set(), []
         for _ in range(r.randrange(4, 25)):

@@ -19,7 +19,7 @@ static const char help[] =
 	"  list     the switches\n"
 	"  drops    why packets went no further, and how many\n"
 	"  ports    the ports with their interfaces and counters\n"
-	"  tables   how the flow tables lie in the maps: subtables, tries, entries\n"
+	"  tables   how the flow tables lie in the maps: tuples, rules, worst-case probes\n"
 	"  groups   the groups, their buckets, and counters\n"
 	"  meters   the meters, their bands, and counters\n"
 	"\n"

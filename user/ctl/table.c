@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* ofxdpctl tables: how each flow table lies in the maps: which subtables and tries, and how many rules in each. */
+/*
+ * ofxdpctl tables: how each flow table lies in the maps: its tuples, how many rules in each, and what that may cost a
+ * packet.
+ *
+ * `longest`: the most rules that one packet may have to be compared with in a tuple.  `probes` of a table: of all its
+ * tuples together, at least one each: no packet needs more.
+ */
 #include <bpf/bpf.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "include/ofxdp/key.h"
 #include "include/ofxdp/table.h"
 #include "user/ctl/ctl.h"
@@ -12,11 +19,15 @@
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
-#define TRIES (OFX_ENTRY_LPM6_DST + 1)
+#define LINE_WORDS ((OFX_MORE_LINES + 1) * OFX_LINE_RULES)
+
+struct tuple_count {
+	uint64_t rules;
+	uint32_t longest;
+};
 
 struct counts {
-	uint64_t subtable[OFX_SUBTABLES];
-	uint64_t trie[TRIES][OFX_TABLES];
+	struct tuple_count tuple[OFX_SUBTABLES];
 };
 
 struct maps {
@@ -24,106 +35,187 @@ struct maps {
 };
 
 static const struct report_column columns[] = {
-	{"table", true},	{"kind", false},  {"map", false},  {"entries", true},
-	{"max_priority", true}, {"misses", true}, {"mask", false},
+	{"table", true},  {"kind", false},	  {"entries", true}, {"longest", true},
+	{"probes", true}, {"max_priority", true}, {"misses", true},  {"mask", false},
 };
 
-static void count_hash(struct counts *c, const void *key)
-{
-	const struct ofx_table_key *k = key;
+/* --- what is in the maps --- */
 
-	if (k->subtable < OFX_SUBTABLES)
-		c->subtable[k->subtable]++;
+struct view {
+	void *at;
+	size_t len;
+};
+
+static void view_close(struct view *v)
+{
+	if (v->at)
+		munmap(v->at, v->len);
+	v->at = NULL;
 }
 
-static void count_trie(struct counts *c, const void *key)
+/* An array, to be read.  The descriptor is closed.  False: it can't be. */
+static bool view_open(struct view *v, int map, size_t value_size, uint32_t *n)
 {
-	const struct ofx_lpm4_key *k = key; /* the tag lies at the same place in struct ofx_lpm6_key */
-
-	if (k->tag[2] < TRIES && k->tag[3] < OFX_TABLES)
-		c->trie[k->tag[2]][k->tag[3]]++;
-}
-
-/* Rules that come or go meanwhile may be missed or make the walk begin anew: bounded by what the map can hold. */
-static int walk(const struct pins *pins, const char *map, void (*count)(struct counts *c, const void *key),
-		struct counts *c)
-{
-	_close_ int fd = pins_map(pins, map);
+	_close_ int fd = map;
 	struct bpf_map_info info = {0};
 	uint32_t len = sizeof(info);
-	uint8_t key[2][sizeof(struct ofx_table_key)] = {0};
-	uint64_t n = 0;
+	void *at;
 
-	if (fd < 0)
-		return fd;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len))
-		return -1;
-	while (n < info.max_entries && !bpf_map_get_next_key(fd, n ? key[n % 2] : NULL, key[(n + 1) % 2])) {
-		n++;
-		count(c, key[n % 2]);
-	}
-	return 0;
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || info.value_size != value_size)
+		return false;
+	v->len = (size_t)info.max_entries * value_size;
+	at = mmap(NULL, v->len, PROT_READ, MAP_SHARED, fd, 0);
+	v->at = at == MAP_FAILED ? NULL : at;
+	*n = info.max_entries;
+	return v->at;
 }
 
-static int count_all(const struct pins *pins, struct counts *c)
+struct flows {
+	struct view *chunk;
+	uint32_t n;
+};
+
+static void flows_close(struct flows *f)
 {
-	static const char *const hashes[OFX_CLASSES] = {"tbl8", "tbl16", "tbl32", "tbl64", "tbl128"};
-	static const char *const tries[] = {"lpm4", "lpm6"};
+	for (uint32_t i = 0; i < f->n; i++)
+		view_close(&f->chunk[i]);
+	free(f->chunk);
+}
 
-	for (size_t i = 0; i < ARRAY_LEN(hashes); i++) {
-		if (walk(pins, hashes[i], count_hash, c) < 0)
-			return -1;
+static int flows_open(struct flows *f, const struct pins *pins)
+{
+	_close_ int fd = pins_map(pins, "flows");
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info), id, n;
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -1;
+	f->chunk = calloc(info.max_entries, sizeof(*f->chunk));
+	if (!f->chunk)
+		return -1;
+	for (; f->n < info.max_entries && !bpf_map_lookup_elem(fd, &f->n, &id); f->n++)
+		if (!view_open(&f->chunk[f->n], bpf_map_get_fd_by_id(id), sizeof(struct ofx_flow), &n))
+			break;
+	return 0;
+}
+
+static const struct ofx_flow *flow_at(const struct flows *f, uint32_t slot)
+{
+	const struct ofx_flow *chunk = slot / OFX_FLOW_CHUNK < f->n ? f->chunk[slot / OFX_FLOW_CHUNK].at : NULL;
+
+	return chunk ? &chunk[slot % OFX_FLOW_CHUNK] : NULL;
+}
+
+/* The rules that one hash may lead to. */
+struct line_words {
+	struct ofx_rule_ref ref[LINE_WORDS];
+	uint16_t tuple[LINE_WORDS];
+	uint32_t n;
+};
+
+static void line_read(const struct flows *f, const struct ofx_rule_line *lines, uint32_t n_lines, uint32_t at,
+		      struct line_words *l)
+{
+	l->n = 0;
+	for (int n = 0; n <= OFX_MORE_LINES && at && at < n_lines; n++, at = lines[at].more) {
+		for (int i = 0; i < OFX_LINE_RULES; i++) {
+			const struct ofx_rule_ref ref = {.word = lines[at].rule[i]};
+			const struct ofx_flow *of = ref.word ? flow_at(f, ref.slot) : NULL;
+
+			if (!of)
+				continue;
+			l->ref[l->n] = ref;
+			l->tuple[l->n++] = of->tuple % OFX_SUBTABLES;
+		}
 	}
-	for (size_t i = 0; i < ARRAY_LEN(tries); i++) {
-		if (walk(pins, tries[i], count_trie, c) < 0)
-			return -1;
+}
+
+static void line_count(struct counts *c, const struct line_words *l)
+{
+	for (uint32_t i = 0; i < l->n; i++) {
+		struct tuple_count *t = &c->tuple[l->tuple[i]];
+		uint32_t same = 0;
+
+		for (uint32_t j = 0; j < l->n; j++)
+			same += l->tuple[j] == l->tuple[i] && l->ref[j].tag == l->ref[i].tag;
+		t->rules++;
+		t->longest = same > t->longest ? same : t->longest;
+	}
+}
+
+static int count_rules(const struct pins *pins, struct counts *c)
+{
+	__attribute__((cleanup(flows_close))) struct flows flows = {0};
+	__attribute__((cleanup(view_close))) struct view lines = {0};
+	_close_ int geometry_fd = pins_map(pins, "rule_geometry");
+	struct ofx_rule_geometry g = {0};
+	uint32_t zero = 0, n_lines;
+
+	if (geometry_fd < 0 || bpf_map_lookup_elem(geometry_fd, &zero, &g.word) || flows_open(&flows, pins) ||
+	    !view_open(&lines, pins_map(pins, "rule_lines"), sizeof(struct ofx_rule_line), &n_lines))
+		return -1;
+	for (uint32_t i = 0; i < g.lines; i++) {
+		struct line_words l;
+
+		line_read(&flows, lines.at, n_lines, g.base + i, &l);
+		line_count(c, &l);
 	}
 	return 0;
 }
 
-/* "w1:ffff…, w5:…": the key words a subtable looks at. */
+/* --- what is printed --- */
+
+/* "w1:ffff…, w5:…": the key words a tuple looks at. */
 static void mask_text(const struct ofx_subtable *s, char *text, size_t size)
 {
 	size_t len = 0;
 
 	snprintf(text, size, s->n_words ? "" : "any");
-	for (size_t i = 0; i < s->n_words && i < ARRAY_LEN(s->word) && len < size; i++)
-		len += snprintf(text + len, size - len, "%sw%u:%016llx", i ? " " : "", s->word[i],
+	for (size_t i = 0; i < s->n_words && i < ARRAY_LEN(s->at) && len < size; i++)
+		len += snprintf(text + len, size - len, "%sw%u:%016llx", i ? " " : "", s->at[i] / 8,
 				(unsigned long long)s->mask[i]);
 }
 
-static void print_subtable(struct report *r, const struct maps *m, const struct counts *c,
-			   const struct ofx_list_entry *e)
+static const struct tuple_count *tuple_of(const struct counts *c, const struct ofx_list_entry *e)
+{
+	return &c->tuple[e->subtable % OFX_SUBTABLES];
+}
+
+static void print_tuple(struct report *r, const struct maps *m, const struct counts *c, const struct ofx_list_entry *e)
 {
 	struct ofx_subtable s = {0};
 	char text[512];
 
 	bpf_map_lookup_elem(m->subtables, &e->subtable, &s);
 	mask_text(&s, text, sizeof(text));
-	report_cell(r, "subtable %u", e->subtable);
-	report_cell(r, "tbl%u", 8u << s.key_class);
-	report_cell(r, "%" PRIu64, e->subtable < OFX_SUBTABLES ? c->subtable[e->subtable] : 0);
+	report_cell(r, "tuple %u", e->subtable);
+	report_cell(r, "%" PRIu64, tuple_of(c, e)->rules);
+	report_cell(r, "%u", tuple_of(c, e)->longest);
+	report_cell(r, "%u", tuple_of(c, e)->longest ?: 1);
 	report_cell(r, "%u", e->max_priority);
 	report_cell(r, "0");
 	report_cell(r, "%s", text);
 }
 
-static void print_trie(struct report *r, const struct counts *c, uint32_t table, const struct ofx_list_entry *e)
+static void print_sum(struct report *r, const struct counts *c, uint32_t table, const struct ofx_list *list,
+		      uint64_t misses)
 {
-	static const char *const fields[TRIES] = {
-		[OFX_ENTRY_LPM4_SRC] = "ipv4_src",
-		[OFX_ENTRY_LPM4_DST] = "ipv4_dst",
-		[OFX_ENTRY_LPM6_SRC] = "ipv6_src",
-		[OFX_ENTRY_LPM6_DST] = "ipv6_dst",
-	};
-	bool known = e->kind < TRIES && fields[e->kind];
+	uint32_t probes = 0, longest = 0;
 
-	report_cell(r, "trie");
-	report_cell(r, e->kind <= OFX_ENTRY_LPM4_DST ? "lpm4" : "lpm6");
-	report_cell(r, "%" PRIu64, known ? c->trie[e->kind][table] : 0);
-	report_cell(r, "%u", e->max_priority);
-	report_cell(r, "0");
-	report_cell(r, "prefixes of %s", known ? fields[e->kind] : "?");
+	for (uint32_t i = 0; i < list->n; i++) {
+		uint32_t n = tuple_of(c, &list->entries[i])->longest;
+
+		probes += n ?: 1;
+		longest = n > longest ? n : longest;
+	}
+	report_cell(r, "%u", table);
+	report_cell(r, "table");
+	report_cell(r, "%u", list->n);
+	report_cell(r, "%u", longest);
+	report_cell(r, "%u", probes);
+	report_cell(r, "%u", list->n ? list->entries[0].max_priority : 0);
+	report_cell(r, "%" PRIu64, misses);
+	report_cell(r, "-");
 }
 
 static int print_table(struct report *r, const struct pins *pins, const struct maps *m, const struct counts *c,
@@ -141,19 +233,11 @@ static int print_table(struct report *r, const struct pins *pins, const struct m
 		return -1;
 	if (!list.n && !misses && !all)
 		return 0;
-	report_cell(r, "%u", table);
-	report_cell(r, "table");
-	report_cell(r, "-");
-	report_cell(r, "%u", list.n);
-	report_cell(r, "0");
-	report_cell(r, "%" PRIu64, misses);
-	report_cell(r, "-");
-	for (uint32_t i = 0; i < list.n && i < OFX_LIST_ENTRIES; i++) {
+	list.n = list.n < OFX_LIST_ENTRIES ? list.n : OFX_LIST_ENTRIES;
+	print_sum(r, c, table, &list, misses);
+	for (uint32_t i = 0; i < list.n; i++) {
 		report_cell(r, "%u", table);
-		if (list.entries[i].kind == OFX_ENTRY_SUBTABLE)
-			print_subtable(r, m, c, &list.entries[i]);
-		else
-			print_trie(r, c, table, &list.entries[i]);
+		print_tuple(r, m, c, &list.entries[i]);
 	}
 	return 0;
 }
@@ -168,7 +252,7 @@ int ctl_tables(const struct pins *pins, const struct ctl_format *format)
 	_close_ int misses = subtables < 0 ? -1 : pins_map(pins, "table_misses");
 	struct maps maps = {roots, lists, subtables, misses};
 
-	if (!counts || misses < 0 || count_all(pins, counts))
+	if (!counts || misses < 0 || count_rules(pins, counts))
 		return -1;
 	for (uint32_t table = 0; table < OFX_TABLES; table++) {
 		if (print_table(&r, pins, &maps, counts, table, format->all)) {

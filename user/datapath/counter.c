@@ -67,18 +67,22 @@ void counters_leave(struct dp_tables *tables, uint32_t id)
 
 void dp_flow_counters(struct dp *dp, const struct dp_flow *flow, uint64_t *packets, uint64_t *bytes)
 {
-	counters_read(dp->tables, flow->id, packets, bytes);
-	*packets -= flow->base_packets;
-	*bytes -= flow->base_bytes;
+	const uint32_t id = flow_id(dp->tables, flow);
+	const struct ofx_counter *base = &dp->tables->base[id];
+
+	counters_read(dp->tables, id, packets, bytes);
+	*packets -= base->packets;
+	*bytes -= base->bytes;
 }
 
 void dp_flow_reset_counters(struct dp *dp, struct dp_flow *flow)
 {
+	struct ofx_counter *base = &dp->tables->base[flow_id(dp->tables, flow)];
 	uint64_t packets, bytes;
 
 	dp_flow_counters(dp, flow, &packets, &bytes);
-	flow->base_packets += packets;
-	flow->base_bytes += bytes;
+	base->packets += packets;
+	base->bytes += bytes;
 }
 
 #define LANES 4 /* neighbours are often of one table: their sums don't wait for each other */

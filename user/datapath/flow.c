@@ -5,7 +5,7 @@
 #include <string.h>
 #include "include/openflow/openflow.h"
 #include "user/datapath/group.h"
-#include "user/datapath/table.h"
+#include "user/datapath/tuple.h"
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
 
@@ -107,76 +107,157 @@ static bool slot_take(struct dp_tables *tables, uint32_t *slot)
 	return tables_take(tables, &tables->slots, slot);
 }
 
-static bool run_take(struct dp_tables *tables, size_t n, struct body *body)
+static bool run_take(struct dp_tables *tables, size_t n, uint32_t *first)
 {
-	if (runs_take(&tables->runs, n, &body->first, &body->order))
+	uint8_t order;
+
+	if (runs_take(&tables->runs, n, first, &order))
 		return true;
 	if (chunks_grow(&tables->op_pool))
 		runs_grow(&tables->runs, OFX_OP_CHUNK);
 	else
 		grace_flush(tables->dp);
-	return runs_take(&tables->runs, n, &body->first, &body->order);
+	return runs_take(&tables->runs, n, first, &order);
 }
 
-/* A run lies in one chunk. */
-static int run_write(struct dp_tables *tables, const struct ofx_op *ops, size_t n, struct body *body)
+/* --- keys --- */
+
+static const uint64_t *far_word(const struct dp_tables *tables, const struct ofx_flow *of, uint32_t i)
 {
-	body->order = RUN_NONE;
-	body->first = 0;
-	if (!n)
-		return 0;
-	if (!run_take(tables, n, body))
-		return TABLE_FULL;
-	memcpy(chunks_value(&tables->op_pool, body->first), ops, n * sizeof(*ops));
-	return 0;
+	const uint64_t *words = chunks_value(&tables->op_pool, ofx_flow_far_word(of, i));
+
+	return words + (i - OFX_FLOW_WORDS) % OFX_OP_WORDS;
 }
 
-int body_write(struct dp_tables *tables, struct ofx_flow *of, uint8_t reason, const struct of_instructions *inst,
-	       struct body *body)
+static uint64_t match_word(const struct dp_tables *tables, const struct ofx_flow *of, uint32_t i)
 {
-	struct ofx_op ops[OFX_FLOW_OPS] = {0};
-	size_t n, n_inline;
-	int err = compile(tables->dp, inst, reason, of, ops);
-
-	if (err)
-		return err;
-	n = of->n_apply + of->n_write;
-	err = groups_resolve(tables->dp, ops, n);
-	if (err)
-		return err;
-	n_inline = n < OFX_INLINE_OPS ? n : OFX_INLINE_OPS;
-	if (!slot_take(tables, &body->slot))
-		return TABLE_FULL;
-	err = run_write(tables, ops + n_inline, n - n_inline, body);
-	if (err) {
-		numbers_give(&tables->slots, body->slot);
-		return err;
-	}
-	of->first = body->first;
-	memcpy(of->ops, ops, n_inline * sizeof(*ops));
-	memcpy(chunks_value(&tables->flows, body->slot), of, sizeof(*of));
-	return 0;
+	return i < OFX_FLOW_WORDS ? of->match[i] : *far_word(tables, of, i);
 }
 
-void body_free(struct dp_tables *tables, const struct body *body)
+void flow_key(const struct dp_tables *tables, const struct ofx_flow *of, struct ofx_key *key)
+{
+	const struct ofx_subtable *s = &tables->subtables[of->mask];
+
+	memset(key, 0, sizeof(*key));
+	for (uint32_t i = 0; i < s->n_words; i++)
+		key->w[s->at[i] / 8] = match_word(tables, of, i);
+}
+
+bool flow_same_key(const struct dp_tables *tables, const struct ofx_flow *a, const struct ofx_flow *b)
+{
+	const uint32_t n = tables->subtables[a->mask].n_words;
+
+	if (a->mask != b->mask)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (match_word(tables, a, i) != match_word(tables, b, i))
+			return false;
+	return true;
+}
+
+/* --- compiled forms --- */
+
+/* Elements of op_pool that it needs. */
+static size_t far_len(const struct dp_tables *tables, const struct ofx_flow *of)
+{
+	const uint32_t words = tables->subtables[of->mask].n_words, ops = of->n_apply + of->n_write;
+	size_t n = ops > OFX_INLINE_OPS ? ops - OFX_INLINE_OPS : 0;
+
+	if (words > OFX_FLOW_WORDS)
+		n += (words - OFX_FLOW_WORDS + OFX_OP_WORDS - 1) / OFX_OP_WORDS;
+	return n;
+}
+
+static uint8_t order_of(size_t n)
+{
+	uint8_t order = 0;
+
+	while ((1u << order) < n)
+		order++;
+	return n ? order : RUN_NONE;
+}
+
+static struct body body_of(const struct dp_tables *tables, uint32_t slot)
+{
+	const struct ofx_flow *of = flow_record(tables, slot);
+
+	return (struct body){.slot = slot, .first = of->first, .order = order_of(far_len(tables, of))};
+}
+
+static void body_give(struct dp_tables *tables, const struct body *body)
 {
 	numbers_give(&tables->slots, body->slot);
 	if (body->order != RUN_NONE)
 		runs_give(&tables->runs, body->first, body->order);
 }
 
+void body_free(struct dp_tables *tables, uint32_t slot)
+{
+	const struct body body = body_of(tables, slot);
+
+	body_give(tables, &body);
+}
+
+/* Ops and match words behind the inline ones; a run lies in one chunk. */
+static int far_write(struct dp_tables *tables, struct ofx_flow *of, const struct ofx_op *ops, const struct ofx_key *key)
+{
+	const struct ofx_subtable *s = &tables->subtables[of->mask];
+	const uint32_t n = of->n_apply + of->n_write;
+	const size_t len = far_len(tables, of);
+
+	if (!len)
+		return 0;
+	if (!run_take(tables, len, &of->first))
+		return TABLE_FULL;
+	if (n > OFX_INLINE_OPS)
+		memcpy(chunks_value(&tables->op_pool, of->first), ops + OFX_INLINE_OPS,
+		       (n - OFX_INLINE_OPS) * sizeof(*ops));
+	for (uint32_t i = OFX_FLOW_WORDS; i < s->n_words; i++)
+		*(uint64_t *)far_word(tables, of, i) = key->w[s->at[i] / 8];
+	return 0;
+}
+
+/* of->id, gen, table and mask are set; the key is masked.  reason: OFPR_* of outputs to CONTROLLER. */
+static int body_write(struct dp_tables *tables, struct ofx_flow *of, const struct ofx_key *key, uint8_t reason,
+		      const struct of_instructions *inst, uint32_t *slot)
+{
+	const struct ofx_subtable *s = &tables->subtables[of->mask];
+	struct ofx_op ops[OFX_FLOW_OPS] = {0};
+	int err = compile(tables->dp, inst, reason, of, ops);
+
+	if (!err)
+		err = groups_resolve(tables->dp, ops, of->n_apply + of->n_write);
+	if (err)
+		return err;
+	if (!slot_take(tables, slot))
+		return TABLE_FULL;
+	err = far_write(tables, of, ops, key);
+	if (err) {
+		numbers_give(&tables->slots, *slot);
+		return err;
+	}
+	for (uint32_t i = 0; i < s->n_words && i < OFX_FLOW_WORDS; i++)
+		of->match[i] = key->w[s->at[i] / 8];
+	memcpy(of->ops, ops, sizeof(of->ops));
+	memcpy(flow_record(tables, *slot), of, sizeof(*of));
+	return 0;
+}
+
 static void body_retired(void *aux)
 {
 	struct retired_body *r = aux;
 
-	body_free(r->tables, &r->body);
+	body_give(r->tables, &r->body);
 	free(r);
 }
 
-void body_retire(struct retired_body *r)
+void body_retire(struct dp_tables *tables, uint32_t slot, struct retired_body *r)
 {
-	grace_defer(r->tables->dp, body_retired, r);
+	*r = (struct retired_body){.tables = tables, .body = body_of(tables, slot)};
+	grace_defer(tables->dp, body_retired, r);
 }
+
+/* --- flow entries --- */
 
 static uint8_t output_reason(bool table_miss)
 {
@@ -189,101 +270,101 @@ static void id_give(struct dp_tables *tables, uint32_t id)
 	numbers_give(&tables->ids, id);
 }
 
-/* A flow id with its generation raised, and the body: what `flow` shall have.  Its table is given. */
-static int flow_take(struct dp_tables *tables, const struct dp_rule *rule, struct dp_flow *flow)
+static void base_set(struct dp_tables *tables, uint32_t id)
 {
-	struct ofx_flow of = {.table = rule->table};
-	int err;
+	struct ofx_counter *base = &tables->base[id];
+	uint64_t packets, bytes;
 
-	if (!tables_take(tables, &tables->ids, &flow->id))
-		return TABLE_FULL;
-	counters_enter(tables, flow->id, rule->table);
-	flow->gen = ++tables->owners[flow->id].gen;
-	of.id = flow->id;
-	of.gen = flow->gen;
-	err = body_write(tables, &of, output_reason(rule->table_miss), rule->inst, &flow->body);
-	if (err)
-		id_give(tables, flow->id);
-	return err;
+	counters_read(tables, id, &packets, &bytes);
+	if (base->packets != packets || base->bytes != bytes) /* a page that is not written takes no memory */
+		*base = (struct ofx_counter){.packets = packets, .bytes = bytes};
 }
 
-static void flow_give(struct dp_tables *tables, const struct dp_flow *flow)
+static int flow_compile(struct dp_tables *tables, const struct dp_rule *rule, uint32_t id, struct dp_flow *flow)
 {
-	body_free(tables, &flow->body);
-	id_give(tables, flow->id);
+	struct ofx_flow of = {.id = id, .gen = flow->gen, .table = rule->table, .mask = flow->mask};
+	struct ofx_key key;
+
+	for (int i = 0; i < OFX_KEY_WORDS; i++)
+		key.w[i] = rule->match->value.w[i] & rule->match->mask.w[i];
+	return body_write(tables, &of, &key, output_reason(rule->table_miss), rule->inst, &flow->slot);
 }
 
-/* The entry, as `from` but with this key, in its lookup. */
-static int flow_insert(const struct dp_flow *from, struct lookup *l, const uint64_t *key, struct dp_flow **out)
+static struct dp_flow *flow_set(struct dp_tables *tables, const struct dp_rule *rule, uint32_t id,
+				const struct tuple *mask)
 {
-	_free_ struct dp_flow *flow = malloc(sizeof(*flow) + l->key_words * sizeof(*key));
-	int err;
+	struct dp_flow *flow = &tables->flow[id];
 
-	if (!flow)
-		return -ENOMEM;
-	*flow = *from;
-	flow->lookup = l;
-	memcpy(flow->key, key, l->key_words * sizeof(*key));
-	flow->hash = index_hash(key, l->key_words);
-	err = lookup_insert(l, flow);
-	if (!err)
-		*out = take_ptr(flow);
-	return err;
+	*flow = (struct dp_flow){.below = NO_FLOW,
+				 .mask = mask->lookup.number,
+				 .gen = flow->gen + 1,
+				 .priority = rule->priority,
+				 .table = rule->table,
+				 .flags = FLOW_USED | (rule->table_miss ? FLOW_TABLE_MISS : 0)};
+	return flow;
+}
+
+static void flow_forget(struct dp_tables *tables, struct dp_flow *flow)
+{
+	flow->flags = 0;
+	flow->owner = NULL;
+	id_give(tables, flow_id(tables, flow));
 }
 
 int flow_new(struct dp_tables *tables, const struct dp_rule *rule, void *owner, struct dp_flow **out)
 {
-	struct dp_flow flow = {.owner = owner,
-			       .priority = rule->priority,
-			       .flags = FLOW_NEW | (rule->table_miss ? FLOW_TABLE_MISS : 0)};
-	uint64_t key[OFX_KEY_WORDS];
-	struct lookup *l;
-	int err = flow_take(tables, rule, &flow);
+	struct tuple *mask;
+	struct dp_flow *flow;
+	uint32_t id;
+	int err;
 
-	if (err)
-		return err;
-	counters_read(tables, flow.id, &flow.base_packets, &flow.base_bytes);
-	/* last, because waiting for a number may tidy empty lookups away */
-	err = lookup_of_rule(tables, rule, &l, key);
-	if (!err) {
-		err = flow_insert(&flow, l, key, out);
-		if (err)
-			table_tidy_later(l->table);
-	}
+	if (!tables_take(tables, &tables->ids, &id))
+		return TABLE_FULL;
+	counters_enter(tables, id, rule->table);
+	err = tuple_of_mask(&tables->table[rule->table], &rule->match->mask, &mask);
 	if (err) {
-		flow_give(tables, &flow);
+		id_give(tables, id);
 		return err;
 	}
-	tables->owners[flow.id].flow = *out;
-	tables->n_flows++;
-	return 0;
-}
-
-int flow_rewrite(struct dp_tables *tables, struct dp_flow *flow, const struct of_instructions *inst, struct body *old)
-{
-	struct ofx_flow of = {.id = flow->id, .gen = flow->gen, .table = flow->lookup->table->number};
-	struct body body;
-	int err = body_write(tables, &of, output_reason(flow->flags & FLOW_TABLE_MISS), inst, &body);
-
-	if (err)
+	flow = flow_set(tables, rule, id, mask);
+	tuple_take(mask);
+	err = flow_compile(tables, rule, id, flow); /* its mask, counted, stays while numbers are waited for */
+	if (err) {
+		tuple_give(mask);
+		flow_forget(tables, flow);
 		return err;
-	*old = flow->body;
-	flow->body = body;
+	}
+	base_set(tables, id);
+	flow->owner = owner;
+	tables->n_flows++;
+	*out = flow;
 	return 0;
 }
 
-static void flow_take_out(struct dp_tables *tables, struct dp_flow *flow)
+int flow_rewrite(struct dp_tables *tables, struct dp_flow *flow, const struct of_instructions *inst, uint32_t *slot)
 {
-	lookup_remove(flow->lookup, flow);
-	tables->owners[flow->id].flow = NULL;
+	struct ofx_flow of = {.id = flow_id(tables, flow), .gen = flow->gen, .table = flow->table, .mask = flow->mask};
+	struct ofx_key key;
+
+	flow_key(tables, flow_record(tables, flow->slot), &key);
+	return body_write(tables, &of, &key, output_reason(flow->flags & FLOW_TABLE_MISS), inst, slot);
+}
+
+/* It is no flow entry any more; who met it before may count on it for a while. */
+static void flow_leave(struct dp_tables *tables, struct dp_flow *flow)
+{
+	tuple_give(tables->tuple[flow->mask]);
+	flow->owner = NULL;
 	tables->n_flows--;
 }
 
 void flow_free(struct dp_tables *tables, struct dp_flow *flow)
 {
-	flow_take_out(tables, flow);
-	flow_give(tables, flow);
-	free(flow);
+	const struct body body = body_of(tables, flow->slot);
+
+	flow_leave(tables, flow);
+	body_give(tables, &body);
+	flow_forget(tables, flow);
 }
 
 /* No packet can count on it any more. */
@@ -293,8 +374,8 @@ static void flow_retired(void *aux)
 	struct dp_tables *tables = r->table->tables;
 
 	dp_flow_counters(tables->dp, r->flow, &r->packets, &r->bytes);
-	flow_give(tables, r->flow);
-	free(take_ptr(r->flow));
+	body_give(tables, &r->body);
+	flow_forget(tables, r->flow);
 	if (r->gone) {
 		/* from the event loop, not from within a call that waits for numbers */
 		TAILQ_INSERT_TAIL(&tables->gone, r, next);
@@ -308,6 +389,7 @@ void flow_retire(struct retired_flow *r)
 {
 	struct dp_tables *tables = r->table->tables;
 
-	flow_take_out(tables, r->flow);
+	r->body = body_of(tables, r->flow->slot);
+	flow_leave(tables, r->flow);
 	grace_defer(tables->dp, flow_retired, r);
 }

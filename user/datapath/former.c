@@ -9,6 +9,7 @@
 #include <string.h>
 #include "include/ofxdp/table.h"
 #include "user/datapath/former.h"
+#include "user/datapath/mapped.h"
 #include "user/util/cleanup.h"
 
 static void close_dir(DIR **dir)
@@ -53,31 +54,48 @@ static void read_programs(const char *dir, struct former *f)
 	}
 }
 
-static uint64_t count_keys(const char *dir, const char *map)
+static int pinned_map(const char *dir, const char *map)
 {
-	uint8_t key[sizeof(struct ofx_table_key)];
 	char path[PATH_MAX];
-	_close_ int fd = -1;
-	uint64_t n = 0;
 
 	if (snprintf(path, sizeof(path), "%s/%s", dir, map) >= PATH_MAX)
-		return 0;
-	fd = bpf_obj_get(path);
-	if (fd < 0 || bpf_map_get_next_key(fd, NULL, key))
-		return 0;
-	do
-		n++;
-	while (!bpf_map_get_next_key(fd, key, key));
+		return -ENAMETOOLONG;
+	return bpf_obj_get(path);
+}
+
+static uint64_t count_in_line(const struct ofx_rule_line *line)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < OFX_LINE_RULES; i++)
+		n += !!line->rule[i];
 	return n;
 }
 
+/* Of chains of the same match the first: near enough for a message. */
 static uint64_t count_rules(const char *dir)
 {
-	static const char *const maps[] = {"tbl8", "tbl16", "tbl32", "tbl64", "tbl128", "lpm4", "lpm6"};
+	_close_ int lines_fd = pinned_map(dir, "rule_lines"), geometry_fd = pinned_map(dir, "rule_geometry");
+	struct ofx_rule_geometry g = {0};
+	struct bpf_map_info info = {0};
+	uint32_t zero = 0, len = sizeof(info);
+	struct mapped map = {0};
 	uint64_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(maps); i++)
-		n += count_keys(dir, maps[i]);
+	if (lines_fd < 0 || geometry_fd < 0 || bpf_map_lookup_elem(geometry_fd, &zero, &g.word) ||
+	    bpf_obj_get_info_by_fd(lines_fd, &info, &len) || (uint64_t)g.base + g.lines > info.max_entries ||
+	    mapped_open_fd(&map, lines_fd, sizeof(struct ofx_rule_line), info.max_entries, false))
+		return 0;
+	for (uint32_t i = 0; i < g.lines; i++) {
+		const struct ofx_rule_line *lines = map.at, *line = &lines[g.base + i];
+
+		n += count_in_line(line);
+		for (int more = 0; line->more && line->more < info.max_entries && more < OFX_MORE_LINES; more++) {
+			line = &lines[line->more];
+			n += count_in_line(line);
+		}
+	}
+	mapped_close(&map);
 	return n;
 }
 

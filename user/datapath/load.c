@@ -16,6 +16,7 @@
 #include "user/datapath/chunk.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/load.h"
+#include "user/datapath/rule_hash.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -97,13 +98,7 @@ static int set_sizes(struct dp *dp)
 		struct bpf_map *map;
 		uint32_t size;
 	} sized[] = {
-		{s->maps.tbl8, dp->max_flows},
-		{s->maps.tbl16, dp->max_flows},
-		{s->maps.tbl32, dp->max_flows},
-		{s->maps.tbl64, dp->max_flows},
-		{s->maps.tbl128, dp->max_flows},
-		{s->maps.lpm4, dp->max_flows},
-		{s->maps.lpm6, dp->max_flows},
+		{s->maps.rule_lines, rule_hash_size(dp->max_flows)},
 		{s->maps.flows, chunks_for(dp->n_flow_ids + 1, OFX_FLOW_CHUNK)},
 		{s->maps.op_pool, chunks_for(pool, OFX_OP_CHUNK)},
 		{s->maps.flow_counters, dp->n_flow_ids * dp->n_cpus},
@@ -134,13 +129,14 @@ static bool may_read_kernel(void)
 
 static int set_constants(struct dp *dp, uint64_t netns)
 {
-	uint64_t secret;
+	uint64_t secrets[2];
 
 	if (getrandom(&dp->magic, sizeof(dp->magic), 0) != sizeof(dp->magic))
 		return -errno;
-	if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret))
+	if (getrandom(secrets, sizeof(secrets), 0) != sizeof(secrets))
 		return -errno;
-	dp->skel->rodata->ofx_secret = secret;
+	dp->skel->rodata->ofx_secret = secrets[0];
+	dp->skel->rodata->ofx_rule_secret = secrets[1];
 	dp->skel->rodata->ofx_sees_carrier = may_read_kernel();
 	dp->skel->rodata->ofx_magic = dp->magic;
 	dp->skel->rodata->ofx_n_flow_ids = dp->n_flow_ids;

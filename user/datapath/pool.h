@@ -27,7 +27,7 @@ void numbers_give(struct numbers *n, uint32_t number);
  * Runs of 1, 2, 4 … elements, by the buddy method: a run of 2^order starts at a multiple of 2^order.  orders: how many
  * there are, the longest run has 2^(orders - 1).
  */
-#define RUN_ORDERS 7 /* of ops: runs up to 64 */
+#define RUN_ORDERS 8 /* of ops: a flow entry's 62 and 8 words of its match */
 #define RUN_ORDERS_MAX 10
 #define RUN_NONE 0xff /* the order of no run at all */
 

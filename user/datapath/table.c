@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Flow tables: the published lists of lookups, and what all tables share. */
-#include "user/datapath/table.h"
+#include "user/datapath/tuple.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "build/ofxdp.skel.h"
+#include "include/openflow/openflow.h"
 #include "user/datapath/cache.h"
+#include "user/openflow/error.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -62,7 +65,7 @@ static void draft_add(struct draft *d, struct lookup *l, uint16_t max)
 
 static bool lookup_is_low(const struct lookup *l)
 {
-	return l->n_flows && (!l->listed || l->listed_max < l->max);
+	return l->priorities.n && (!l->listed || l->listed_max < l->priorities.max);
 }
 
 /*
@@ -71,7 +74,6 @@ static bool lookup_is_low(const struct lookup *l)
  */
 static void draft_raised(const struct table *t, struct draft *d)
 {
-
 	for (uint32_t i = 0; i < t->n_lookups; i++)
 		if (t->lookups[i]->listed && !lookup_is_low(t->lookups[i]))
 			draft_add(d, t->lookups[i], t->lookups[i]->listed_max);
@@ -81,7 +83,7 @@ static void draft_raised(const struct table *t, struct draft *d)
 
 		if (!lookup_is_low(l))
 			continue;
-		while (above < d->n && d->v[above].max >= l->max)
+		while (above < d->n && d->v[above].max >= l->priorities.max)
 			above++;
 		draft_add(d, l, above ? d->v[above - 1].max : UINT16_MAX);
 	}
@@ -90,8 +92,8 @@ static void draft_raised(const struct table *t, struct draft *d)
 static void draft_exact(const struct table *t, struct draft *d)
 {
 	for (uint32_t i = 0; i < t->n_lookups; i++)
-		if (t->lookups[i]->n_flows)
-			draft_add(d, t->lookups[i], t->lookups[i]->max);
+		if (t->lookups[i]->priorities.n)
+			draft_add(d, t->lookups[i], t->lookups[i]->priorities.max);
 }
 
 static void draft_write(const struct dp_tables *tables, const struct draft *d, uint32_t slot)
@@ -100,9 +102,8 @@ static void draft_write(const struct dp_tables *tables, const struct draft *d, u
 
 	list->n = d->n;
 	for (uint32_t i = 0; i < d->n; i++)
-		list->entries[i] = (struct ofx_list_entry){.subtable = d->v[i].lookup->subtable,
-							   .max_priority = d->v[i].max,
-							   .kind = d->v[i].lookup->kind};
+		list->entries[i] =
+			(struct ofx_list_entry){.subtable = d->v[i].lookup->number, .max_priority = d->v[i].max};
 }
 
 /* The draft becomes the table's list, in this slot (0: no list, the draft is empty). */
@@ -123,29 +124,105 @@ static void table_publish(struct table *t, const struct draft *d, uint32_t slot)
 	}
 }
 
-int table_raise(struct table *t)
+/* Make sure that every non-empty lookup of the table is listed with a max_priority that is high enough. */
+static int table_raise(struct table *t)
 {
 	struct draft d = {0};
 	uint32_t slot;
 
 	if (!tables_take(t->tables, &t->tables->list_slots, &slot))
-		return -ENOSPC;
+		return TABLE_FULL;
 	draft_raised(t, &d);
 	table_publish(t, &d, slot);
+	table_tidy_later(t);
 	return 0;
 }
 
-/* What a tidy table would not have: an empty lookup, a listed maximum above the exact one. */
-static bool table_is_tidy(struct table *t)
+/* Into the table's lookups.  Empty ones may be in the way. */
+static int lookup_enter(struct lookup *l)
 {
-	bool tidy = true;
+	struct table *t = l->table;
 
+	if (l->entered)
+		return 0;
+	if (t->n_lookups == OFX_LIST_ENTRIES)
+		table_tidy(t);
+	if (t->n_lookups == OFX_LIST_ENTRIES)
+		return TABLE_FULL;
+	t->lookups[t->n_lookups++] = l;
+	l->entered = true;
+	return 0;
+}
+
+int lookup_count(struct lookup *l, uint16_t priority)
+{
+	int err = priorities_add(&l->priorities, priority);
+
+	if (err)
+		return err;
+	err = lookup_enter(l);
+	if (!err && lookup_is_low(l))
+		err = table_raise(l->table);
+	if (err)
+		lookup_uncount(l, priority);
+	return err;
+}
+
+void lookup_uncount(struct lookup *l, uint16_t priority)
+{
+	priorities_remove(&l->priorities, priority);
+	if (!l->priorities.n || l->listed_max != l->priorities.max)
+		table_tidy_later(l->table);
+}
+
+/* What a tidy table would not have: an empty lookup, a listed maximum above the exact one. */
+static bool lists_are_tidy(const struct table *t)
+{
 	for (uint32_t i = 0; i < t->n_lookups; i++) {
-		lookup_update_max(t->lookups[i]);
-		if (!t->lookups[i]->n_flows || t->lookups[i]->listed_max != t->lookups[i]->max)
-			tidy = false;
+		const struct lookup *l = t->lookups[i];
+
+		if (!l->priorities.n || l->listed_max != l->priorities.max)
+			return false;
 	}
-	return tidy;
+	return true;
+}
+
+/* Unlisted ones without flow entries. */
+static void lookups_leave(struct table *t)
+{
+	for (uint32_t i = t->n_lookups; i; i--) {
+		struct lookup *l = t->lookups[i - 1];
+
+		if (l->priorities.n)
+			continue;
+		t->lookups[i - 1] = t->lookups[--t->n_lookups];
+		l->entered = l->listed = false;
+	}
+}
+
+/* A mask that goes may leave its homes unused, which were made after it or before. */
+static bool free_unused_tuples(struct table *t)
+{
+	struct tuple *tuple, *next;
+	bool freed = false;
+
+	for (tuple = TAILQ_FIRST(&t->tuples); tuple; tuple = next) {
+		next = TAILQ_NEXT(tuple, next);
+		if (!tuple_is_unused(tuple))
+			continue;
+		tuple_free(tuple);
+		freed = true;
+	}
+	return freed;
+}
+
+static void free_unused(struct table *t)
+{
+	if (!free_unused_tuples(t))
+		return;
+	while (free_unused_tuples(t))
+		;
+	tuples_narrow(t->tables);
 }
 
 void table_tidy(struct table *t)
@@ -153,17 +230,16 @@ void table_tidy(struct table *t)
 	struct draft d = {0};
 	uint32_t slot = 0;
 
-	if (table_is_tidy(t))
-		return;
-	draft_exact(t, &d);
-	if (d.n && !numbers_take(&t->tables->list_slots, &slot)) {
-		table_tidy_later(t);
-		return;
+	if (!lists_are_tidy(t)) {
+		draft_exact(t, &d);
+		if (d.n && !numbers_take(&t->tables->list_slots, &slot)) {
+			table_tidy_later(t);
+			return;
+		}
+		table_publish(t, &d, slot);
+		lookups_leave(t);
 	}
-	table_publish(t, &d, slot);
-	for (uint32_t i = t->n_lookups; i; i--)
-		if (!t->lookups[i - 1]->n_flows)
-			lookup_free(t->lookups[i - 1]);
+	free_unused(t);
 }
 
 static void tidy_due(void *aux)
@@ -187,9 +263,9 @@ void *tables_owner(struct dp *dp, uint32_t flow, uint16_t gen)
 {
 	const struct dp_tables *tables = dp->tables;
 
-	if (flow >= dp->n_flow_ids || tables->owners[flow].gen != gen || !tables->owners[flow].flow)
+	if (flow >= dp->n_flow_ids || tables->flow[flow].gen != gen)
 		return NULL;
-	return tables->owners[flow].flow->owner;
+	return tables->flow[flow].owner;
 }
 
 uint32_t dp_max_flows(const struct dp *dp)
@@ -216,11 +292,70 @@ static void gone_due(evutil_socket_t fd, short what, void *aux)
 		event_add(tables->gone_event, &soon);
 }
 
-static void rule_map_open(struct rule_map *m, const struct bpf_map *map, uint32_t reserve)
+/* --- growth of the rules' hash --- */
+
+#define GROW_LINES 2048 /* a round of the event loop: half a millisecond */
+
+static void grow_due(evutil_socket_t fd, short what, void *aux)
 {
-	m->fd = bpf_map__fd(map);
-	m->capacity = bpf_map__max_entries(map) - reserve;
+	static const struct timeval at_once = {0};
+	struct dp_tables *tables = aux;
+
+	if (rule_hash_step(&tables->rules, GROW_LINES))
+		event_add(tables->grow_event, &at_once);
 }
+
+void tables_grow(struct dp_tables *tables)
+{
+	static const struct timeval at_once = {0};
+
+	/* a little here, so that it ends even if flow-mods leave the event loop no rest */
+	if (rule_hash_step(&tables->rules, 2) && !event_pending(tables->grow_event, EV_TIMEOUT, NULL))
+		event_add(tables->grow_event, &at_once);
+}
+
+struct retired_line {
+	struct dp_tables *tables;
+	void (*fn)(struct rule_hash *h, uint32_t number);
+	uint32_t number;
+};
+
+static void line_retired(void *aux)
+{
+	struct retired_line *r = aux;
+
+	r->fn(&r->tables->rules, r->number);
+	if (!r->tables->closing)
+		tables_grow(r->tables);
+	free(r);
+}
+
+static void line_later(void *aux, void (*fn)(struct rule_hash *h, uint32_t number), uint32_t number)
+{
+	struct dp_tables *tables = aux;
+	struct retired_line *r = malloc(sizeof(*r));
+
+	if (!r) {
+		grace_flush(tables->dp);
+		fn(&tables->rules, number);
+		return;
+	}
+	*r = (struct retired_line){.tables = tables, .fn = fn, .number = number};
+	grace_defer(tables->dp, line_retired, r);
+}
+
+static int rules_open(struct dp_tables *tables)
+{
+	static const struct rule_hash_ops ops = {.hash_of = rule_hash_of_slot, .later = line_later};
+	const struct dp *dp = tables->dp;
+
+	if (bpf_map__max_entries(dp->skel->maps.rule_lines) < rule_hash_size(dp->max_flows))
+		return -EINVAL;
+	return rule_hash_open(&tables->rules, tables->lines_map.at, tables->geometry_map.at, dp->max_flows, &ops,
+			      tables);
+}
+
+/* --- opening and closing --- */
 
 static int maps_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 {
@@ -231,6 +366,10 @@ static int maps_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 	if (!err)
 		err = mapped_open(&tables->subtables_map, skel->maps.subtables, true);
 	if (!err)
+		err = mapped_open(&tables->lines_map, skel->maps.rule_lines, true);
+	if (!err)
+		err = mapped_open(&tables->geometry_map, skel->maps.rule_geometry, true);
+	if (!err)
 		err = chunks_open(&tables->flows, skel->maps.flows, sizeof(struct ofx_flow), OFX_FLOW_CHUNK);
 	if (!err)
 		err = chunks_open(&tables->op_pool, skel->maps.op_pool, sizeof(struct ofx_op), OFX_OP_CHUNK);
@@ -239,6 +378,9 @@ static int maps_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 	tables->roots = tables->roots_map.at;
 	tables->lists = tables->lists_map.at;
 	tables->subtables = tables->subtables_map.at;
+	tables->misses_fd = bpf_map__fd(skel->maps.table_misses);
+	if (!err)
+		err = rules_open(tables);
 	return err;
 }
 
@@ -247,36 +389,50 @@ static void maps_close(struct dp_tables *tables)
 	mapped_close(&tables->roots_map);
 	mapped_close(&tables->lists_map);
 	mapped_close(&tables->subtables_map);
+	mapped_close(&tables->lines_map);
+	mapped_close(&tables->geometry_map);
+	rule_hash_close(&tables->rules);
 	counters_close(tables);
 	chunks_close(&tables->flows);
 	chunks_close(&tables->op_pool);
 }
 
-static void rule_maps_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
+/* Arrays by flow id: zeros, and pages that are not written take no memory. */
+static int arrays_open(struct dp_tables *tables)
 {
-	tables->misses_fd = bpf_map__fd(skel->maps.table_misses);
-	rule_map_open(&tables->maps[OFX_CLASS_8], skel->maps.tbl8, 0);
-	rule_map_open(&tables->maps[OFX_CLASS_16], skel->maps.tbl16, 0);
-	rule_map_open(&tables->maps[OFX_CLASS_32], skel->maps.tbl32, 0);
-	rule_map_open(&tables->maps[OFX_CLASS_64], skel->maps.tbl64, 0);
-	rule_map_open(&tables->maps[OFX_CLASS_128], skel->maps.tbl128, 0);
-	/* older kernels refuse to replace an element of a full trie */
-	rule_map_open(&tables->maps[RULE_MAP_LPM4], skel->maps.lpm4, 1);
-	rule_map_open(&tables->maps[RULE_MAP_LPM6], skel->maps.lpm6, 1);
+	const size_t n = tables->dp->n_flow_ids;
+	void *flow = mmap(NULL, n * sizeof(*tables->flow), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *base = mmap(NULL, n * sizeof(*tables->base), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	tables->flow = flow == MAP_FAILED ? NULL : flow;
+	tables->base = base == MAP_FAILED ? NULL : base;
+	return tables->flow && tables->base ? 0 : -ENOMEM;
+}
+
+static void arrays_close(struct dp_tables *tables)
+{
+	const size_t n = tables->dp->n_flow_ids;
+
+	if (tables->flow)
+		munmap(tables->flow, n * sizeof(*tables->flow));
+	if (tables->base)
+		munmap(tables->base, n * sizeof(*tables->base));
 }
 
 static int pools_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 {
 	int err = numbers_open(&tables->ids, 0, tables->dp->n_flow_ids);
 
-	/* slot 0 of lists means none; slot 0 of flows would make a rule word of 0 */
+	/* slot 0 of lists means none, of flows a free rule word */
 	if (!err)
 		err = numbers_open(&tables->slots, 1, tables->dp->n_flow_ids + 1);
 	tables->slots.size = 1; /* flow.c raises it chunk by chunk */
 	if (!err)
 		err = numbers_open(&tables->list_slots, 1, bpf_map__max_entries(skel->maps.lists));
 	if (!err)
-		err = numbers_open(&tables->subtable_numbers, 0, bpf_map__max_entries(skel->maps.subtables));
+		err = numbers_open(&tables->subtable_numbers, 1, bpf_map__max_entries(skel->maps.subtables));
 	if (!err)
 		err = runs_reserve(&tables->runs, tables->op_pool.max * OFX_OP_CHUNK, RUN_ORDERS);
 	return err;
@@ -295,15 +451,17 @@ int tables_open(struct dp *dp)
 	for (uint32_t i = 0; i < OFX_TABLES; i++) {
 		tables->table[i].tables = tables;
 		tables->table[i].number = i;
+		TAILQ_INIT(&tables->table[i].tuples);
 	}
 	cache_open(dp);
-	rule_maps_open(tables, dp->skel);
 	err = maps_open(tables, dp->skel);
 	if (!err)
 		err = pools_open(tables, dp->skel);
-	tables->owners = calloc(dp->n_flow_ids, sizeof(*tables->owners));
+	if (!err)
+		err = arrays_open(tables);
 	tables->gone_event = event_new(dp->base, -1, 0, gone_due, tables);
-	if (!err && (!tables->owners || !tables->gone_event))
+	tables->grow_event = evtimer_new(dp->base, grow_due, tables);
+	if (!err && (!tables->gone_event || !tables->grow_event))
 		err = -ENOMEM;
 	if (err) {
 		log_error("cannot set up the flow tables: %s", strerror(-err));
@@ -312,24 +470,16 @@ int tables_open(struct dp *dp)
 	return err;
 }
 
-static void lookup_close(struct dp_tables *tables, struct lookup *l)
+static void table_close(struct table *t)
 {
-	for (uint32_t i = 0; i < l->index.size; i++) {
-		struct dp_flow *f = l->index.heads[i];
+	struct tuple *tuple;
 
-		while (f) {
-			struct dp_flow *below = f->below;
-
-			free(f);
-			f = below;
-		}
+	while ((tuple = TAILQ_FIRST(&t->tuples))) {
+		HASH_DEL(t->tables->by_mask, tuple);
+		TAILQ_REMOVE(&t->tuples, tuple, next);
+		priorities_free(&tuple->lookup.priorities);
+		free(tuple);
 	}
-	if (l->trie)
-		trie_free(l->trie);
-	else
-		HASH_DEL(tables->by_mask, l);
-	index_close(&l->index);
-	free(l);
 }
 
 void tables_close(struct dp *dp)
@@ -342,10 +492,11 @@ void tables_close(struct dp *dp)
 	grace_flush(dp);
 	gone_due(-1, 0, tables);
 	for (uint32_t i = 0; i < OFX_TABLES; i++)
-		for (uint32_t j = 0; j < tables->table[i].n_lookups; j++)
-			lookup_close(tables, tables->table[i].lookups[j]);
+		table_close(&tables->table[i]);
 	if (tables->gone_event)
 		event_free(tables->gone_event);
+	if (tables->grow_event)
+		event_free(tables->grow_event);
 	maps_close(tables);
 	numbers_close(&tables->ids);
 	numbers_close(&tables->slots);
@@ -353,7 +504,6 @@ void tables_close(struct dp *dp)
 	numbers_close(&tables->subtable_numbers);
 	runs_close(&tables->runs);
 	free(tables->txn.items);
-	free(tables->txn.words);
-	free(tables->owners);
+	arrays_close(tables);
 	free(take_ptr(dp->tables));
 }

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Rules: flow entries put where packets find them.
+ *
+ * Those of one mask and key are a chain, of which the first, of highest priority, is in the maps.
+ */
+#include <errno.h>
+#include <string.h>
+#include "build/ofxdp.skel.h"
+#include "include/openflow/openflow.h"
+#include "user/datapath/tuple.h"
+#include "user/openflow/error.h"
+
+uint64_t rule_secret(const struct dp_tables *tables)
+{
+	return tables->dp->skel->rodata->ofx_rule_secret;
+}
+
+static uint64_t hash_in(const struct dp_tables *tables, const struct ofx_key *key, uint16_t tuple)
+{
+	return ofx_rule_hash(key->w, &tables->subtables[tuple], tuple, rule_secret(tables));
+}
+
+uint64_t rule_hash_of_slot(void *aux, uint32_t slot)
+{
+	const struct dp_tables *tables = aux;
+	const struct ofx_flow *of = flow_record(tables, slot);
+	struct ofx_key key;
+
+	flow_key(tables, of, &key);
+	return hash_in(tables, &key, of->tuple);
+}
+
+static struct ofx_rule_ref ref_to(uint32_t slot, const struct dp_flow *flow)
+{
+	return (struct ofx_rule_ref){.slot = slot, .priority = flow->priority};
+}
+
+static struct dp_flow *below(const struct dp_tables *tables, const struct dp_flow *flow)
+{
+	return flow->below == NO_FLOW ? NULL : &tables->flow[flow->below];
+}
+
+/* A rule's place. */
+struct place {
+	struct dp_tables *tables;
+	struct ofx_flow *of;
+	struct ofx_key key;
+	struct tuple *mask, *tuple;
+	int level; /* of tuple */
+	uint64_t hash;
+	struct dp_flow *head; /* of its chain there; NULL: none */
+};
+
+static void place_at(struct place *p, struct tuple *tuple, int level)
+{
+	p->tuple = tuple;
+	p->level = level;
+	p->hash = hash_in(p->tables, &p->key, tuple->lookup.number);
+}
+
+static void find_head(struct place *p)
+{
+	const struct dp_tables *tables = p->tables;
+	struct rule_cursor c;
+
+	p->head = NULL;
+	for (__u64 *w = rule_hash_first(&tables->rules, p->hash, &c); w; w = rule_hash_next(&tables->rules, &c)) {
+		const struct ofx_flow *of = flow_record(tables, (struct ofx_rule_ref){.word = *w}.slot);
+
+		if (!flow_same_key(tables, of, p->of))
+			continue;
+		p->head = &tables->flow[of->id];
+		return;
+	}
+}
+
+static void place_open(struct place *p, struct dp_tables *tables, const struct dp_flow *flow)
+{
+	*p = (struct place){.tables = tables, .of = flow_record(tables, flow->slot)};
+	p->mask = tables->tuple[flow->mask];
+	flow_key(tables, p->of, &p->key);
+}
+
+/* Where its chain is. */
+static bool place_of_chain(struct place *p)
+{
+	for (int level = 0; level <= TUPLE_LEVELS; level++) {
+		if (!p->mask->n_at[level])
+			continue;
+		place_at(p, tuple_home(p->mask, level), level);
+		find_head(p);
+		if (p->head)
+			return true;
+	}
+	return false;
+}
+
+/* Rules of this very hash in this tuple. */
+static uint32_t count_same_hash(const struct place *p)
+{
+	const struct dp_tables *tables = p->tables;
+	struct rule_cursor c;
+	uint32_t n = 0;
+
+	for (__u64 *w = rule_hash_first(&tables->rules, p->hash, &c); w; w = rule_hash_next(&tables->rules, &c)) {
+		uint32_t slot = (struct ofx_rule_ref){.word = *w}.slot;
+		const struct ofx_flow *of = flow_record(tables, slot);
+
+		n += of->tuple == p->tuple->lookup.number && rule_hash_of_slot(p->tables, slot) == p->hash;
+	}
+	return n;
+}
+
+/* For the first rule of a chain. */
+static void place_choose(struct place *p)
+{
+	int level = table_shares(p->mask->lookup.table) ? 0 : TUPLE_LEVELS;
+
+	for (;; level++) {
+		struct tuple *home = tuple_home(p->mask, level);
+
+		if (home == p->mask)
+			level = TUPLE_LEVELS;
+		place_at(p, home, level);
+		if (level == TUPLE_LEVELS || count_same_hash(p) < TUPLE_CHAIN)
+			return;
+	}
+}
+
+/* There is no line left while what was before a growth waits for its grace period: wait here. */
+static void make_room(struct dp_tables *tables)
+{
+	for (int i = 0; i < 2; i++) { /* what waits now, then what grows now */
+		grace_flush(tables->dp);
+		while (rule_hash_step(&tables->rules, UINT32_MAX))
+			;
+	}
+}
+
+static bool hash_add(struct dp_tables *tables, uint64_t hash, struct ofx_rule_ref ref)
+{
+	if (rule_hash_add(&tables->rules, hash, ref))
+		return true;
+	make_room(tables);
+	return rule_hash_add(&tables->rules, hash, ref);
+}
+
+/* The first of a chain instead of another one, or none (word 0). */
+static int head_write(const struct place *p, struct ofx_rule_ref before, struct ofx_rule_ref now)
+{
+	struct rule_hash *rules = &p->tables->rules;
+	uint32_t n;
+
+	if (before.word && now.word) {
+		rule_hash_change(rules, p->hash, before.slot, now);
+		return 0;
+	}
+	n = count_same_hash(p);
+	if (!now.word)
+		rule_hash_remove(rules, p->hash, before.slot);
+	else if (!hash_add(p->tables, p->hash, now))
+		return TABLE_FULL;
+	tuple_count_hash(p->tuple, n, now.word ? 1 : -1);
+	return 0;
+}
+
+/* Behind higher priorities, before equal ones (it replaces those). */
+static int chain_insert(const struct place *p, struct dp_flow *flow)
+{
+	struct dp_tables *tables = p->tables;
+	struct dp_flow *above = p->head, *next;
+	struct ofx_rule_ref before = {0};
+
+	if (!above || above->priority <= flow->priority) {
+		flow->below = above ? flow_id(tables, above) : NO_FLOW;
+		if (above)
+			before = ref_to(above->slot, above);
+		return head_write(p, before, ref_to(flow->slot, flow));
+	}
+	while ((next = below(tables, above)) && next->priority > flow->priority)
+		above = next;
+	flow->below = above->below;
+	above->below = flow_id(tables, flow);
+	return 0;
+}
+
+static bool mask_has_rules(const struct tuple *mask)
+{
+	for (int level = 0; level <= TUPLE_LEVELS; level++)
+		if (mask->n_at[level])
+			return true;
+	return false;
+}
+
+int rule_add(struct dp_tables *tables, struct dp_flow *flow)
+{
+	struct place p;
+	bool first;
+	int err;
+
+	place_open(&p, tables, flow);
+	first = !mask_has_rules(p.mask);
+	p.mask->lookup.table->n_masks += first;
+	if (!place_of_chain(&p))
+		place_choose(&p);
+	err = lookup_count(&p.tuple->lookup, flow->priority);
+	if (!err) {
+		p.of->tuple = p.tuple->lookup.number;
+		err = chain_insert(&p, flow);
+		if (err)
+			lookup_uncount(&p.tuple->lookup, flow->priority);
+	}
+	if (err)
+		p.mask->lookup.table->n_masks -= first;
+	else
+		p.mask->n_at[p.level]++;
+	return err;
+}
+
+/* Where it is: the level by its compiled form. */
+static void place_of_flow(struct place *p, struct dp_tables *tables, const struct dp_flow *flow)
+{
+	int level = TUPLE_LEVELS;
+
+	place_open(p, tables, flow);
+	if (p->of->tuple != p->mask->lookup.number)
+		for (level = 0; p->mask->home[level]->lookup.number != p->of->tuple;)
+			level++;
+	place_at(p, tables->tuple[p->of->tuple], level);
+}
+
+static bool is_head(const struct place *p, const struct dp_flow *flow)
+{
+	return rule_hash_find(&p->tables->rules, p->hash, flow->slot);
+}
+
+void rule_change(struct dp_tables *tables, struct dp_flow *flow, uint32_t slot)
+{
+	struct place p;
+
+	place_of_flow(&p, tables, flow);
+	flow_record(tables, slot)->tuple = p.of->tuple;
+	if (is_head(&p, flow))
+		rule_hash_change(&tables->rules, p.hash, flow->slot, ref_to(slot, flow));
+	flow->slot = slot;
+}
+
+static void chain_remove(struct place *p, struct dp_flow *flow)
+{
+	struct dp_tables *tables = p->tables;
+	struct dp_flow *next = below(tables, flow), *above;
+
+	if (is_head(p, flow)) {
+		(void)head_write(p, ref_to(flow->slot, flow),
+				 next ? ref_to(next->slot, next) : (struct ofx_rule_ref){0});
+		return;
+	}
+	find_head(p);
+	for (above = p->head; below(tables, above) != flow;)
+		above = below(tables, above);
+	above->below = flow->below;
+}
+
+void rule_remove(struct dp_tables *tables, struct dp_flow *flow)
+{
+	struct place p;
+
+	place_of_flow(&p, tables, flow);
+	chain_remove(&p, flow);
+	lookup_uncount(&p.tuple->lookup, flow->priority);
+	p.mask->n_at[p.level]--;
+	if (!mask_has_rules(p.mask))
+		p.mask->lookup.table->n_masks--;
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "user/datapath/rule_hash.h"
+#include <string.h>
+#include "user/util/log.h"
+
+#define MIN_LINES 256
+#define FULL_LOAD 4 /* rules a line, of the largest region; a smaller one grows at … */
+#define GROW_LOAD 3
+#define FEW_SPARE 32 /* … or with so few lines left */
+
+static uint32_t largest(uint32_t max_rules)
+{
+	uint32_t lines = max_rules / FULL_LOAD + 1;
+
+	return lines < MIN_LINES ? MIN_LINES : lines;
+}
+
+uint32_t rule_hash_size(uint32_t max_rules)
+{
+	uint32_t lines = largest(max_rules);
+
+	return 1 + lines + lines / 2 + lines / 4;
+}
+
+/* The smallest region in this half with so many lines, or the largest. */
+static struct rule_region region_in_half(const struct rule_hash *h, int half, uint32_t lines)
+{
+	uint32_t n = half ? h->max_lines / 2 : h->max_lines;
+
+	while (n / 2 >= lines && n / 2 >= MIN_LINES)
+		n /= 2;
+	if (!half && n == h->max_lines / 2) /* none in half 1 would be larger */
+		n = h->max_lines;
+	return (struct rule_region){.base = half ? 1 + h->max_lines : 1, .lines = n};
+}
+
+static void publish(struct rule_hash *h, struct rule_region r)
+{
+	const struct ofx_rule_geometry g = {.base = r.base, .lines = r.lines};
+
+	h->now = r;
+	__atomic_store_n(h->geometry, g.word, __ATOMIC_RELEASE);
+}
+
+int rule_hash_open(struct rule_hash *h, struct ofx_rule_line *line, __u64 *geometry, uint32_t max_rules,
+		   const struct rule_hash_ops *ops, void *aux)
+{
+	const uint32_t size = rule_hash_size(max_rules);
+
+	*h = (struct rule_hash){.line = line, .geometry = geometry, .ops = ops, .aux = aux};
+	h->max_lines = largest(max_rules);
+	publish(h, region_in_half(h, 0, 0));
+	return numbers_open(&h->spare, 1 + h->max_lines + h->max_lines / 2, size);
+}
+
+void rule_hash_close(struct rule_hash *h)
+{
+	numbers_close(&h->spare);
+}
+
+static uint32_t spare_left(const struct rule_hash *h)
+{
+	return h->spare.n_free + h->spare.size - h->spare.next;
+}
+
+/* A third is for the next region, or it could not be filled. */
+static uint32_t spare_reserved(const struct rule_hash *h, struct rule_region r)
+{
+	return r.base == h->now.base && r.lines < h->max_lines ? h->max_lines / 12 : 0;
+}
+
+static void word_store(__u64 *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+static struct ofx_rule_line *line_of(const struct rule_hash *h, struct rule_region r, uint64_t hash)
+{
+	return &h->line[ofx_rule_line_of(hash, (struct ofx_rule_geometry){.base = r.base, .lines = r.lines})];
+}
+
+static uint16_t word_tag(uint64_t word)
+{
+	return (struct ofx_rule_ref){.word = word}.tag;
+}
+
+/* --- one region --- */
+
+static bool region_add(struct rule_hash *h, struct rule_region r, uint64_t hash, uint64_t word)
+{
+	struct ofx_rule_line *line = line_of(h, r, hash);
+	uint32_t number;
+
+	for (int n = 0;; n++, line = &h->line[line->more]) {
+		for (int i = 0; i < OFX_LINE_RULES; i++) {
+			if (line->rule[i])
+				continue;
+			word_store(&line->rule[i], word);
+			return true;
+		}
+		if (n == OFX_MORE_LINES)
+			return false;
+		if (!line->more)
+			break;
+	}
+	if (spare_left(h) <= spare_reserved(h, r) || !numbers_take(&h->spare, &number))
+		return false;
+	h->line[number] = (struct ofx_rule_line){.rule = {word}};
+	word_store(&line->more, number);
+	return true;
+}
+
+static __u64 *cursor_next(const struct rule_hash *h, struct rule_cursor *c)
+{
+	for (;;) {
+		while (c->i < OFX_LINE_RULES) {
+			__u64 *word = &c->line->rule[c->i++];
+
+			if (*word && word_tag(*word) == c->tag)
+				return word;
+		}
+		if (!c->line->more)
+			return NULL;
+		c->line = &h->line[c->line->more];
+		c->i = 0;
+	}
+}
+
+static __u64 *region_find(const struct rule_hash *h, struct rule_region r, uint64_t hash, uint32_t slot)
+{
+	struct rule_cursor c = {.line = line_of(h, r, hash), .tag = ofx_rule_tag(hash)};
+	__u64 *word;
+
+	do
+		word = cursor_next(h, &c);
+	while (word && (struct ofx_rule_ref){.word = *word}.slot != slot);
+	return word;
+}
+
+static bool line_is_empty(const struct ofx_rule_line *line)
+{
+	for (int i = 0; i < OFX_LINE_RULES; i++)
+		if (line->rule[i])
+			return false;
+	return true;
+}
+
+static void spare_give(struct rule_hash *h, uint32_t number)
+{
+	numbers_give(&h->spare, number);
+}
+
+/* Whoever reads an emptied line goes on to the rest through its `more`: it is used again after a grace period. */
+static void unlink_empty(struct rule_hash *h, struct ofx_rule_line *line)
+{
+	while (line->more) {
+		uint32_t number = line->more;
+		struct ofx_rule_line *more = &h->line[number];
+
+		if (!line_is_empty(more)) {
+			line = more;
+			continue;
+		}
+		word_store(&line->more, more->more);
+		h->ops->later(h->aux, spare_give, number);
+	}
+}
+
+static void region_remove(struct rule_hash *h, struct rule_region r, uint64_t hash, uint32_t slot)
+{
+	__u64 *word = region_find(h, r, hash, slot);
+
+	if (!word)
+		return;
+	word_store(word, 0);
+	unlink_empty(h, line_of(h, r, hash));
+}
+
+/* --- growth --- */
+
+static void line_clear(struct rule_hash *h, uint32_t number)
+{
+	uint32_t more = h->line[number].more;
+
+	h->line[number] = (struct ofx_rule_line){0};
+	while (more) {
+		uint32_t next = h->line[more].more;
+
+		h->line[more] = (struct ofx_rule_line){0};
+		numbers_give(&h->spare, more);
+		more = next;
+	}
+}
+
+static void region_unread(struct rule_hash *h, uint32_t number)
+{
+	h->phase = RULES_CLEAR;
+	h->cursor = 0;
+}
+
+/* What `old` was is not read any more in a while. */
+static void region_drop(struct rule_hash *h, struct rule_region old)
+{
+	h->old = old;
+	h->next = (struct rule_region){0};
+	h->phase = RULES_WAIT;
+	h->ops->later(h->aux, region_unread, 0);
+}
+
+static bool fill_from(struct rule_hash *h, const struct ofx_rule_line *line)
+{
+	for (;; line = &h->line[line->more]) {
+		for (int i = 0; i < OFX_LINE_RULES; i++) {
+			const struct ofx_rule_ref ref = {.word = line->rule[i]};
+			uint64_t hash;
+
+			if (!ref.word)
+				continue;
+			hash = h->ops->hash_of(h->aux, ref.slot);
+			if (!region_find(h, h->next, hash, ref.slot) && !region_add(h, h->next, hash, ref.word))
+				return false;
+		}
+		if (!line->more)
+			return true;
+	}
+}
+
+static void fill(struct rule_hash *h, uint32_t lines)
+{
+	const struct rule_region before = h->now;
+
+	for (; lines && h->cursor < before.lines; lines--, h->cursor++) {
+		if (fill_from(h, &h->line[before.base + h->cursor]))
+			continue;
+		log_warn("the rules' hash cannot grow: no lines left");
+		region_drop(h, h->next);
+		return;
+	}
+	if (h->cursor < before.lines)
+		return;
+	publish(h, h->next);
+	region_drop(h, before);
+}
+
+static void clear(struct rule_hash *h, uint32_t lines)
+{
+	for (; lines && h->cursor < h->old.lines; lines--, h->cursor++)
+		line_clear(h, h->old.base + h->cursor);
+	if (h->cursor == h->old.lines)
+		h->phase = RULES_STEADY;
+}
+
+/* Rules may have come faster than what was before could be cleared: by as much as is needed. */
+static void grow_if_full(struct rule_hash *h)
+{
+	struct rule_region next;
+
+	if (h->phase != RULES_STEADY ||
+	    (h->n <= GROW_LOAD * h->now.lines && spare_left(h) > spare_reserved(h, h->now) + FEW_SPARE))
+		return;
+	next = region_in_half(h, h->now.base == 1, 2 * h->n / GROW_LOAD);
+	if (next.lines <= h->now.lines)
+		return;
+	h->next = next;
+	h->phase = RULES_FILL;
+	h->cursor = 0;
+}
+
+bool rule_hash_step(struct rule_hash *h, uint32_t lines)
+{
+	if (h->phase == RULES_FILL)
+		fill(h, lines);
+	else if (h->phase == RULES_CLEAR)
+		clear(h, lines);
+	if (h->phase == RULES_STEADY)
+		grow_if_full(h);
+	return h->phase == RULES_FILL || h->phase == RULES_CLEAR;
+}
+
+/* --- all regions --- */
+
+bool rule_hash_add(struct rule_hash *h, uint64_t hash, struct ofx_rule_ref ref)
+{
+	ref.tag = ofx_rule_tag(hash);
+	if (h->next.lines && !region_add(h, h->next, hash, ref.word))
+		return false;
+	if (!region_add(h, h->now, hash, ref.word)) {
+		if (h->next.lines)
+			region_remove(h, h->next, hash, ref.slot);
+		return false;
+	}
+	h->n++;
+	grow_if_full(h);
+	return true;
+}
+
+__u64 *rule_hash_find(const struct rule_hash *h, uint64_t hash, uint32_t slot)
+{
+	return region_find(h, h->now, hash, slot);
+}
+
+void rule_hash_change(struct rule_hash *h, uint64_t hash, uint32_t slot, struct ofx_rule_ref ref)
+{
+	__u64 *word = region_find(h, h->now, hash, slot);
+
+	ref.tag = ofx_rule_tag(hash);
+	word_store(word, ref.word);
+	word = h->next.lines ? region_find(h, h->next, hash, slot) : NULL;
+	if (word)
+		word_store(word, ref.word);
+}
+
+/* Without rules it is small again: nothing is missed by a reader of either region. */
+static void shrink(struct rule_hash *h)
+{
+	if (h->phase == RULES_STEADY)
+		publish(h, region_in_half(h, 0, 0));
+}
+
+void rule_hash_remove(struct rule_hash *h, uint64_t hash, uint32_t slot)
+{
+	region_remove(h, h->now, hash, slot);
+	if (h->next.lines)
+		region_remove(h, h->next, hash, slot);
+	if (!--h->n)
+		shrink(h);
+}
+
+__u64 *rule_hash_first(const struct rule_hash *h, uint64_t hash, struct rule_cursor *c)
+{
+	*c = (struct rule_cursor){.line = line_of(h, h->now, hash), .tag = ofx_rule_tag(hash)};
+	return cursor_next(h, c);
+}
+
+__u64 *rule_hash_next(const struct rule_hash *h, struct rule_cursor *c)
+{
+	return cursor_next(h, c);
+}

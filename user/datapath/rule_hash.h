@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The hash of all tables' rules: the lines of map `rule_lines` (include/ofxdp/table.h), written by plain stores.
+ *
+ * A word is known by its hash and its slot; words of one hash may be several.  The lines in use, a region, grow with
+ * the rules: the next region is filled in small steps while every change goes into both; then the geometry word is
+ * stored, and what was before is cleared after a grace period.
+ *
+ *     lines: 0 (unused), half 0 (the largest region, or a smaller one), half 1 (a smaller one), spare lines for `more`
+ */
+#ifndef DATAPATH_RULE_HASH_H
+#define DATAPATH_RULE_HASH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "include/ofxdp/table.h"
+#include "user/datapath/pool.h"
+
+struct rule_region {
+	uint32_t base, lines; /* lines: 0: none */
+};
+
+enum rule_phase {
+	RULES_STEADY,
+	RULES_FILL, /* `next` is being filled */
+	RULES_WAIT, /* `old` may still be read */
+	RULES_CLEAR /* `old` is being cleared */
+};
+
+struct rule_hash;
+
+struct rule_hash_ops {
+	uint64_t (*hash_of)(void *aux, uint32_t slot);
+	/* `fn(rule_hash, number)` after a grace period. */
+	void (*later)(void *aux, void (*fn)(struct rule_hash *h, uint32_t number), uint32_t number);
+};
+
+struct rule_hash {
+	struct ofx_rule_line *line; /* the whole map */
+	__u64 *geometry;
+	const struct rule_hash_ops *ops;
+	void *aux;
+	struct rule_region now, next, old;
+	enum rule_phase phase;
+	uint32_t cursor;    /* lines of now (FILL) or old (CLEAR) that are done */
+	uint32_t n;	    /* rules */
+	uint32_t max_lines; /* of half 0; half 1 has half as many, and there are a quarter as many spare ones */
+	struct numbers spare;
+};
+
+/* Lines that a map for so many rules needs. */
+uint32_t rule_hash_size(uint32_t max_rules);
+/* line: zeroed, rule_hash_size(max_rules) of them.  0 or -ENOMEM. */
+int rule_hash_open(struct rule_hash *h, struct ofx_rule_line *line, __u64 *geometry, uint32_t max_rules,
+		   const struct rule_hash_ops *ops, void *aux);
+void rule_hash_close(struct rule_hash *h);
+
+/* A rule; the tag is put in.  False: no line left. */
+bool rule_hash_add(struct rule_hash *h, uint64_t hash, struct ofx_rule_ref ref);
+/* Its word, or NULL. */
+__u64 *rule_hash_find(const struct rule_hash *h, uint64_t hash, uint32_t slot);
+/* Another word in place of the one with this slot, at once. */
+void rule_hash_change(struct rule_hash *h, uint64_t hash, uint32_t slot, struct ofx_rule_ref ref);
+void rule_hash_remove(struct rule_hash *h, uint64_t hash, uint32_t slot);
+
+/* All words that may have this hash, that have its tag: for (word = first(); word; word = next()). */
+struct rule_cursor {
+	struct ofx_rule_line *line;
+	uint32_t i;
+	uint16_t tag;
+};
+__u64 *rule_hash_first(const struct rule_hash *h, uint64_t hash, struct rule_cursor *c);
+__u64 *rule_hash_next(const struct rule_hash *h, struct rule_cursor *c);
+
+/* Go on growing, so many lines; false: nothing to do now. */
+bool rule_hash_step(struct rule_hash *h, uint32_t lines);
+
+#endif

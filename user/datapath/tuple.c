@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "user/datapath/tuple.h"
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+#include "include/openflow/openflow.h"
+#include "user/datapath/cache.h"
+#include "user/openflow/error.h"
+
+#define OWN_MASKS 4 /* so many masks of a table are tuples each */
+
+/* --- widening --- */
+
+/* Bits of a prefix, -1: not contiguous.  The mask is right-aligned in `mask`, big endian already turned. */
+static int prefix_of(uint64_t mask, int bits)
+{
+	uint64_t left = bits == 64 ? mask : mask << (64 - bits);
+	int len = left == UINT64_MAX ? 64 : left ? __builtin_clzll(~left) : 0;
+
+	return len == 64 || !(left << len) ? len : -1;
+}
+
+static uint32_t prefix4(int len)
+{
+	return len ? UINT32_MAX << (32 - len) : 0;
+}
+
+/* Level 0: 0, 8, 16 or 24 bits; level 1: 32 too, and multiples of 4 if there is no other address. */
+static void widen4(__be32 *mask, int level, bool alone)
+{
+	int len = prefix_of(be32toh(*mask), 32);
+
+	if (len <= 0)
+		return;
+	len &= level && alone ? ~3 : ~7;
+	*mask = htobe32(prefix4(len > 24 && !level ? 24 : len));
+}
+
+/* Level 0: multiples of 16 up to 64; level 1: up to 128. */
+static void widen6(__be64 *mask, int level)
+{
+	int high = prefix_of(be64toh(mask[0]), 64), low = prefix_of(be64toh(mask[1]), 64);
+
+	if (high < 0 || low < 0 || (low && high < 64))
+		return;
+	high &= ~15;
+	low = level ? low & ~15 : 0;
+	mask[0] = high ? htobe64(UINT64_MAX << (64 - high)) : 0;
+	mask[1] = low ? htobe64(UINT64_MAX << (64 - low)) : 0;
+}
+
+/* IPv4 addresses, unless the words look like those of IPv6 (they share their place in the key). */
+static void widen_addresses(struct ofx_key *k, int level)
+{
+	__be32 src = k->ipv4_src, dst = k->ipv4_dst;
+
+	if (k->w[OFX_W_ADDR1] | k->w[OFX_W_ADDR2] | k->w[OFX_W_ADDR3]) {
+		widen6(&k->ipv6_src[0], level);
+		widen6(&k->ipv6_dst[0], level);
+		return;
+	}
+	widen4(&src, level, !dst);
+	widen4(&dst, level, !k->ipv4_src);
+	k->ipv4_src = src;
+	k->ipv4_dst = dst;
+}
+
+void tuple_widen(const struct ofx_key *mask, int level, struct ofx_key *wide)
+{
+	*wide = *mask;
+	widen_addresses(wide, level);
+	/* who asks for ports has the protocol, too */
+	if (!level && !wide->tp_src && !wide->tp_dst && wide->w[OFX_W_ADDR])
+		wide->ip_proto = 0;
+}
+
+/* --- tuples --- */
+
+static void describe(const struct ofx_key *mask, struct ofx_subtable *s)
+{
+	*s = (struct ofx_subtable){0};
+	for (uint8_t i = 0; i < OFX_KEY_WORDS; i++) {
+		if (!mask->w[i])
+			continue;
+		s->at[s->n_words] = 8 * i;
+		s->mask[s->n_words++] = mask->w[i];
+	}
+}
+
+static int tuple_new(struct table *t, const struct ofx_key *mask, struct tuple **out)
+{
+	struct dp_tables *tables = t->tables;
+	struct tuple *tuple;
+	uint32_t number;
+
+	if (!tables_take(tables, &tables->subtable_numbers, &number))
+		return TABLE_FULL;
+	tuple = calloc(1, sizeof(*tuple));
+	if (!tuple) {
+		numbers_give(&tables->subtable_numbers, number);
+		return -ENOMEM;
+	}
+	tuple->lookup.table = t;
+	tuple->lookup.number = number;
+	tuple->mask = *mask;
+	describe(mask, &tables->subtables[number]);
+	tables->tuple[number] = tuple;
+	HASH_ADD(hh, tables->by_mask, mask, sizeof(tuple->mask), tuple);
+	TAILQ_INSERT_TAIL(&t->tuples, tuple, next);
+	*out = tuple;
+	return 0;
+}
+
+int tuple_of_mask(struct table *t, const struct ofx_key *mask, struct tuple **out)
+{
+	struct ofx_key key = *mask;
+
+	key.shape = t->number;
+	HASH_FIND(hh, t->tables->by_mask, &key, sizeof(key), *out);
+	return *out ? 0 : tuple_new(t, &key, out);
+}
+
+bool tuple_is_unused(const struct tuple *tuple)
+{
+	return !tuple->n_flows && !tuple->refs && !tuple->lookup.entered;
+}
+
+void tuple_free(struct tuple *tuple)
+{
+	struct table *t = tuple->lookup.table;
+	struct dp_tables *tables = t->tables;
+
+	for (int i = 0; i < TUPLE_LEVELS; i++)
+		if (tuple->home[i] && tuple->home[i] != tuple)
+			tuple->home[i]->refs--;
+	HASH_DEL(tables->by_mask, tuple);
+	TAILQ_REMOVE(&t->tuples, tuple, next);
+	tables->tuple[tuple->lookup.number] = NULL;
+	tables_retire(tables, &tables->subtable_numbers, tuple->lookup.number);
+	priorities_free(&tuple->lookup.priorities);
+	free(tuple);
+}
+
+void tuple_take(struct tuple *mask)
+{
+	if (!mask->n_flows++)
+		cache_widen(mask->lookup.table->tables->dp, &mask->mask);
+}
+
+void tuple_give(struct tuple *mask)
+{
+	if (!--mask->n_flows)
+		table_tidy_later(mask->lookup.table);
+}
+
+void tuples_narrow(struct dp_tables *tables)
+{
+	struct ofx_key all = {0};
+	struct tuple *tuple, *tmp;
+
+	HASH_ITER (hh, tables->by_mask, tuple, tmp) {
+		if (!tuple->n_flows)
+			continue;
+		for (int i = 0; i < OFX_KEY_WORDS; i++)
+			all.w[i] |= tuple->mask.w[i];
+	}
+	cache_narrow(tables->dp, &all);
+}
+
+bool table_shares(const struct table *t)
+{
+	return t->n_masks > OWN_MASKS;
+}
+
+/* a within b? */
+static bool mask_within(const struct ofx_key *a, const struct ofx_key *b)
+{
+	for (int i = 0; i < OFX_KEY_WORDS; i++)
+		if (a->w[i] & ~b->w[i])
+			return false;
+	return true;
+}
+
+static int mask_bits(const struct ofx_key *mask)
+{
+	int n = 0;
+
+	for (int i = 0; i < OFX_KEY_WORDS; i++)
+		n += __builtin_popcountll(mask->w[i]);
+	return n;
+}
+
+/* A tuple with rules that is narrower than `wide` and will do for `mask`; the narrowest. */
+static struct tuple *tuple_between(struct table *t, const struct ofx_key *wide, const struct ofx_key *mask)
+{
+	struct tuple *best = NULL;
+
+	for (uint32_t i = 0; i < t->n_lookups; i++) {
+		struct tuple *tuple;
+
+		if (!t->lookups[i]->priorities.n)
+			continue;
+		tuple = t->tables->tuple[t->lookups[i]->number];
+		if (mask_within(wide, &tuple->mask) && mask_within(&tuple->mask, mask) &&
+		    (!best || mask_bits(&tuple->mask) > mask_bits(&best->mask)))
+			best = tuple;
+	}
+	return best;
+}
+
+/* NULL: no room for it. */
+static struct tuple *home_find(struct tuple *mask, int level)
+{
+	struct tuple *home;
+	struct ofx_key wide;
+
+	tuple_widen(&mask->mask, level, &wide);
+	home = tuple_between(mask->lookup.table, &wide, &mask->mask);
+	if (!home && tuple_of_mask(mask->lookup.table, &wide, &home))
+		return NULL;
+	return home;
+}
+
+struct tuple *tuple_home(struct tuple *mask, int level)
+{
+	struct tuple *home;
+
+	if (level == TUPLE_LEVELS || mask->home[level])
+		return level == TUPLE_LEVELS ? mask : mask->home[level];
+	home = home_find(mask, level);
+	if (!home)
+		return mask;
+	if (home != mask)
+		home->refs++;
+	return mask->home[level] = home;
+}
+
+static uint32_t bounded(uint32_t n)
+{
+	return n <= TUPLE_CHAIN ? n : TUPLE_CHAIN + 1;
+}
+
+void tuple_count_hash(struct tuple *tuple, uint32_t n, int change)
+{
+	tuple->n_hashes[bounded(n)]--;
+	tuple->n_hashes[bounded(n + change)]++;
+}
+
+uint32_t tuple_longest(const struct tuple *tuple)
+{
+	for (uint32_t n = TUPLE_CHAIN + 1; n; n--)
+		if (tuple->n_hashes[n])
+			return n;
+	return 0;
+}
