@@ -60,15 +60,20 @@ static __always_inline void cache_look_plain(struct cache_look *look, const stru
 	look->key[5] = cache_port_shape(live, index, PLAIN_SHAPE);
 }
 
-/* Number of the set's first entry.  Independent products: they run in parallel. */
-static __always_inline __u32 cache_slot(const struct cache_look *look, __u32 cpu)
+/* Independent products: they run in parallel. */
+static __always_inline __u64 cache_hash(const struct cache_look *look)
 {
 	const __u64 *k = look->key;
 	__u64 h = k[0] * 0x9e3779b97f4a7c15ULL + k[1] * 0xbf58476d1ce4e5b9ULL + k[2] * 0x94d049bb133111ebULL +
 		  k[3] * 0xff51afd7ed558ccdULL + k[4] * 0xc4ceb9fe1a85ec53ULL + k[5];
 
-	h = (h ^ h >> 32 ^ ofx_secret) * 0x9fb21c651e98df25ULL;
-	return cpu * OFX_CACHE_ENTRIES + ((h >> 40) & (OFX_CACHE_ENTRIES - 2));
+	return (h ^ h >> 32 ^ ofx_secret) * 0x9fb21c651e98df25ULL;
+}
+
+/* The number of an entry, by some bits of the hash. */
+static __always_inline __u32 cache_place(__u32 cpu, __u64 bits)
+{
+	return cpu * OFX_CACHE_ENTRIES + (bits & (OFX_CACHE_ENTRIES - 1));
 }
 
 static __always_inline int cache_matches(const struct cache_look *look, const struct ofx_cached *e)
@@ -122,33 +127,56 @@ static __always_inline __u64 cache_gen(struct ofx_state *s, const struct ofx_cac
 	return s->cache.mode == OFX_CACHE_OFF ? 0 : gen;
 }
 
-static __always_inline void cache_missed(struct ofx_state *s, __u32 at)
+/* Is it at `at`?  If not, and nobody is whose packets still come, then its verdict may be kept there. */
+static __always_inline const struct ofx_cached *cache_try(struct ofx_state *s, const struct cache_look *look, __u32 at)
 {
-	s->cache.window_misses += 1;
-	s->cache_at = at;
-}
-
-/* The packet's entry, or NULL; then s->cache_at is where its verdict is to be kept. */
-static __always_inline const struct ofx_cached *cache_find(struct ofx_state *s, const struct cache_look *look)
-{
-	__u32 at = cache_slot(look, s->cpu), second = at + 1;
-	const struct ofx_cached *e = bpf_map_lookup_elem(&cache, &at), *f;
+	const struct ofx_cached *e = bpf_map_lookup_elem(&cache, &at);
 
 	if (!e)
 		return NULL;
-	s->cache_at = at;
-	if (cache_matches(look, e))
+	if (cache_matches(look, e)) {
+		s->cache_at = at;
 		return e;
-	f = bpf_map_lookup_elem(&cache, &second);
-	if (!f)
-		return NULL;
-	if (cache_matches(look, f)) {
-		s->cache_at = second;
-		return f;
 	}
-	/* an older generation gives way, else one of the two by turns */
-	cache_missed(s, e->gen != look->gen || (f->gen == look->gen && s->cache.left & 1) ? at : second);
+	if (s->cache_at == CACHE_NONE && e->gen != look->gen)
+		s->cache_at = at;
 	return NULL;
+}
+
+/* The other two places of a packet that is not in the first two.  Of four entries in use one gives way, by turns. */
+__weak __noinline int cache_find_far(struct ofx_state *s, __u32 first, __u32 second)
+{
+	__u32 turn;
+
+	if (!s || cache_try(s, &s->look, second) || cache_try(s, &s->look, second ^ 1))
+		return 1;
+	s->cache.window_misses += 1;
+	if (s->cache_at != CACHE_NONE)
+		return 0;
+	turn = s->cache.left;
+	s->cache_at = (turn & 2 ? first : second) ^ (turn & 1);
+	return 0;
+}
+
+/*
+ * The packet's entry, or NULL; then s->cache_at is where its verdict is to be kept.  Four places, of which two are by
+ * another part of the hash: flows hardly ever displace each other, and most are at their first.
+ */
+static __always_inline const struct ofx_cached *cache_find(struct ofx_state *s, const struct cache_look *look)
+{
+	__u64 hash = cache_hash(look);
+	__u32 first = cache_place(s->cpu, hash >> 40), second = cache_place(s->cpu, hash >> 20);
+	const struct ofx_cached *e = cache_try(s, look, first);
+
+	if (e)
+		return e;
+	e = cache_try(s, look, first ^ 1);
+	if (e)
+		return e;
+	if (!cache_find_far(s, first, second))
+		return NULL;
+	first = s->cache_at;
+	return bpf_map_lookup_elem(&cache, &first);
 }
 
 /* --- run --- */
