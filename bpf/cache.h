@@ -64,8 +64,8 @@ static __always_inline void cache_look_plain(struct cache_look *look, const stru
 static __always_inline __u64 cache_hash(const struct cache_look *look)
 {
 	const __u64 *k = look->key;
-	__u64 h = k[0] * 0x9e3779b97f4a7c15ULL + k[1] * 0xbf58476d1ce4e5b9ULL + k[2] * 0x94d049bb133111ebULL +
-		  k[3] * 0xff51afd7ed558ccdULL + k[4] * 0xc4ceb9fe1a85ec53ULL + k[5];
+	__u64 h = (k[0] + 0x9e3779b97f4a7c15ULL) * (k[1] + 0xbf58476d1ce4e5b9ULL) +
+		  (k[2] + 0x94d049bb133111ebULL) * (k[3] + 0xff51afd7ed558ccdULL) + k[4] + k[5] * 0xc4ceb9fe1a85ec53ULL;
 
 	return (h ^ h >> 32 ^ ofx_secret) * 0x9fb21c651e98df25ULL;
 }

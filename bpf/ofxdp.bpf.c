@@ -194,37 +194,53 @@ static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, const stru
 	return run_verdict(ctx, s);
 }
 
+/* 1: a plain frame; what to look it up by is in the state. */
+static __always_inline int receive_plain(ofx_ctx *ctx, struct ofx_state *s, __u32 index,
+					 const struct ofx_cache_live *live)
+{
+	struct plain k;
+
+	if (plain_read(ctx, &k))
+		return 0;
+	cache_look_plain(&s->look, &k, index, live);
+	s->look.gen = cache_gen(s, live);
+	return 1;
+}
+
+/* Its key.  Read once more: to keep the words until here would cost the packets that don't come here. */
+static __always_inline void plain_again(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)
+{
+	struct plain k;
+
+	state_receive(s, ofx_port_no(index), len);
+	if (!plain_read(ctx, &k))
+		plain_key(s, &k);
+}
+
 static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)
 {
 	const struct ofx_cache_live *live = (const void *)cache_live;
 	const struct ofx_cached *e = NULL, *found = NULL;
-	struct plain k;
-	int parsed = plain_read(ctx, &k);
+	int plain = receive_plain(ctx, s, index, live);
 
-	if (!parsed) {
-		s->look.gen = cache_gen(s, live);
-		cache_look_plain(&s->look, &k, index, live);
-	} else {
+	if (!plain) {
 		int act = look_parsed(ctx, s, index);
 
 		if (act)
 			return act;
-		k = (struct plain){0}; /* the verifier wants it all the same */
 	}
 	if (s->look.gen)
 		e = found = cache_find(s, &s->look);
 	if (!e || e->kind == OFX_CACHED_OPS) {
-		if (!parsed) {
-			state_receive(s, ofx_port_no(index), len);
-			plain_key(s, &k);
-		}
+		if (plain)
+			plain_again(ctx, s, index, len);
 		s->key_changed = 0;
 		if (!e && !simple_resolve(s))
 			e = &s->made;
 	}
 	if (e && e->kind != OFX_CACHED_OPS)
 		return cache_run(ctx, s, e, !!found, index, len);
-	if (!parsed)
+	if (plain)
 		plain_offsets(s);
 	return run_ops(ctx, s, e);
 }
