@@ -65,10 +65,23 @@ static void widen_addresses(struct ofx_key *k, int level)
 	k->ipv4_dst = dst;
 }
 
+#define WELL_APART 40 /* bits of both IPv4 addresses together */
+
+/* Of a mask that was widened; 0 for other addresses. */
+static int ipv4_bits(const struct ofx_key *k)
+{
+	if (k->w[OFX_W_ADDR1] | k->w[OFX_W_ADDR2] | k->w[OFX_W_ADDR3])
+		return 0;
+	return __builtin_popcount(k->ipv4_src) + __builtin_popcount(k->ipv4_dst);
+}
+
 void tuple_widen(const struct ofx_key *mask, int level, struct ofx_key *wide)
 {
 	*wide = *mask;
 	widen_addresses(wide, level);
+	/* where the addresses tell rules apart well enough, ports need not */
+	if (!level && ipv4_bits(wide) >= WELL_APART)
+		wide->w[OFX_W_L4] = 0;
 	/* who asks for ports has the protocol, too */
 	if (!level && !wide->tp_src && !wide->tp_dst && wide->w[OFX_W_ADDR])
 		wide->ip_proto = 0;
