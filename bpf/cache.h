@@ -71,9 +71,9 @@ static __always_inline __u64 cache_hash(const struct cache_look *look)
 }
 
 /* The number of an entry, by some bits of the hash. */
-static __always_inline __u32 cache_place(__u32 cpu, __u64 bits)
+static __always_inline __u32 cache_place(const struct ofx_state *s, __u64 bits)
 {
-	return cpu * OFX_CACHE_ENTRIES + (bits & (OFX_CACHE_ENTRIES - 1));
+	return s->cpu * ofx_cache_entries + (bits & s->cache.mask);
 }
 
 static __always_inline int cache_matches(const struct cache_look *look, const struct ofx_cached *e)
@@ -82,6 +82,31 @@ static __always_inline int cache_matches(const struct cache_look *look, const st
 
 	return !((look->gen ^ e->gen) | (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
 		 (a[5] ^ b[5]));
+}
+
+/* The counters of the window that ends. */
+static __always_inline void cache_account(struct ofx_cache_cpu *c)
+{
+	if (c->mode == OFX_CACHE_OFF)
+		c->bypassed += c->window;
+	else
+		c->hits += c->window - c->window_misses;
+	c->misses += c->window_misses;
+}
+
+/* Too many misses: all entries instead of the near ones, or a pause. */
+static __always_inline void cache_retreat(struct ofx_cache_cpu *c)
+{
+	if (c->mask < ofx_cache_entries - 1) {
+		c->mask = ofx_cache_entries - 1;
+		c->mode = OFX_CACHE_WARM;
+		c->window = ofx_cache_entries;
+		return;
+	}
+	c->mode = OFX_CACHE_OFF;
+	c->window = OFX_CACHE_PAUSE << (c->pauses & 7);
+	if (c->pauses < OFX_CACHE_PAUSES)
+		c->pauses += 1;
 }
 
 /* The time has come to look at the mode. */
@@ -94,23 +119,21 @@ __weak __noinline int cache_turn(struct ofx_state *s)
 		return 0;
 	c = &s->cache;
 	misses = c->window_misses;
-	if (c->mode == OFX_CACHE_OFF)
-		c->bypassed += c->window;
-	else
-		c->hits += c->window - misses;
-	c->misses += misses;
+	cache_account(c);
 	c->window_misses = 0;
 	c->window = OFX_CACHE_WINDOW;
-	if (c->mode == OFX_CACHE_WARM) {
+	if (!c->mask) {
+		c->mask = OFX_CACHE_NEAR - 1;
+	} else if (c->mode == OFX_CACHE_WARM) {
 		c->mode = OFX_CACHE_TRY;
 	} else if (c->mode == OFX_CACHE_OFF) {
 		c->mode = OFX_CACHE_WARM;
-		c->window = OFX_CACHE_ENTRIES;
+		c->window = ofx_cache_entries;
 	} else if (misses <= (c->mode == OFX_CACHE_TRY ? OFX_CACHE_TURN_ON : OFX_CACHE_TURN_OFF)) {
 		c->mode = OFX_CACHE_ON;
+		c->pauses = 0;
 	} else {
-		c->mode = OFX_CACHE_OFF;
-		c->window = OFX_CACHE_PAUSE;
+		cache_retreat(c);
 	}
 	c->left = c->window;
 	return 0;
@@ -165,7 +188,7 @@ __weak __noinline int cache_find_far(struct ofx_state *s, __u32 first, __u32 sec
 static __always_inline const struct ofx_cached *cache_find(struct ofx_state *s, const struct cache_look *look)
 {
 	__u64 hash = cache_hash(look);
-	__u32 first = cache_place(s->cpu, hash >> 40), second = cache_place(s->cpu, hash >> 20);
+	__u32 first = cache_place(s, hash >> 40), second = cache_place(s, hash >> 20);
 	const struct ofx_cached *e = cache_try(s, look, first);
 
 	if (e)
@@ -181,12 +204,24 @@ static __always_inline const struct ofx_cached *cache_find(struct ofx_state *s, 
 
 /* --- run --- */
 
-/* The rest of the verdict e: of the entry that the packet has found, or of one just made. */
-static __always_inline const struct ofx_cached_more *cache_more_of(struct ofx_state *s, int found)
+static __always_inline struct ofx_cached_more *cache_more_at(const struct ofx_state *s)
 {
-	__u32 at = s->cache_at;
+	__u32 at = s->cpu * OFX_CACHE_NEAR + (s->cache_at & (OFX_CACHE_NEAR - 1));
 
-	return found ? bpf_map_lookup_elem(&cache_more, &at) : &s->made_more;
+	return bpf_map_lookup_elem(&cache_more, &at);
+}
+
+/* The rest of the entry that the packet has found.  NULL: another entry has taken it. */
+static __always_inline const struct ofx_cached_more *cache_more_found(const struct ofx_state *s)
+{
+	const struct ofx_cached_more *more = cache_more_at(s);
+
+	return more && more->owner == s->cache_at + 1ULL ? more : NULL;
+}
+
+static __always_inline int cache_has_more(const struct ofx_cached *e)
+{
+	return e->n > 1 || e->kind == OFX_CACHED_OPS;
 }
 
 static __always_inline void cache_count_flow(__u32 cell, __u32 len)
@@ -283,21 +318,16 @@ static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, const
 	return OFX_ACT_REDIRECT;
 }
 
-/* A simple verdict, found in the cache or just made. */
-static __always_inline int cache_run(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e, int found,
-				     __u32 in_index, __u32 len)
+/* A simple verdict, found in the cache or just made.  more: NULL if it needs none. */
+static __always_inline int cache_run(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e,
+				     const struct ofx_cached_more *more, __u32 in_index, __u32 len)
 {
-	const struct ofx_cached_more *more = NULL;
 	__u32 n = e->n & OFX_CACHED_N;
 
 	if (n)
 		cache_count_flow(e->cell0, len);
-	if (e->n > 1) {
-		more = cache_more_of(s, found);
-		if (!more)
-			return drop(OFX_DROP_INTERNAL);
+	if (more)
 		cache_count_more(more, n, len);
-	}
 	switch (e->kind) {
 	case OFX_CACHED_NONE:
 		return drop(OFX_DROP_NO_OUTPUT);

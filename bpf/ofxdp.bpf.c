@@ -181,14 +181,15 @@ static __always_inline void resolve_received(struct ofx_state *s)
  * The long way, for all that is not simple: e is the packet's entry with its ops, or NULL.  After a walk that turned
  * out not to be simple the key may be another.
  */
-static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e)
+static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e,
+				   const struct ofx_cached_more *more)
 {
 	state_begin(s);
 	s->next_table = 0;
 	if (s->key_changed && parse(ctx, s))
 		return drop(OFX_DROP_INTERNAL);
 	if (e)
-		cache_load(s, e);
+		cache_load(s, e, more);
 	else
 		resolve_received(s);
 	return run_verdict(ctx, s);
@@ -220,7 +221,8 @@ static __always_inline void plain_again(ofx_ctx *ctx, struct ofx_state *s, __u32
 static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)
 {
 	const struct ofx_cache_live *live = (const void *)cache_live;
-	const struct ofx_cached *e = NULL, *found = NULL;
+	const struct ofx_cached_more *more = NULL;
+	const struct ofx_cached *e = NULL;
 	int plain = receive_plain(ctx, s, index, live);
 
 	if (!plain) {
@@ -230,19 +232,25 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 			return act;
 	}
 	if (s->look.gen)
-		e = found = cache_find(s, &s->look);
+		e = cache_find(s, &s->look);
+	if (e && cache_has_more(e)) {
+		more = cache_more_found(s);
+		e = more ? e : NULL;
+	}
 	if (!e || e->kind == OFX_CACHED_OPS) {
 		if (plain)
 			plain_again(ctx, s, index, len);
 		s->key_changed = 0;
-		if (!e && !simple_resolve(s))
+		if (!e && !simple_resolve(s)) {
 			e = &s->made;
+			more = cache_has_more(e) ? &s->made_more : NULL;
+		}
 	}
 	if (e && e->kind != OFX_CACHED_OPS)
-		return cache_run(ctx, s, e, !!found, index, len);
+		return cache_run(ctx, s, e, more, index, len);
 	if (plain)
 		plain_offsets(s);
-	return run_ops(ctx, s, e);
+	return run_ops(ctx, s, e, more);
 }
 
 /* ofx_near_port() of a port with a high ifindex, or 0. */

@@ -32,7 +32,7 @@ static __always_inline int simple_flow(struct ofx_state *s, __u32 id)
 	if (!n)
 		s->made.cell0 = cell;
 	else if (n < OFX_CACHE_FLOWS)
-		s->made_more.cell[(n - 1) & (OFX_CACHE_FLOWS - 1)] = cell;
+		s->made_more.cell[(n - 1) & 7] = cell;
 	else
 		return -1;
 	s->made.n = n + 1;
@@ -114,10 +114,11 @@ static __always_inline void simple_finish(struct ofx_state *s)
 /* Of the words, those that the verdict uses. */
 static __always_inline void cache_copy_more(const struct ofx_state *s, struct ofx_cached_more *to)
 {
-	__u32 lines = s->made.kind == OFX_CACHED_OPS || s->made_more.n_sets ? 24 : 8;
+	__u32 n = s->made.kind == OFX_CACHED_OPS || s->made_more.n_sets ? OFX_CACHE_MORE_WORDS : 7;
 
-	for (__u32 i = 0; i < 24; i++) {
-		if (i >= lines)
+	to->owner = s->cache_at + 1ULL;
+	for (__u32 i = 0; i < OFX_CACHE_MORE_WORDS; i++) {
+		if (i >= n)
 			break;
 		to->words[i] = s->made_more.words[i];
 	}
@@ -128,11 +129,11 @@ static __always_inline void cache_publish(struct ofx_state *s)
 {
 	__u32 at = s->cache_at;
 	struct ofx_cached *e = bpf_map_lookup_elem(&cache, &at);
-	struct ofx_cached_more *more = bpf_map_lookup_elem(&cache_more, &at);
+	struct ofx_cached_more *more = cache_more_at(s);
 
 	if (!e || !more)
 		return;
-	if (s->made.n > 1 || s->made.kind == OFX_CACHED_OPS)
+	if (cache_has_more(&s->made))
 		cache_copy_more(s, more);
 	s->made.gen = s->look.gen;
 #pragma unroll
@@ -205,14 +206,9 @@ __weak __noinline int cache_keep(struct ofx_state *s)
 }
 
 /* The ops of the packet's entry become the verdict.  What apply-actions make of the key, group hashes look at. */
-__weak __noinline int cache_load(struct ofx_state *s, const struct ofx_cached *e)
+__weak __noinline int cache_load(struct ofx_state *s, const struct ofx_cached *e, const struct ofx_cached_more *more)
 {
-	const struct ofx_cached_more *more;
-
-	if (!s || !e)
-		return -1;
-	more = cache_more_of(s, 1);
-	if (!more)
+	if (!s || !e || !more)
 		return -1;
 	for (int i = 0; i < OFX_CACHE_OPS; i++) {
 		const struct ofx_op *op = &more->ops[i];

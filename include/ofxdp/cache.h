@@ -3,8 +3,8 @@
  * The microflow cache in front of the tables: what a packet of the same flow was found to need.
  *
  *   .data.live  struct ofx_cache_live, a global variable of BPF: the user writes, BPF reads
- *   cache       ARRAY[n_cpus * OFX_CACHE_ENTRIES] of struct ofx_cached: BPF's own, a part for each CPU
- *   cache_more  the same of struct ofx_cached_more
+ *   cache       ARRAY[n_cpus * ofx_cache_entries] of struct ofx_cached: BPF's own, a part for each CPU
+ *   cache_more  ARRAY[n_cpus * OFX_CACHE_NEAR] of struct ofx_cached_more, the same
  *   state       PERCPU_ARRAY[1]: begins with struct ofx_cache_cpu
  *
  * An entry is found by the key words under the bits that any installed rule looks at, compared in full.  It is as old
@@ -22,7 +22,13 @@
 #include "action.h"
 #include "key.h"
 
-#define OFX_CACHE_ENTRIES 8192 /* per CPU; a power of two, sets of two */
+/*
+ * Entries per CPU, powers of two.  A cache begins with the first number of them, which stay near the CPU; it takes all
+ * when too many flows come for those, and is off when even all are too few.
+ */
+#define OFX_CACHE_NEAR 8192
+#define OFX_CACHE_ALL 131072		      /* the loader makes fewer where there are many CPUs … */
+#define OFX_CACHE_BYTES (64ULL * 1024 * 1024) /* … so that all together take no more */
 
 struct ofx_cache_live {
 	__u64 gen;		   /* 0: no cache */
@@ -40,7 +46,8 @@ enum ofx_cached_kind {
 
 #define OFX_CACHE_WORDS 6 /* what packets without IPv6 and ARP have, see key[] */
 #define OFX_CACHE_OPS 7
-#define OFX_CACHE_FLOWS 8
+#define OFX_CACHE_FLOWS 6
+#define OFX_CACHE_MORE_WORDS 23
 #define OFX_CACHE_SETS 3 /* words that set-fields write, beside the Ethernet addresses */
 
 /* The common flow (one table, an output) is found and done within this cache line. */
@@ -54,8 +61,9 @@ struct ofx_cached {
 };
 _Static_assert(sizeof(struct ofx_cached) == 64, "a cache line");
 
-/* The rest of the entry of the same number: two flows and more, set-fields, ops. */
+/* The rest of an entry: two flows and more, set-fields, ops.  At the entry's number modulo OFX_CACHE_NEAR. */
 struct ofx_cached_more {
+	__u64 owner; /* the entry's number + 1; another's: this one has lost it */
 	union {
 		struct ofx_op ops[OFX_CACHE_OPS];
 		struct {
@@ -67,7 +75,7 @@ struct ofx_cached_more {
 				__u64 word, value, mask;
 			} set[OFX_CACHE_SETS];
 		};
-		__u64 words[24];
+		__u64 words[OFX_CACHE_MORE_WORDS];
 	};
 };
 _Static_assert(sizeof(struct ofx_cached_more) == 192, "three cache lines");
@@ -82,7 +90,8 @@ _Static_assert(sizeof(struct ofx_cached_more) == 192, "three cache lines");
 enum ofx_cache_mode { OFX_CACHE_WARM = 0, OFX_CACHE_TRY, OFX_CACHE_ON, OFX_CACHE_OFF };
 
 #define OFX_CACHE_WINDOW 4096			 /* lookups that a hit rate is measured over */
-#define OFX_CACHE_PAUSE (256 * 1024)		 /* packets without it */
+#define OFX_CACHE_PAUSE (256 * 1024)		 /* packets without it, the first time; then twice as many … */
+#define OFX_CACHE_PAUSES 6			 /* … so many times */
 #define OFX_CACHE_TURN_ON (OFX_CACHE_WINDOW / 2) /* misses at most */
 #define OFX_CACHE_TURN_OFF (OFX_CACHE_WINDOW * 5 / 8)
 
@@ -95,6 +104,9 @@ struct ofx_cache_cpu {
 	__u32 mode;	    /* enum ofx_cache_mode */
 	__u32 window, left; /* packets until the mode is looked at again */
 	__u32 window_misses;
+	__u32 mask;   /* entries in use - 1; 0: not begun */
+	__u32 pauses; /* so far, OFX_CACHE_PAUSES at most */
+	__u32 pad;
 };
 
 #endif

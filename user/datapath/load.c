@@ -90,6 +90,16 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
+/* Of the microflow cache, per CPU. */
+static uint32_t cache_entries(const struct dp *dp)
+{
+	uint32_t n = OFX_CACHE_ALL;
+
+	while (n > OFX_CACHE_NEAR && (uint64_t)n * dp->n_cpus * sizeof(struct ofx_cached) > OFX_CACHE_BYTES)
+		n /= 2;
+	return n;
+}
+
 static int set_sizes(struct dp *dp)
 {
 	struct ofxdp_bpf *s = dp->skel;
@@ -102,8 +112,8 @@ static int set_sizes(struct dp *dp)
 		{s->maps.flows, chunks_for(dp->n_flow_ids + 1, OFX_FLOW_CHUNK)},
 		{s->maps.op_pool, chunks_for(pool, OFX_OP_CHUNK)},
 		{s->maps.flow_counters, dp->n_flow_ids * dp->n_cpus},
-		{s->maps.cache, dp->n_cpus * OFX_CACHE_ENTRIES},
-		{s->maps.cache_more, dp->n_cpus * OFX_CACHE_ENTRIES},
+		{s->maps.cache, dp->n_cpus * cache_entries(dp)},
+		{s->maps.cache_more, dp->n_cpus * OFX_CACHE_NEAR},
 		{s->maps.conts, dp->n_cpus * OFX_CONTS},
 		{s->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS},
 	};
@@ -138,6 +148,7 @@ static int set_constants(struct dp *dp, uint64_t netns)
 	dp->skel->rodata->ofx_secret = secrets[0];
 	dp->skel->rodata->ofx_rule_secret = secrets[1];
 	dp->skel->rodata->ofx_sees_carrier = may_read_kernel();
+	dp->skel->rodata->ofx_cache_entries = cache_entries(dp);
 	dp->skel->rodata->ofx_magic = dp->magic;
 	dp->skel->rodata->ofx_n_flow_ids = dp->n_flow_ids;
 	dp->skel->rodata->ofx_n_cpus = dp->n_cpus;
