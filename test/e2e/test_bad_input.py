@@ -7,14 +7,14 @@ import subprocess
 import sys
 import time
 
-from lib import OFXDPCTL, OFXDPD, PIN_ROOT, Client, Failed, Switch, check, equal, run_tests, sh, wait_for
+from lib import OFXDPCTL, OFXDPD, PIN_ROOT, SLOW, Client, Failed, Switch, check, equal, run_tests, sh, wait_for
 
 
 def refused(sw, *argv, words=(), prefix=(), program=OFXDPD):
     """Ends with a status other than 0 and one sentence that holds these words."""
     links = sh('ip', '-n', sw.sw, 'link')
     p = subprocess.run(sw.box.into(sw.sw) + list(prefix) + [program] + [str(a) for a in argv], stdin=subprocess.DEVNULL,
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20 * SLOW)
     text = p.stdout.strip()
     check(p.returncode not in (0, None) and p.returncode > 0, '%r: status %d: %s', argv, p.returncode, text)
     check(0 < len(text.split('\n')) <= 2, '%r: not one sentence: %s', argv, text)
