@@ -135,10 +135,11 @@ static inline __u32 ofx_rule_line_of(__u64 hash, struct ofx_rule_geometry g)
 /* struct ofx_flow.flags */
 #define OFX_FLOW_CLEAR 1   /* clear-actions: empties the action set before this flow's write-actions */
 #define OFX_FLOW_REPARSE 2 /* headers move, or a meter may remark: a goto parses the packet again (OFX_OP_RESUME) */
-#define OFX_FLOW_SETS 4	   /* its apply-actions hold OFX_OP_SET: the key changes for later tables */
-#define OFX_FLOW_SIMPLE                                                                                                \
-	8 /* at most OFX_SIMPLE_OPS: apply-actions SET, OUTPUT, IN_PORT; write-actions none, or an output at the end   \
-	   */
+/*
+ * Simple: OFX_SIMPLE_OPS at most, apply-actions SET, OUTPUT and IN_PORT only, write-actions none, or an output at the
+ * end of the pipeline (bpf/simple.h).
+ */
+#define OFX_FLOW_SIMPLE 4
 
 /*
  * A compiled flow entry, an element of `flows`.  Ops: n_apply apply-actions (write-metadata is the last of them, an

@@ -83,9 +83,6 @@ static int compile(struct dp *dp, const struct of_instructions *inst, uint8_t re
 	f->n_write = n - f->n_apply;
 	f->next_table = inst->present & OF_INST_GOTO ? inst->goto_table : OFX_NO_TABLE;
 	f->flags = inst->present & OF_INST_CLEAR ? OFX_FLOW_CLEAR : 0;
-	for (size_t i = 0; i < f->n_apply; i++)
-		if (ops[i].code == OFX_OP_SET)
-			f->flags |= OFX_FLOW_SETS;
 	if (inst->present & OF_INST_GOTO && ((inst->present & OF_INST_APPLY && moves_headers(&inst->apply)) ||
 					     inst->present & OF_INST_METER)) /* it may change the DSCP */
 		f->flags |= OFX_FLOW_REPARSE;
