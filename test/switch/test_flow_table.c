@@ -193,6 +193,25 @@ static void dump_is_left(void **state)
 	buf_free(&request);
 }
 
+/* Its sender goes: the delete is all or nothing. */
+static void delete_is_left(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod everything = flow_mod(OFPFC_DELETE);
+
+	send_some(rig, OFPFC_ADD, 0, 6000, 1);
+	everything.table = OFPTT_ALL;
+	rig->hold = true;
+	rig_flow_mod(rig, 1, &everything);
+	assert_true(sw_busy(&rig->conn[1].c));
+	sw_conn_remove(rig->sw, &rig->conn[1].c);
+	assert_false(sw_busy(&rig->conn[1].c));
+	rig->hold = false;
+	assert_int_equal(rig_count(rig), 0);
+	fake_dp_grace(rig->dp);
+	assert_int_equal(rig->dp->n_flows, 0);
+}
+
 /* A field given with a mask of all ones is the field without one. */
 static void whole_masks_are_none(void **state)
 {
@@ -263,6 +282,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(large_table, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(dump_while_tables_change, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(delete_in_steps, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(delete_is_left, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(dump_is_left, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(whole_masks_are_none, rig_setup, rig_teardown),
 		cmocka_unit_test(packed_matches_relate_as_whole_ones),

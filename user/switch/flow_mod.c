@@ -269,6 +269,7 @@ static int delete (struct sw *sw, struct sw_conn *conn, const struct of_msg *msg
 	if (!job)
 		return -ENOMEM;
 	job->step = delete_some;
+	job->changes = true;
 	job->type = msg->type;
 	job->raw_len = msg->raw_len < sizeof(job->raw) ? msg->raw_len : sizeof(job->raw);
 	memcpy(job->raw, msg->raw, job->raw_len);

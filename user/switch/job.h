@@ -16,6 +16,7 @@ struct sw_job {
 	struct sw_match match;
 	struct sw_flow_filter filter;
 	struct sw_walk walk;
+	bool changes;  /* it is all or nothing: done to its end even if the connection ends */
 	uint16_t type; /* of the message, for its error */
 	uint32_t xid;
 	size_t raw_len; /* as much of the message as errors quote */
@@ -33,7 +34,7 @@ struct sw_job *sw_job_new(struct sw *sw, uint32_t xid, uint8_t table, const stru
 			  const struct sw_flow_filter *filter);
 /* The first step; if there are more, the job is the connection's from now on.  Takes `job` in any case. */
 int sw_job_start(struct sw *sw, struct sw_conn *conn, struct sw_job *job);
-/* Nobody wants the rest of the connection's job; none is fine. */
+/* The connection's job ends here, done or not; none is fine. */
 void sw_job_drop(struct sw_conn *conn);
 
 #endif

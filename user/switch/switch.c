@@ -93,6 +93,8 @@ void sw_conn_remove(struct sw *sw, struct sw_conn *conn)
 		}
 	conn->next = NULL;
 	buf_free(&conn->tables.body);
+	while (conn->job && conn->job->changes)
+		sw_continue(sw, conn);
 	sw_job_drop(conn);
 	sw_config_update(sw);
 }
