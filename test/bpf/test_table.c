@@ -166,6 +166,25 @@ static void test_close_tells(void **state)
 	assert_int_equal(n_gone, 2);
 }
 
+/* The same of more than the event loop tells in a turn. */
+static void test_close_tells_all(void **state)
+{
+	enum { N = 3000 };
+	struct world *w = world_open(N, 100, false);
+	unsigned int n_gone = 0;
+	struct dp_txn *txn = dp_txn_begin(&w->dp);
+
+	for (int i = 0; i < N; i++)
+		assert_int_equal(add_mac(w, txn, &w->rules[i], i + 1), 0);
+	assert_int_equal(dp_txn_commit(txn), 0);
+	txn = dp_txn_begin(&w->dp);
+	for (int i = 0; i < N; i++)
+		assert_int_equal(dp_txn_remove(txn, w->rules[i].flow, count_gone, &n_gone), 0);
+	assert_int_equal(dp_txn_commit(txn), 0);
+	world_close(w);
+	assert_int_equal(n_gone, N);
+}
+
 /* More masks than a list holds. */
 static void test_many_masks(void **state)
 {
@@ -430,7 +449,7 @@ int main(void)
 		cmocka_unit_test(test_set_field),   cmocka_unit_test(test_bad_actions), cmocka_unit_test(test_random),
 		cmocka_unit_test(test_full),	    cmocka_unit_test(test_many_masks),	cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_mpls),	    cmocka_unit_test(test_program),	cmocka_unit_test(test_pbb),
-		cmocka_unit_test(test_close_tells),
+		cmocka_unit_test(test_close_tells), cmocka_unit_test(test_close_tells_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -490,7 +490,8 @@ void tables_close(struct dp *dp)
 		return;
 	tables->closing = true;
 	grace_flush(dp);
-	gone_due(-1, 0, tables);
+	while (!TAILQ_EMPTY(&tables->gone))
+		gone_due(-1, 0, tables);
 	for (uint32_t i = 0; i < OFX_TABLES; i++)
 		table_close(&tables->table[i]);
 	if (tables->gone_event)
