@@ -18,6 +18,18 @@
 
 /* --- lookup --- */
 
+/*
+ * The generation: read before any mask.  Masks of an older one with it, and the entry would serve packets that differ
+ * in what a rule of this generation looks at.
+ */
+static __always_inline __u64 cache_begin(const struct ofx_cache_live *live)
+{
+	__u64 gen = *(volatile __u64 *)&live->gen;
+
+	asm volatile("" ::: "memory"); /* masks are not read ahead of it */
+	return gen;
+}
+
 /* The words that an entry does not hold must not matter. */
 static __always_inline int cache_fits(const struct ofx_state *s, const struct ofx_cache_live *live)
 {
@@ -140,10 +152,8 @@ __weak __noinline int cache_turn(struct ofx_state *s)
 }
 
 /* The generation, or 0: the cache is not to be asked. */
-static __always_inline __u64 cache_gen(struct ofx_state *s, const struct ofx_cache_live *live)
+static __always_inline __u64 cache_gen(struct ofx_state *s, __u64 gen)
 {
-	__u64 gen = *(volatile __u64 *)&live->gen;
-
 	if (!s->cache.left)
 		cache_turn(s);
 	s->cache.left -= 1;

@@ -156,7 +156,7 @@ __weak __noinline int look_parsed(ofx_ctx *ctx, struct ofx_state *s, __u32 index
 	act = parse_received(ctx, s);
 	if (act)
 		return act;
-	s->look.gen = cache_gen(s, live);
+	s->look.gen = cache_gen(s, cache_begin(live));
 	if (!s->look.gen)
 		return 0;
 	if (cache_fits(s, live)) {
@@ -199,12 +199,13 @@ static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, const stru
 static __always_inline int receive_plain(ofx_ctx *ctx, struct ofx_state *s, __u32 index,
 					 const struct ofx_cache_live *live)
 {
+	__u64 gen = cache_begin(live);
 	struct plain k;
 
 	if (plain_read(ctx, &k))
 		return 0;
 	cache_look_plain(&s->look, &k, index, live);
-	s->look.gen = cache_gen(s, live);
+	s->look.gen = cache_gen(s, gen);
 	return 1;
 }
 

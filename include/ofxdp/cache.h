@@ -12,8 +12,10 @@
  * the walk reads (tables, flow entries), so every packet that is received afterwards walks anew: a barrier stays exact.
  * Groups, meters and ports stay ops in the entry and are looked at when the packet is executed.
  *
- * The user widens the masks before the rules that need them are reached, and narrows them only after a new generation
- * has begun: two packets of one generation that the same entry serves differ in nothing that a rule of it looks at.
+ * The user widens the masks and begins a new generation before the rules that need them are reached, and narrows them
+ * only after a new generation has begun; BPF reads the generation before the masks.  So a packet that meets such a rule
+ * has either its masks, or an older generation than all packets that come to the CPU behind it: two packets of one
+ * generation that the same entry serves differ in nothing that a rule of it looks at.
  */
 #ifndef OFXDP_CACHE_H
 #define OFXDP_CACHE_H

@@ -213,6 +213,12 @@ static void test_generation(void **state)
 	assert_int_equal(dp_txn_add(txn, &rules[1].spec, &rules[1], &rules[1].flow), 0);
 	dp_txn_abort(txn);
 	assert_true(generation(w) == before);
+	txn = dp_txn_begin(&w->dp);
+	put(&rules[1].match, 18, 2, 1, UINT64_MAX); /* packets are looked up by more than before … */
+	assert_int_equal(dp_txn_add(txn, &rules[1].spec, &rules[1], &rules[1].flow), 0);
+	assert_true(generation(w) > before); /* … and anew, before they can meet the rule */
+	dp_txn_abort(txn);
+	before = generation(w);
 	remove_flow(w, 0);
 	assert_true(generation(w) > before);
 	before = generation(w);

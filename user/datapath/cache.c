@@ -14,10 +14,13 @@ void cache_open(struct dp *dp)
 	dp_generation_bump(dp);
 }
 
-static void mask_write(struct dp *dp, unsigned int word, uint64_t mask)
+/* True: it was another. */
+static bool mask_write(struct dp *dp, unsigned int word, uint64_t mask)
 {
-	if (live(dp)->mask[word] != mask)
-		__atomic_store_n(&live(dp)->mask[word], mask, __ATOMIC_RELEASE);
+	if (live(dp)->mask[word] == mask)
+		return false;
+	__atomic_store_n(&live(dp)->mask[word], mask, __ATOMIC_RELEASE);
+	return true;
 }
 
 /* Port numbers are looked at as one. */
@@ -28,8 +31,12 @@ static uint64_t word_mask(const struct ofx_key *mask, unsigned int word)
 
 void cache_widen(struct dp *dp, const struct ofx_key *mask)
 {
+	bool wider = false;
+
 	for (unsigned int i = 0; i < OFX_KEY_WORDS; i++)
-		mask_write(dp, i, live(dp)->mask[i] | word_mask(mask, i));
+		wider |= mask_write(dp, i, live(dp)->mask[i] | word_mask(mask, i));
+	if (wider) /* what packets with the former masks may still put there, no later packet finds */
+		dp_generation_bump(dp);
 }
 
 void cache_narrow(struct dp *dp, const struct ofx_key *mask)
