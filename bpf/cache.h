@@ -72,14 +72,17 @@ static __always_inline void cache_look_plain(struct cache_look *look, const stru
 	look->key[5] = cache_port_shape(live, index, PLAIN_SHAPE);
 }
 
-/* Independent products: they run in parallel. */
+/*
+ * Independent products: they run in parallel.  The secret is within them, or a sender could choose addresses that make
+ * one of them 0 and all its flows come to one place.
+ */
 static __always_inline __u64 cache_hash(const struct cache_look *look)
 {
-	const __u64 *k = look->key;
-	__u64 h = (k[0] + 0x9e3779b97f4a7c15ULL) * (k[1] + 0xbf58476d1ce4e5b9ULL) +
-		  (k[2] + 0x94d049bb133111ebULL) * (k[3] + 0xff51afd7ed558ccdULL) + k[4] + k[5] * 0xc4ceb9fe1a85ec53ULL;
+	const __u64 *k = look->key, secret = ofx_secret;
+	__u64 h = (k[0] + 0x9e3779b97f4a7c15ULL) * (k[1] + secret) + (k[2] + 0x94d049bb133111ebULL) * (k[3] ^ secret) +
+		  k[4] + k[5] * 0xc4ceb9fe1a85ec53ULL;
 
-	return (h ^ h >> 32 ^ ofx_secret) * 0x9fb21c651e98df25ULL;
+	return (h ^ h >> 32) * 0x9fb21c651e98df25ULL;
 }
 
 /* The number of an entry, by some bits of the hash. */

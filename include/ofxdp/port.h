@@ -68,8 +68,8 @@ struct ofx_flood {
 };
 
 /*
- * Internal interfaces: three veth pairs, all six ends with XDP.  A frame redirected to one end is received at the
- * other. ctl pair   NAME-c0 (kernel end: program ofx_inject), NAME-c1 (daemon's end: program ofx_punt, AF_XDP sockets)
+ * Internal interfaces: veth pairs.  A frame redirected to one end is received at the other.
+ *   ctl pair   NAME-c0 (kernel end: program ofx_inject), NAME-c1 (daemon's end: program ofx_punt, AF_XDP sockets)
  *   loop pair  NAME-l0 (program ofx_branch), NAME-l1 (program ofx_continue)
  *   queue pair NAME-q0, NAME-q1 (program ofx_queue; ofx_egress as a clsact filter)
  *   relay pair NAME-gNN, NAME-hNN (program ofx_relay, generic) for each port in generic mode; tx_ports and the

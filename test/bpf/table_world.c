@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <string.h>
 #include "build/ofxdp.skel.h"
+#include "include/ofxdp/cache.h"
 #include "include/ofxdp/group.h"
 #include "include/ofxdp/port.h"
 #include "user/util/cleanup.h"
@@ -24,9 +25,12 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare)
 	bpf_map__set_max_entries(skel->maps.flow_counters, dp->n_cpus * dp->n_flow_ids);
 	bpf_map__set_max_entries(skel->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS);
 	bpf_map__set_max_entries(skel->maps.conts, dp->n_cpus * OFX_CONTS);
+	bpf_map__set_max_entries(skel->maps.cache, dp->n_cpus * OFX_CACHE_NEAR);
+	bpf_map__set_max_entries(skel->maps.cache_more, dp->n_cpus * OFX_CACHE_NEAR);
 	skel->rodata->ofx_n_flow_ids = dp->n_flow_ids;
 	skel->rodata->ofx_n_cpus = dp->n_cpus;
 	skel->rodata->ofx_rule_secret = (uint64_t)random() << 42 ^ (uint64_t)random() << 21 ^ random();
+	skel->rodata->ofx_secret = ~skel->rodata->ofx_rule_secret;
 }
 
 struct world *world_open(uint32_t max_flows, uint32_t spare, bool program)

@@ -8,9 +8,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <endian.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "build/ofxdp.skel.h"
+#include "include/ofxdp/cache.h"
 #include "include/ofxdp/port.h"
 
 static void gone(void *aux, uint64_t packets, uint64_t bytes)
@@ -443,13 +446,85 @@ static void test_bad_actions(void **state)
 	assert_int_equal(dp_check_actions(NULL, &too_many, false), OF_ERROR(OFPET_BAD_ACTION, OFPBAC_TOO_MANY));
 }
 
+/* --- the flow cache --- */
+
+/* Packets that were not found in this CPU's part. */
+static uint32_t cache_misses(const struct world *w)
+{
+	const struct bpf_map *map = w->dp.skel->maps.state;
+	const uint32_t stride = (bpf_map__value_size(map) + 7) / 8 * 8, zero = 0;
+	char *states = calloc(libbpf_num_possible_cpus(), stride);
+	uint32_t misses;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(map), &zero, states), 0);
+	misses = ((const struct ofx_cache_cpu *)(states + (size_t)sched_getcpu() * stride))->window_misses;
+	free(states);
+	return misses;
+}
+
+/* TCP flows between two addresses, one to each port. */
+static void send_flows(struct world *w, uint32_t src, uint32_t dst, uint16_t n)
+{
+	struct ofx_key key = {.ip_proto = 6, .ipv4_src = src, .ipv4_dst = dst};
+
+	for (uint16_t i = 0; i < n; i++) {
+		key.tp_dst = htons(i);
+		send_key(w, &key);
+	}
+}
+
+/* Flows that have been seen are found, whichever addresses a sender chooses. */
+static void test_cache_finds(void **state)
+{
+	static const uint64_t addresses[] = {
+		0x0a0000010a000002ULL,
+		-0xff51afd7ed558ccdULL, /* with a constant from the hash it is 0 */
+		-0xbf58476d1ce4e5b9ULL,
+		-0x94d049bb133111ebULL,
+	};
+	enum { FLOWS = 64 };
+	struct world *w = world_open(64, 64, true);
+	struct dp_txn *txn = dp_txn_begin(&w->dp);
+	struct rule *r = &w->rules[0];
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	open_port(w);
+	put(&r->match, 30, 2, 0x0800, 0xffff);
+	put(&r->match, 43, 1, 6, 0xff);
+	put(&r->match, 46, 2, 1, 0xffff);
+	put(&r->match, 48, 8, 1, UINT64_MAX);
+	r->spec = (struct dp_rule){.match = &r->match, .inst = &r->inst, .priority = 1};
+	assert_int_equal(dp_txn_add(txn, &r->spec, r, &r->flow), 0);
+	assert_int_equal(dp_txn_commit(txn), 0);
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		const uint32_t src = addresses[i], dst = addresses[i] >> 32, before = cache_misses(w);
+
+		send_flows(w, src, dst, FLOWS);
+		assert_int_equal(cache_misses(w) - before, FLOWS);
+		send_flows(w, src, dst, FLOWS);
+		assert_int_equal(cache_misses(w) - before, FLOWS);
+	}
+	world_close(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_set_field),   cmocka_unit_test(test_bad_actions), cmocka_unit_test(test_random),
-		cmocka_unit_test(test_full),	    cmocka_unit_test(test_many_masks),	cmocka_unit_test(test_routes),
-		cmocka_unit_test(test_mpls),	    cmocka_unit_test(test_program),	cmocka_unit_test(test_pbb),
-		cmocka_unit_test(test_close_tells), cmocka_unit_test(test_close_tells_all),
+		cmocka_unit_test(test_set_field),
+		cmocka_unit_test(test_bad_actions),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_many_masks),
+		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_mpls),
+		cmocka_unit_test(test_program),
+		cmocka_unit_test(test_pbb),
+		cmocka_unit_test(test_close_tells),
+		cmocka_unit_test(test_close_tells_all),
+		cmocka_unit_test(test_cache_finds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
