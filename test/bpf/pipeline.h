@@ -21,6 +21,7 @@
 #define MAGIC 0x0f0c5eed
 #define OFXDP_FLOWS 64
 #define OFXDP_LINES 4096
+#define OFXDP_CACHED (2 * OFX_CACHE_NEAR) /* per CPU */
 
 static struct ofxdp_bpf *skel;
 static int n_cpus;
@@ -358,10 +359,13 @@ static inline int open_skel(void)
 	skel->rodata->ofx_magic = MAGIC;
 	skel->rodata->ofx_n_flow_ids = OFXDP_FLOWS;
 	skel->rodata->ofx_n_cpus = n_cpus;
+	skel->rodata->ofx_cache_entries = OFXDP_CACHED;
 	skel->rodata->ofx_netns = ns.st_ino;
 	bpf_map__set_max_entries(skel->maps.rule_lines, OFXDP_LINES);
 	bpf_map__set_max_entries(skel->maps.flow_counters, OFXDP_FLOWS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.conts, OFX_CONTS * n_cpus);
+	bpf_map__set_max_entries(skel->maps.cache, OFXDP_CACHED * n_cpus);
+	bpf_map__set_max_entries(skel->maps.cache_more, OFX_CACHE_NEAR * n_cpus);
 	bpf_map__set_max_entries(skel->maps.group_counters, OFX_GROUP_CELLS * n_cpus);
 	assert_int_equal(ofxdp_bpf__load(skel), 0);
 	flow_chunk = chunk_of(skel->maps.flows, sizeof(struct ofx_flow), OFX_FLOW_CHUNK);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include "include/ofxdp/cache.h"
 #include "include/ofxdp/config.h"
 #include "include/ofxdp/counter.h"
 #include "include/ofxdp/drop.h"
