@@ -10,6 +10,7 @@ struct ctl_format {
 	bool all; /* rows of zeros too */
 };
 
+int ctl_cache(const struct pins *pins, const struct ctl_format *format);
 int ctl_drops(const struct pins *pins, const struct ctl_format *format);
 int ctl_ports(const struct pins *pins, const struct ctl_format *format);
 int ctl_groups(const struct pins *pins, const struct ctl_format *format);

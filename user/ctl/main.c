@@ -19,6 +19,7 @@ static const char help[] =
 	"  list     the switches\n"
 	"  drops    why packets went no further, and how many\n"
 	"  ports    the ports with their interfaces and counters\n"
+	"  cache    the microflow cache of each CPU: hits, misses, is it on\n"
 	"  tables   how the flow tables lie in the maps: tuples, rules, worst-case probes\n"
 	"  groups   the groups, their buckets, and counters\n"
 	"  meters   the meters, their bands, and counters\n"
@@ -33,8 +34,8 @@ static const struct command {
 	const char *name;
 	int (*run)(const struct pins *pins, const struct ctl_format *format);
 } commands[] = {
-	{"drops", ctl_drops}, {"groups", ctl_groups}, {"meters", ctl_meters},
-	{"ports", ctl_ports}, {"tables", ctl_tables},
+	{"cache", ctl_cache},	{"drops", ctl_drops}, {"groups", ctl_groups},
+	{"meters", ctl_meters}, {"ports", ctl_ports}, {"tables", ctl_tables},
 };
 
 static const struct command *find_command(const char *name)

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ofxdpctl cache: what the microflow cache (include/ofxdp/cache.h) does, by CPU.
+ *
+ * Every packet that comes in on a port (but for ports in generic mode) is one of `hits`, `misses`, `too_wide` (it has
+ * more of what rules look at than an entry holds: the longest IPv6 matches) and `bypassed` (it is off); of the misses
+ * `too_long` tells how many had a verdict that does not fit an entry.
+ */
+#include <bpf/bpf.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "include/ofxdp/cache.h"
+#include "user/ctl/ctl.h"
+#include "user/ctl/report.h"
+#include "user/util/cleanup.h"
+
+static const struct report_column columns[] = {
+	{"cpu", false},	    {"mode", false},	{"entries", true},  {"hits", true},	   {"misses", true},
+	{"too_wide", true}, {"too_long", true}, {"bypassed", true}, {"hit_percent", true},
+};
+
+/* The current window counted in. */
+static void bring_up_to_date(struct ofx_cache_cpu *c)
+{
+	uint64_t seen = c->window - c->left;
+
+	if (c->mode == OFX_CACHE_OFF)
+		c->bypassed += seen;
+	else
+		c->hits += seen - c->window_misses;
+	c->misses += c->window_misses;
+	c->hits -= c->too_wide < c->hits ? c->too_wide : c->hits; /* not read in one moment */
+}
+
+static void add(struct ofx_cache_cpu *sum, const struct ofx_cache_cpu *c)
+{
+	sum->hits += c->hits;
+	sum->misses += c->misses;
+	sum->bypassed += c->bypassed;
+	sum->too_long += c->too_long;
+	sum->too_wide += c->too_wide;
+}
+
+/* Of all packets, also those that did not ask it. */
+static double hit_percent(const struct ofx_cache_cpu *c)
+{
+	uint64_t n = c->hits + c->misses + c->too_wide + c->bypassed;
+
+	return n ? 100.0 * c->hits / n : 0;
+}
+
+static void print_counts(struct report *r, const struct ofx_cache_cpu *c)
+{
+	report_cell(r, "%" PRIu64, (uint64_t)c->hits);
+	report_cell(r, "%" PRIu64, (uint64_t)c->misses);
+	report_cell(r, "%" PRIu64, (uint64_t)c->too_wide);
+	report_cell(r, "%" PRIu64, (uint64_t)c->too_long);
+	report_cell(r, "%" PRIu64, (uint64_t)c->bypassed);
+	report_cell(r, "%.1f", hit_percent(c));
+}
+
+static void print_cpu(struct report *r, int cpu, const struct ofx_cache_cpu *c)
+{
+	static const char *const modes[] = {"filling", "trying", "on", "off"};
+
+	report_cell(r, "%d", cpu);
+	report_cell(r, "%s", c->mode < ARRAY_LEN(modes) ? modes[c->mode] : "?");
+	report_cell(r, "%u", c->mask ? c->mask + 1 : 0);
+	print_counts(r, c);
+}
+
+/* The map's one value for each CPU, one behind the other; malloc'ed.  NULL: cannot be read. */
+static uint8_t *read_states(const struct pins *pins, size_t *size)
+{
+	_close_ int map = pins_map(pins, "state");
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info), zero = 0;
+	_free_ uint8_t *values = NULL;
+
+	if (map < 0 || bpf_obj_get_info_by_fd(map, &info, &len) || info.value_size < sizeof(struct ofx_cache_cpu))
+		return NULL;
+	*size = (info.value_size + 7) & ~7U;
+	values = calloc(pins->n_cpus, *size);
+	if (!values || bpf_map_lookup_elem(map, &zero, values))
+		return NULL;
+	return take_ptr(values);
+}
+
+int ctl_cache(const struct pins *pins, const struct ctl_format *format)
+{
+	struct report r = {.columns = columns, .n_columns = ARRAY_LEN(columns)};
+	struct ofx_cache_cpu c, sum = {0};
+	uint32_t entries = 0;
+	size_t size = 0;
+	_free_ uint8_t *states = read_states(pins, &size);
+
+	if (!states)
+		return pins_unreadable(pins, "cache");
+	for (int cpu = 0; cpu < pins->n_cpus; cpu++) {
+		memcpy(&c, states + cpu * size, sizeof(c));
+		bring_up_to_date(&c);
+		add(&sum, &c);
+		entries += c.mask ? c.mask + 1 : 0;
+		print_cpu(&r, cpu, &c);
+	}
+	report_cell(&r, "all");
+	report_cell(&r, "-");
+	report_cell(&r, "%u", entries);
+	print_counts(&r, &sum);
+	report_print(&r, format->json);
+	return 0;
+}
