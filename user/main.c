@@ -95,6 +95,7 @@ static int open_switch(struct daemon *d, const struct options *o)
 		.name = o->name,
 		.pin_root = o->pin_root,
 		.max_flows = o->max_flows,
+		.max_probes = o->max_probes,
 		.force = o->force,
 		.no_local = o->no_local,
 		.n_ports = o->n_ports,

@@ -12,7 +12,16 @@
 #include "user/util/log.h"
 #include "user/util/version.h"
 
-enum { OPT_DPID = 256, OPT_MAX_FLOWS, OPT_FORCE, OPT_NO_LOCAL, OPT_CLEANUP, OPT_PIN_ROOT, OPT_LOG_LEVEL };
+enum {
+	OPT_DPID = 256,
+	OPT_MAX_FLOWS,
+	OPT_MAX_PROBES,
+	OPT_FORCE,
+	OPT_NO_LOCAL,
+	OPT_CLEANUP,
+	OPT_PIN_ROOT,
+	OPT_LOG_LEVEL
+};
 
 static const struct option long_options[] = {
 	{"name", required_argument, NULL, 'n'},
@@ -21,6 +30,7 @@ static const struct option long_options[] = {
 	{"controller", required_argument, NULL, 'c'},
 	{"listen", required_argument, NULL, 'l'},
 	{"max-flows", required_argument, NULL, OPT_MAX_FLOWS},
+	{"max-probes", required_argument, NULL, OPT_MAX_PROBES},
 	{"force", no_argument, NULL, OPT_FORCE},
 	{"no-local", no_argument, NULL, OPT_NO_LOCAL},
 	{"cleanup", no_argument, NULL, OPT_CLEANUP},
@@ -47,6 +57,8 @@ static const char help[] =
 	"                             at start\n"
 	"  -l, --listen WHERE         ptcp:PORT[:ADDRESS] (ADDRESS 127.0.0.1) or punix:PATH; repeatable\n"
 	"      --max-flows N          flow entries there is room for\n"
+	"      --max-probes N         refuse flow-mods that would make a packet cost more than N probes in a table\n"
+	"                             (ofxdpctl NAME tables; default 0: no limit)\n"
 	"      --force                take interfaces that have IP addresses or lead to a controller too\n"
 	"      --no-local             no LOCAL interface\n"
 	"      --cleanup              remove what a dead ofxdpd of this name left behind, and end\n"
@@ -158,6 +170,18 @@ static bool set_max_flows(struct options *o, const char *text)
 	return true;
 }
 
+static bool set_max_probes(struct options *o, const char *text)
+{
+	uint64_t n;
+
+	if (!parse_u64(text, 10, UINT16_MAX, &n)) {
+		log_error("'%s' is no number of probes: 0 to %d", text, UINT16_MAX);
+		return false;
+	}
+	o->max_probes = n;
+	return true;
+}
+
 static bool set_log_level(const char *text)
 {
 	static const char *const names[] = {"error", "warning", "info", "debug"};
@@ -198,6 +222,8 @@ static bool parse_one(struct options *o, int opt, char **argv)
 		return add_listener(o, optarg);
 	case OPT_MAX_FLOWS:
 		return set_max_flows(o, optarg);
+	case OPT_MAX_PROBES:
+		return set_max_probes(o, optarg);
 	case OPT_FORCE:
 		return o->force = true;
 	case OPT_NO_LOCAL:

@@ -17,7 +17,7 @@ struct options {
 	char name[OFX_NAME_MAX + 1];
 	uint64_t dpid; /* 0: not given */
 	const char *pin_root;
-	uint32_t max_flows;
+	uint32_t max_flows, max_probes;
 	bool force, no_local, cleanup;
 	size_t n_ports, n_controllers, n_listeners;
 	struct dp_port_option ports[OPTIONS_PORTS];

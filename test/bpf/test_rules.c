@@ -196,6 +196,44 @@ static void test_acl_program(void **state)
 	world_close(w);
 }
 
+/* A rule that would take the table beyond its budget is refused, and nothing has changed; less rules make room. */
+static void test_budget(void **state)
+{
+	struct world *w = world_open(4 * N_ACL, 1000, false);
+	struct table *t = &w->dp.tables->table[0];
+	uint32_t refused = 0, taken_again = 0;
+
+	w->n_rules = N_ACL;
+	w->dp.max_probes = 12;
+	for (uint32_t i = 0; i < N_ACL; i++) {
+		struct dp_txn *txn = dp_txn_begin(&w->dp);
+		struct rule *r = &w->rules[i];
+		uint32_t probes = table_probes(t);
+		int err;
+
+		acl_rule(w, r, 1 + i);
+		assert_int_equal(dp_txn_add(txn, &r->spec, r, &r->flow), 0);
+		err = dp_txn_commit(txn);
+		assert_true(!err || err == TABLE_FULL);
+		r->used = !err;
+		assert_true(table_probes(t) <= 12 && (!err || table_probes(t) == probes));
+		refused += err != 0;
+		taken_again += !err && refused;
+		if (i % 64 == 0) {
+			check_acl(w, 10);
+			event_base_loop(w->dp.base, EVLOOP_NONBLOCK);
+		}
+	}
+	settle(w);
+	check_acl(w, 500);
+	print_message("budget of 12: %u rules refused, %u others taken\n", refused, N_ACL - refused);
+	assert_true(refused > N_ACL / 10 && taken_again > N_ACL / 10);
+	clear(w);
+	assert_int_equal(table_probes(t), 0);
+	check_empty(w);
+	world_close(w);
+}
+
 /* --- packets and changes at the same time --- */
 
 struct sender {
@@ -298,10 +336,8 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_acl),
-		cmocka_unit_test(test_acl_program),
-		cmocka_unit_test(test_none_misses),
-		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_acl),	    cmocka_unit_test(test_acl_program), cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_none_misses), cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

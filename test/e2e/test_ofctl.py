@@ -127,6 +127,29 @@ def test_errors(sw):
     equal(len(sw.dump()), 1, 'flows: an error changes nothing')
 
 
+def test_probe_budget(_):
+    """--max-probes: what would take a table beyond it is TABLE_FULL; other tables, and less rules, are not."""
+    with Switch(3, args=['--max-probes', '3']) as sw:
+        def full(flow):
+            before = sw.dump()
+            try:
+                sw.of('add-flow', flow)
+            except Failed as e:
+                has(str(e), 'OFPFMFC_TABLE_FULL')
+                equal(sw.dump(), before, 'flows after the refusal')
+                return True
+            equal(len(sw.dump()), len(before) + 1, 'flows')
+            return False
+        masks = ['in_port=1', 'dl_src=02:00:00:00:00:01', 'udp', 'dl_dst=02:00:00:00:00:02']
+        flows = ['priority=%d,%s,actions=output:2' % (i + 1, m) for i, m in enumerate(masks)]
+        equal([full(f) for f in flows], [False, False, False, True], 'refused')
+        equal([full('priority=9,in_port=2,actions=drop'), full('table=1,' + flows[3])], [False, False], 'refused')
+        equal([x['probes'] for x in sw.ctl('tables') if x['kind'] == 'table'], [3, 1], 'probes by table')
+        sw.forward([(1, U)], {2: [U]})
+        sw.of('del-flows', 'table=0,udp')
+        equal(full(flows[3]), False, 'refused')
+
+
 def test_port_mod(sw):
     sw.flows('actions=flood')
     sw.of('mod-port', '3', 'no-forward')

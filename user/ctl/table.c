@@ -3,8 +3,9 @@
  * ofxdpctl tables: how each flow table lies in the maps: its tuples, how many rules in each, and what that may cost a
  * packet.
  *
- * `longest`: the most rules that one packet may have to be compared with in a tuple.  `probes` of a table: of all its
- * tuples together, at least one each: no packet needs more.
+ * `longest`: the most rules that one packet may have to be compared with in a tuple, those of one hash (tags
+ * that are the same by chance are not counted).  `probes` of a table: of all its tuples together, at least
+ * one each: no packet needs more.
  */
 #include <bpf/bpf.h>
 #include <inttypes.h>
@@ -108,8 +109,7 @@ static const struct ofx_flow *flow_at(const struct flows *f, uint32_t slot)
 
 /* The rules that one hash may lead to. */
 struct line_words {
-	struct ofx_rule_ref ref[LINE_WORDS];
-	uint16_t tuple[LINE_WORDS];
+	const struct ofx_flow *flow[LINE_WORDS];
 	uint32_t n;
 };
 
@@ -124,20 +124,42 @@ static void line_read(const struct flows *f, const struct ofx_rule_line *lines, 
 
 			if (!of)
 				continue;
-			l->ref[l->n] = ref;
-			l->tuple[l->n++] = of->tuple % OFX_SUBTABLES;
+			l->flow[l->n++] = of;
 		}
 	}
 }
 
-static void line_count(struct counts *c, const struct line_words *l)
+/* What the flow asks for in a key word.  Those that stand in op_pool are taken to be alike. */
+static uint64_t word_of(const struct ofx_subtable *subtables, const struct ofx_flow *f, uint8_t at)
+{
+	const struct ofx_subtable *mask = &subtables[f->mask % OFX_SUBTABLES];
+
+	for (int i = 0; i < OFX_FLOW_WORDS && i < mask->n_words; i++)
+		if (mask->at[i] == at)
+			return f->match[i];
+	return 0;
+}
+
+static bool same_hash(const struct ofx_subtable *subtables, const struct ofx_flow *a, const struct ofx_flow *b)
+{
+	const struct ofx_subtable *t = &subtables[a->tuple % OFX_SUBTABLES];
+
+	if (a->tuple != b->tuple)
+		return false;
+	for (size_t i = 0; i < t->n_words && i < ARRAY_LEN(t->at); i++)
+		if ((word_of(subtables, a, t->at[i]) ^ word_of(subtables, b, t->at[i])) & t->mask[i])
+			return false;
+	return true;
+}
+
+static void line_count(struct counts *c, const struct ofx_subtable *subtables, const struct line_words *l)
 {
 	for (uint32_t i = 0; i < l->n; i++) {
-		struct tuple_count *t = &c->tuple[l->tuple[i]];
+		struct tuple_count *t = &c->tuple[l->flow[i]->tuple % OFX_SUBTABLES];
 		uint32_t same = 0;
 
 		for (uint32_t j = 0; j < l->n; j++)
-			same += l->tuple[j] == l->tuple[i] && l->ref[j].tag == l->ref[i].tag;
+			same += same_hash(subtables, l->flow[i], l->flow[j]);
 		t->rules++;
 		t->longest = same > t->longest ? same : t->longest;
 	}
@@ -147,18 +169,21 @@ static int count_rules(const struct pins *pins, struct counts *c)
 {
 	__attribute__((cleanup(flows_close))) struct flows flows = {0};
 	__attribute__((cleanup(view_close))) struct view lines = {0};
+	__attribute__((cleanup(view_close))) struct view subtables = {0};
 	_close_ int geometry_fd = pins_map(pins, "rule_geometry");
 	struct ofx_rule_geometry g = {0};
-	uint32_t zero = 0, n_lines;
+	uint32_t zero = 0, n_lines, n_subtables;
 
 	if (geometry_fd < 0 || bpf_map_lookup_elem(geometry_fd, &zero, &g.word) || flows_open(&flows, pins) ||
+	    !view_open(&subtables, pins_map(pins, "subtables"), sizeof(struct ofx_subtable), &n_subtables) ||
+	    n_subtables < OFX_SUBTABLES ||
 	    !view_open(&lines, pins_map(pins, "rule_lines"), sizeof(struct ofx_rule_line), &n_lines))
 		return -1;
 	for (uint32_t i = 0; i < g.lines; i++) {
 		struct line_words l;
 
 		line_read(&flows, lines.at, n_lines, g.base + i, &l);
-		line_count(c, &l);
+		line_count(c, subtables.at, &l);
 	}
 	return 0;
 }

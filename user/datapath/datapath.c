@@ -65,6 +65,7 @@ static int load(struct dp *dp, const struct dp_config *config, const struct form
 {
 	int err = load_open(dp, config->max_flows, netns_inode());
 
+	dp->max_probes = config->max_probes;
 	if (!err)
 		err = grace_open(dp);
 	if (!err)

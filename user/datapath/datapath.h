@@ -31,6 +31,7 @@ struct dp_config {
 	const char *name;     /* switch name: pin folder /sys/fs/bpf/ofxdp/NAME, LOCAL interface NAME */
 	const char *pin_root; /* NULL: /sys/fs/bpf/ofxdp; bpffs is mounted if absent */
 	uint32_t max_flows;   /* 0: default */
+	uint32_t max_probes;  /* of a packet in a table, in the worst case; 0: no limit */
 	bool force;	      /* take interfaces that have IP addresses or a route too */
 	bool no_local;	      /* no LOCAL interface */
 	size_t n_ports;
@@ -90,7 +91,8 @@ struct dp_rule {
 /*
  * A transaction: all or nothing.  Calls between begin and commit only check and allocate; the first error makes commit
  * impossible (abort).  Commit publishes removes, modifies, adds in an order in which no packet misses a flow that is
- * there before and after.  Errors: OF_ERROR(FLOW_MOD_FAILED, TABLE_FULL) when a map or pool is full, -ENOMEM.
+ * there before and after.  Errors: OF_ERROR(FLOW_MOD_FAILED, TABLE_FULL) when a map or pool is full
+ * or an entry would take a table beyond max_probes, -ENOMEM.
  * Two installed rules of a table must differ in match or priority (the caller's duty).
  */
 struct dp_txn *dp_txn_begin(struct dp *dp);

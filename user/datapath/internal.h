@@ -24,7 +24,8 @@ struct dp {
 	uint32_t n_cpus;    /* possible CPUs */
 	uint32_t max_flows; /* flow entries; flow ids are 0 … n_flow_ids - 1 */
 	uint32_t n_flow_ids;
-	uint32_t magic; /* of struct ofx_inject */
+	uint32_t max_probes; /* 0: no limit */
+	uint32_t magic;	     /* of struct ofx_inject */
 	struct dp_grace *grace;
 	struct dp_tables *tables;
 	struct dp_groups *groups; /* group.c */

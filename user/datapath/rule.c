@@ -185,6 +185,19 @@ static int chain_insert(const struct place *p, struct dp_flow *flow)
 	return 0;
 }
 
+/* Would the table still cost no more probes than it may?  In a chain that is there a rule costs none. */
+static bool place_within_budget(const struct place *p)
+{
+	const uint32_t max = p->tables->dp->max_probes;
+	uint32_t longest, n;
+
+	if (!max || p->head)
+		return true;
+	longest = tuple_longest(p->tuple);
+	n = count_same_hash(p) + 1;
+	return table_probes(p->mask->lookup.table) + (n > longest ? n - longest : 0) <= max;
+}
+
 static bool mask_has_rules(const struct tuple *mask)
 {
 	for (int level = 0; level <= TUPLE_LEVELS; level++)
@@ -204,7 +217,7 @@ int rule_add(struct dp_tables *tables, struct dp_flow *flow)
 	p.mask->lookup.table->n_masks += first;
 	if (!place_of_chain(&p))
 		place_choose(&p);
-	err = lookup_count(&p.tuple->lookup, flow->priority);
+	err = place_within_budget(&p) ? lookup_count(&p.tuple->lookup, flow->priority) : TABLE_FULL;
 	if (!err) {
 		p.of->tuple = p.tuple->lookup.number;
 		err = chain_insert(&p, flow);

@@ -266,3 +266,13 @@ uint32_t tuple_longest(const struct tuple *tuple)
 			return n;
 	return 0;
 }
+
+uint32_t table_probes(const struct table *t)
+{
+	uint32_t probes = 0;
+
+	for (uint32_t i = 0; i < t->n_lookups; i++)
+		if (t->lookups[i]->priorities.n)
+			probes += tuple_longest(t->tables->tuple[t->lookups[i]->number]);
+	return probes;
+}

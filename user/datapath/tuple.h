@@ -49,5 +49,7 @@ bool table_shares(const struct table *t);
 void tuple_count_hash(struct tuple *tuple, uint32_t n, int change);
 /* The most rules of one hash. */
 uint32_t tuple_longest(const struct tuple *tuple);
+/* The most probes a packet may need: one for each tuple, for each rule of one hash there. */
+uint32_t table_probes(const struct table *t);
 
 #endif
