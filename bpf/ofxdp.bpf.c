@@ -236,7 +236,10 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 		e = cache_find(s, &s->look);
 	if (e && cache_has_more(e)) {
 		more = cache_more_found(s);
-		e = more ? e : NULL;
+		if (!more) {
+			e = NULL;
+			s->cache.window_misses += 1;
+		}
 	}
 	if (!e || e->kind == OFX_CACHED_OPS) {
 		if (plain)

@@ -55,6 +55,11 @@ static inline uint64_t hits(const struct ofx_cache_cpu *c)
 	return c->hits + (c->mode == OFX_CACHE_OFF ? 0 : c->window - c->left - c->window_misses) - c->too_wide;
 }
 
+static inline uint64_t bypassed(const struct ofx_cache_cpu *c)
+{
+	return c->bypassed + (c->mode == OFX_CACHE_OFF ? c->window - c->left : 0);
+}
+
 static inline uint64_t misses(const struct ofx_cache_cpu *c)
 {
 	return c->misses + c->window_misses;

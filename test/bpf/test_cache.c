@@ -487,6 +487,7 @@ static void test_many_flows(void **state)
 	const uint64_t mask = htonl(1), value[2] = {0, htonl(1)};
 	struct ofx_list_entry by_src = {.subtable = 7, .max_priority = 5};
 	struct ofx_counter before[2];
+	struct ofx_cache_cpu c, end;
 	const uint32_t n = 12000;
 
 	subtable(7, 1, &word, &mask);
@@ -499,6 +500,7 @@ static void test_many_flows(void **state)
 	take_all();
 	for (int i = 0; i < 2; i++)
 		before[i] = flow_count(1 + i);
+	c = account();
 	for (uint32_t i = 0; i < 3 * n; i++) {
 		struct frame f = from_ip(i % n), want = to_mac(f, 7 + i % 2), got = receive_here(&f, 1);
 
@@ -507,6 +509,9 @@ static void test_many_flows(void **state)
 	}
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(flow_count(1 + i).packets - before[i].packets, 3 * n / 2);
+	end = account();
+	assert_int_equal(hits(&end) + misses(&end) + bypassed(&end), hits(&c) + misses(&c) + bypassed(&c) + 3 * n);
+	assert_in_range(hits(&end) - hits(&c), 1, 2 * OFX_CACHE_NEAR); /* not in the first round; owners only */
 }
 
 int main(void)
