@@ -10,19 +10,36 @@
 int numbers_open(struct numbers *n, uint32_t first, uint32_t size)
 {
 	*n = (struct numbers){.next = first, .size = size};
-	n->free = malloc(size * sizeof(*n->free)); /* untouched pages cost nothing */
-	return n->free || !size ? 0 : -ENOMEM;
+	n->free = calloc(size / 64 + 1, sizeof(*n->free));
+	n->some = calloc(size / 4096 + 1, sizeof(*n->some));
+	return n->free && n->some ? 0 : -ENOMEM;
 }
 
 void numbers_close(struct numbers *n)
 {
 	free(take_ptr(n->free));
+	free(take_ptr(n->some));
+}
+
+static uint32_t take_lowest(struct numbers *n)
+{
+	uint32_t word, number;
+
+	while (!n->some[n->low])
+		n->low++;
+	word = n->low * 64 + __builtin_ctzll(n->some[n->low]);
+	number = word * 64 + __builtin_ctzll(n->free[word]);
+	n->free[word] &= n->free[word] - 1;
+	if (!n->free[word])
+		n->some[n->low] &= n->some[n->low] - 1;
+	n->n_free--;
+	return number;
 }
 
 bool numbers_take(struct numbers *n, uint32_t *number)
 {
 	if (n->n_free)
-		*number = n->free[--n->n_free];
+		*number = take_lowest(n);
 	else if (n->next < n->size)
 		*number = n->next++;
 	else
@@ -32,7 +49,13 @@ bool numbers_take(struct numbers *n, uint32_t *number)
 
 void numbers_give(struct numbers *n, uint32_t number)
 {
-	n->free[n->n_free++] = number;
+	const uint32_t word = number / 64;
+
+	n->free[word] |= 1ull << number % 64;
+	n->some[word / 64] |= 1ull << word % 64;
+	if (word / 64 < n->low)
+		n->low = word / 64;
+	n->n_free++;
 }
 
 static void run_push(struct runs *r, uint32_t first, uint8_t order)

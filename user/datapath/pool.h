@@ -2,6 +2,7 @@
 /*
  * Who owns which element of a BPF array: single numbers (flow slots, flow ids, lists, subtables) and runs of ops.
  * A freed element is handed out again at once: free it only after a grace period if BPF could reach it.
+ * The lowest goes first: what is taken one after the other lies side by side in memory, and the processor reads ahead.
  */
 #ifndef DATAPATH_POOL_H
 #define DATAPATH_POOL_H
@@ -12,7 +13,9 @@
 
 /* Numbers first … size - 1; size may rise up to what was opened. */
 struct numbers {
-	uint32_t *free; /* n_free numbers that were used before */
+	uint64_t *free; /* by bit: n_free numbers that were used before */
+	uint64_t *some; /* by bit: words of `free` that are not 0 */
+	uint32_t low;	/* words of `some` before it are 0 */
 	uint32_t n_free;
 	uint32_t next; /* this one and those behind it were never used */
 	uint32_t size;

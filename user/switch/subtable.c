@@ -99,8 +99,18 @@ static void move_bucket(struct sw_subtable *s)
 	s->n_moved++;
 }
 
+/* Buckets stand in the order they are moved in, their entries anywhere: ask for those of the next insert. */
+static void prefetch_moves(const struct sw_subtable *s)
+{
+	const uint32_t n = 1u << (s->bits - 1);
+
+	for (uint32_t i = s->n_moved + 2 * MOVES; i < s->n_moved + 3 * MOVES && i < n; i++)
+		__builtin_prefetch(s->old[i]);
+}
+
 static void move_some(struct sw_subtable *s)
 {
+	prefetch_moves(s);
 	for (int i = 0; i < MOVES && s->old; i++) {
 		move_bucket(s);
 		if (s->n_moved < 1u << (s->bits - 1))
