@@ -159,6 +159,7 @@ int chunks_open(struct chunks *c, const struct bpf_map *map, uint32_t value_size
 	*c = (struct chunks){.outer_fd = bpf_map__fd(map),
 			     .value_size = value_size,
 			     .per_chunk = per_chunk,
+			     .shift = __builtin_ctz(per_chunk),
 			     .max = bpf_map__max_entries(map),
 			     .ahead = AHEAD_MIN};
 	c->map = calloc(c->max, sizeof(*c->map));

@@ -20,7 +20,8 @@ struct bpf_map;
 struct chunks {
 	int outer_fd;
 	uint32_t value_size;
-	uint32_t per_chunk; /* values, a power of two */
+	uint32_t per_chunk; /* values, a power of two: … */
+	uint32_t shift;	    /* … 1 << shift */
 	uint32_t n;	    /* chunks in use */
 	uint32_t max;	    /* chunks at most */
 	struct mapped *map; /* by chunk number, `made` of them */
@@ -49,7 +50,7 @@ bool chunks_grow(struct chunks *c);
 /* Value i, i < c->n * c->per_chunk. */
 static inline void *chunks_value(const struct chunks *c, uint32_t i)
 {
-	return (char *)c->map[i / c->per_chunk].at + (size_t)(i % c->per_chunk) * c->value_size;
+	return (char *)c->map[i >> c->shift].at + (size_t)(i & (c->per_chunk - 1)) * c->value_size;
 }
 
 #endif

@@ -64,7 +64,7 @@ static int compile(struct dp *dp, const struct of_instructions *inst, uint8_t re
 	int err = 0;
 
 	if (inst->present & OF_INST_METER) {
-		ops[n].code = OFX_OP_METER;
+		ops[n] = (struct ofx_op){.code = OFX_OP_METER};
 		err = meters_index(dp, inst->meter, &ops[n++].arg);
 	}
 	if (!err && inst->present & OF_INST_APPLY)
@@ -219,9 +219,11 @@ static int body_write(struct dp_tables *tables, struct ofx_flow *of, const struc
 		      const struct of_instructions *inst, uint32_t *slot)
 {
 	const struct ofx_subtable *s = &tables->subtables[of->mask];
-	struct ofx_op ops[OFX_FLOW_OPS] = {0};
-	int err = compile(tables->dp, inst, reason, of, ops);
+	struct ofx_op ops[OFX_FLOW_OPS];
+	int err;
 
+	memset(ops, 0, sizeof(of->ops)); /* those that are written whatever there is */
+	err = compile(tables->dp, inst, reason, of, ops);
 	if (!err)
 		err = groups_resolve(tables->dp, ops, of->n_apply + of->n_write);
 	if (err)
@@ -284,6 +286,7 @@ static int flow_compile(struct dp_tables *tables, const struct dp_rule *rule, ui
 
 	for (int i = 0; i < OFX_KEY_WORDS; i++)
 		key.w[i] = rule->match->value.w[i] & rule->match->mask.w[i];
+	rule_expect(tables, tables->tuple[flow->mask], &key);
 	return body_write(tables, &of, &key, output_reason(rule->table_miss), rule->inst, &flow->slot);
 }
 

@@ -31,6 +31,14 @@ uint64_t rule_hash_of_slot(void *aux, uint32_t slot)
 	return hash_in(tables, &key, of->tuple);
 }
 
+void rule_prefetch_slot(void *aux, uint32_t slot)
+{
+	const char *record = (const char *)flow_record(aux, slot);
+
+	__builtin_prefetch(record);
+	__builtin_prefetch(record + 64); /* words of the match reach into the second line */
+}
+
 static struct ofx_rule_ref ref_to(uint32_t slot, const struct dp_flow *flow)
 {
 	return (struct ofx_rule_ref){.slot = slot, .priority = flow->priority};
@@ -204,6 +212,14 @@ static bool mask_has_rules(const struct tuple *mask)
 		if (mask->n_at[level])
 			return true;
 	return false;
+}
+
+void rule_expect(const struct dp_tables *tables, const struct tuple *mask, const struct ofx_key *key)
+{
+	const struct tuple *home = table_shares(mask->lookup.table) ? mask->home[0] : mask;
+
+	if (home)
+		rule_hash_prefetch(&tables->rules, hash_in(tables, key, home->lookup.number));
 }
 
 int rule_add(struct dp_tables *tables, struct dp_flow *flow)

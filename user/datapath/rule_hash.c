@@ -207,6 +207,14 @@ static void region_drop(struct rule_hash *h, struct rule_region old)
 	h->ops->later(h->aux, region_unread, 0);
 }
 
+/* What hash_of() will read for the rules of a line. */
+static void prefetch_rules(const struct rule_hash *h, const struct ofx_rule_line *line)
+{
+	for (int i = 0; i < OFX_LINE_RULES; i++)
+		if (line->rule[i])
+			h->ops->prefetch(h->aux, (struct ofx_rule_ref){.word = line->rule[i]}.slot);
+}
+
 static bool fill_from(struct rule_hash *h, const struct ofx_rule_line *line)
 {
 	for (;; line = &h->line[line->more]) {
@@ -230,6 +238,8 @@ static void fill(struct rule_hash *h, uint32_t lines)
 	const struct rule_region before = h->now;
 
 	for (; lines && h->cursor < before.lines; lines--, h->cursor++) {
+		if (h->cursor + 1 < before.lines)
+			prefetch_rules(h, &h->line[before.base + h->cursor + 1]);
 		if (fill_from(h, &h->line[before.base + h->cursor]))
 			continue;
 		log_warn("the rules' hash cannot grow: no lines left");
@@ -278,6 +288,13 @@ bool rule_hash_step(struct rule_hash *h, uint32_t lines)
 }
 
 /* --- all regions --- */
+
+void rule_hash_prefetch(const struct rule_hash *h, uint64_t hash)
+{
+	__builtin_prefetch(line_of(h, h->now, hash), 1);
+	if (h->next.lines)
+		__builtin_prefetch(line_of(h, h->next, hash), 1);
+}
 
 bool rule_hash_add(struct rule_hash *h, uint64_t hash, struct ofx_rule_ref ref)
 {

@@ -31,6 +31,8 @@ struct rule_hash;
 
 struct rule_hash_ops {
 	uint64_t (*hash_of)(void *aux, uint32_t slot);
+	/* hash_of() will soon be asked. */
+	void (*prefetch)(void *aux, uint32_t slot);
 	/* `fn(rule_hash, number)` after a grace period. */
 	void (*later)(void *aux, void (*fn)(struct rule_hash *h, uint32_t number), uint32_t number);
 };
@@ -55,6 +57,8 @@ int rule_hash_open(struct rule_hash *h, struct ofx_rule_line *line, __u64 *geome
 		   const struct rule_hash_ops *ops, void *aux);
 void rule_hash_close(struct rule_hash *h);
 
+/* Something will soon be done with this hash. */
+void rule_hash_prefetch(const struct rule_hash *h, uint64_t hash);
 /* A rule; the tag is put in.  False: no line left. */
 bool rule_hash_add(struct rule_hash *h, uint64_t hash, struct ofx_rule_ref ref);
 /* Its word, or NULL. */

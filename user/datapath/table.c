@@ -346,7 +346,8 @@ static void line_later(void *aux, void (*fn)(struct rule_hash *h, uint32_t numbe
 
 static int rules_open(struct dp_tables *tables)
 {
-	static const struct rule_hash_ops ops = {.hash_of = rule_hash_of_slot, .later = line_later};
+	static const struct rule_hash_ops ops = {
+		.hash_of = rule_hash_of_slot, .prefetch = rule_prefetch_slot, .later = line_later};
 	const struct dp *dp = tables->dp;
 
 	if (bpf_map__max_entries(dp->skel->maps.rule_lines) < rule_hash_size(dp->max_flows))

@@ -93,6 +93,7 @@ struct table {
 	uint32_t n_lookups;
 	struct lookup *lookups[OFX_LIST_ENTRIES]; /* those with flow entries, and those still listed */
 	TAILQ_HEAD(, tuple) tuples;
+	struct tuple *last;	 /* found by its mask, or NULL */
 	uint64_t matched_offset; /* counter.c */
 };
 
@@ -177,6 +178,9 @@ void tables_retire(struct dp_tables *tables, struct numbers *pool, uint32_t numb
 uint64_t rule_secret(const struct dp_tables *tables);
 /* The hash of the flow entry at a slot in the tuple it lies in. */
 uint64_t rule_hash_of_slot(void *tables, uint32_t slot);
+void rule_prefetch_slot(void *tables, uint32_t slot);
+/* A flow entry of this mask and key will be published soon: ask the memory for its place, if that is known. */
+void rule_expect(const struct dp_tables *tables, const struct tuple *mask, const struct ofx_key *key);
 /* Publish a flow entry; nothing is changed if that fails. */
 int rule_add(struct dp_tables *tables, struct dp_flow *flow);
 /* Another compiled form. */

@@ -127,10 +127,19 @@ static int tuple_new(struct table *t, const struct ofx_key *mask, struct tuple *
 int tuple_of_mask(struct table *t, const struct ofx_key *mask, struct tuple **out)
 {
 	struct ofx_key key = *mask;
+	int err = 0;
 
 	key.shape = t->number;
+	if (t->last && !memcmp(&t->last->mask, &key, sizeof(key))) {
+		*out = t->last;
+		return 0;
+	}
 	HASH_FIND(hh, t->tables->by_mask, &key, sizeof(key), *out);
-	return *out ? 0 : tuple_new(t, &key, out);
+	if (!*out)
+		err = tuple_new(t, &key, out);
+	if (!err)
+		t->last = *out;
+	return err;
 }
 
 bool tuple_is_unused(const struct tuple *tuple)
@@ -148,6 +157,8 @@ void tuple_free(struct tuple *tuple)
 			tuple->home[i]->refs--;
 	HASH_DEL(tables->by_mask, tuple);
 	TAILQ_REMOVE(&t->tuples, tuple, next);
+	if (t->last == tuple)
+		t->last = NULL;
 	tables->tuple[tuple->lookup.number] = NULL;
 	tables_retire(tables, &tables->subtable_numbers, tuple->lookup.number);
 	priorities_free(&tuple->lookup.priorities);

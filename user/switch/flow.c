@@ -54,6 +54,14 @@ static struct sw_flow *with_values(struct sw_flow *f, uint32_t hash, const struc
 	return f;
 }
 
+void sw_flow_expect(struct sw *sw, uint8_t table, const struct sw_match *match)
+{
+	const struct sw_subtable *s = sw_subtable_find(sw, table, &match->shape);
+
+	if (s)
+		__builtin_prefetch(sw_subtable_bucket(s, hash_of(sw, match)), 1);
+}
+
 struct sw_flow *sw_flow_find(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match)
 {
 	const struct sw_subtable *s = sw_subtable_find(sw, table, &match->shape);

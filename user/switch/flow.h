@@ -13,6 +13,10 @@ struct sw;
 /* There may be a million: 56 bytes and the values, from a slab. */
 struct sw_flow {
 	struct sw_flow *next; /* in its bucket of the subtable */
+	uint32_t hash;	      /* of the values, next to `next`: who walks a bucket reads both; removed: OFPRR_* */
+	uint16_t priority;
+	uint8_t flags; /* OFPFF_* as given */
+	bool timed;    /* may end by itself */
 	struct dp_flow *dp;
 	struct sw_instructions *inst; /* shared by entries with the same instructions; one reference, until removed */
 	struct sw_subtable *subtable; /* table and shape; one reference */
@@ -21,10 +25,6 @@ struct sw_flow {
 		uint64_t created;	    /* sw_now() of the add; flow entry's duration counts from it */
 		struct sw_timeout *timeout; /* has it too */
 	};
-	uint32_t hash; /* of the values; removed: OFPRR_* */
-	uint16_t priority;
-	uint8_t flags; /* OFPFF_* as given */
-	bool timed;    /* may end by itself */
 	uint64_t value[];
 };
 
@@ -35,6 +35,8 @@ uint64_t sw_now(void);
 /* Not in any table yet, without instructions and time-outs.  NULL: out of memory. */
 struct sw_flow *sw_flow_new(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match);
 void sw_flow_free(struct sw *sw, struct sw_flow *flow);
+/* sw_flow_find() will follow: ask the memory for where it looks. */
+void sw_flow_expect(struct sw *sw, uint8_t table, const struct sw_match *match);
 /* The entry with exactly this match and priority, or NULL. */
 struct sw_flow *sw_flow_find(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match);
 

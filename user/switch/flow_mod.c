@@ -165,13 +165,16 @@ static int add(struct sw *sw, const struct of_flow_mod *fm)
 	struct sw_timeout *timeout = NULL;
 	struct sw_match match;
 	struct sw_flow *old;
-	int err = check_request(sw, fm);
+	int err;
 
+	sw_match_pack(&match, &fm->match);
+	if (fm->table < OFX_TABLES)
+		sw_flow_expect(sw, fm->table, &match);
+	err = check_request(sw, fm);
 	if (!err)
 		err = sw_instructions_check_match(&fm->inst, &fm->match);
 	if (err)
 		return err;
-	sw_match_pack(&match, &fm->match);
 	if (fm->flags & OFPFF_CHECK_OVERLAP && overlaps_any(sw, fm, &match))
 		return FLOW_MOD_FAILED(OVERLAP);
 	if (fm->idle_timeout || fm->hard_timeout) {
