@@ -149,10 +149,13 @@ static bool must_pause(struct session *s)
 	return s->paused;
 }
 
+/* As a timer, not activated: libevent empties a queue of active events before it looks for others. */
 static void go_on_later(struct session *s)
 {
+	static const struct timeval at_once = {0};
+
 	s->more = true;
-	event_active(&s->yielded, EV_TIMEOUT, 0);
+	event_add(&s->yielded, &at_once);
 }
 
 /* Handle what was read, within the turn's budget; the rest later, on equal terms with all other work. */
