@@ -59,7 +59,7 @@ void sw_flow_expect(struct sw *sw, uint8_t table, const struct sw_match *match)
 	const struct sw_subtable *s = sw_subtable_find(sw, table, &match->shape);
 
 	if (s)
-		__builtin_prefetch(sw_subtable_bucket(s, hash_of(sw, match)), 1);
+		sw_subtable_prefetch(s, hash_of(sw, match));
 }
 
 struct sw_flow *sw_flow_find(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match)
@@ -70,7 +70,7 @@ struct sw_flow *sw_flow_find(struct sw *sw, uint8_t table, uint16_t priority, co
 
 	if (!s)
 		return NULL;
-	f = with_values(*sw_subtable_bucket(s, hash), hash, match);
+	f = with_values(sw_subtable_candidates(s, hash), hash, match);
 	while (f && f->priority != priority)
 		f = with_values(f->next, hash, match);
 	return f;
@@ -137,7 +137,7 @@ static void meet_equal(struct sw *sw, const struct sw_walk *walk, sw_flow_fn fn,
 {
 	const struct sw_match *match = walk->filter->match;
 	uint32_t hash = hash_of(sw, match);
-	struct sw_flow *f = with_values(*sw_subtable_bucket(walk->at, hash), hash, match);
+	struct sw_flow *f = with_values(sw_subtable_candidates(walk->at, hash), hash, match);
 
 	for (; f; f = with_values(f->next, hash, match))
 		if (chosen(f, walk->filter))
@@ -151,7 +151,7 @@ static void meet_covered(struct sw_walk *walk, uint32_t *budget, sw_flow_fn fn, 
 	const struct sw_subtable *s = walk->at;
 
 	while (*budget && walk->hash >> 32 == 0) {
-		for (struct sw_flow *f = *sw_subtable_bucket(s, walk->hash); f; f = f->next) {
+		for (struct sw_flow *f = sw_subtable_first(s, walk->hash); f; f = f->next) {
 			*budget -= *budget > 0;
 			__builtin_prefetch(f->next);
 			if ((!match || sw_match_covers(match, &s->shape, f->value)) && chosen(f, walk->filter))

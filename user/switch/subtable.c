@@ -5,7 +5,8 @@
 
 #define FIRST_BITS 2
 #define MAX_BITS 28
-#define MOVES 4 /* old buckets moved with each insert: two would do before the next doubling */
+#define ADDRESS ((1ull << 48) - 1) /* of a bucket's word */
+#define MOVES 4			   /* old buckets moved with each insert: two would do before the next doubling */
 
 struct sw_subtable *sw_subtable_find(struct sw *sw, uint8_t table, const struct sw_shape *shape)
 {
@@ -75,9 +76,42 @@ static bool is_old(const struct sw_subtable *s, uint32_t hash)
 	return s->old && hash >> (33 - s->bits) >= s->n_moved;
 }
 
-struct sw_flow **sw_subtable_bucket(const struct sw_subtable *s, uint32_t hash)
+static uint64_t *bucket_of(const struct sw_subtable *s, uint32_t hash)
 {
 	return is_old(s, hash) ? &s->old[hash >> (33 - s->bits)] : &s->buckets[hash >> (32 - s->bits)];
+}
+
+static struct sw_flow *first_of(uint64_t word)
+{
+	return (struct sw_flow *)(uintptr_t)(word & ADDRESS);
+}
+
+static uint64_t filter_bit(uint32_t hash)
+{
+	return 1ull << (48 + hash % 16);
+}
+
+static void bucket_push(uint64_t *bucket, struct sw_flow *flow)
+{
+	flow->next = first_of(*bucket);
+	*bucket = (*bucket & ~ADDRESS) | filter_bit(flow->hash) | (uintptr_t)flow;
+}
+
+struct sw_flow *sw_subtable_first(const struct sw_subtable *s, uint32_t hash)
+{
+	return first_of(*bucket_of(s, hash));
+}
+
+struct sw_flow *sw_subtable_candidates(const struct sw_subtable *s, uint32_t hash)
+{
+	uint64_t word = *bucket_of(s, hash);
+
+	return word & filter_bit(hash) ? first_of(word) : NULL;
+}
+
+void sw_subtable_prefetch(const struct sw_subtable *s, uint32_t hash)
+{
+	__builtin_prefetch(bucket_of(s, hash), 1);
 }
 
 uint64_t sw_subtable_next(const struct sw_subtable *s, uint32_t hash)
@@ -89,12 +123,9 @@ uint64_t sw_subtable_next(const struct sw_subtable *s, uint32_t hash)
 
 static void move_bucket(struct sw_subtable *s)
 {
-	for (struct sw_flow *f = s->old[s->n_moved], *next; f; f = next) {
-		struct sw_flow **to = &s->buckets[f->hash >> (32 - s->bits)];
-
+	for (struct sw_flow *f = first_of(s->old[s->n_moved]), *next; f; f = next) {
 		next = f->next;
-		f->next = *to;
-		*to = f;
+		bucket_push(&s->buckets[f->hash >> (32 - s->bits)], f);
 	}
 	s->n_moved++;
 }
@@ -105,7 +136,7 @@ static void prefetch_moves(const struct sw_subtable *s)
 	const uint32_t n = 1u << (s->bits - 1);
 
 	for (uint32_t i = s->n_moved + 2 * MOVES; i < s->n_moved + 3 * MOVES && i < n; i++)
-		__builtin_prefetch(s->old[i]);
+		__builtin_prefetch(first_of(s->old[i]));
 }
 
 static void move_some(struct sw_subtable *s)
@@ -123,7 +154,7 @@ static void move_some(struct sw_subtable *s)
 /* Without the memory, chains get longer. */
 static void double_buckets(struct sw_subtable *s)
 {
-	struct sw_flow **buckets = calloc(2u << s->bits, sizeof(*buckets));
+	uint64_t *buckets = calloc(2u << s->bits, sizeof(*buckets));
 
 	if (!buckets)
 		return;
@@ -135,26 +166,28 @@ static void double_buckets(struct sw_subtable *s)
 
 void sw_subtable_insert(struct sw_subtable *s, struct sw_flow *flow)
 {
-	struct sw_flow **bucket;
-
 	if (s->old)
 		move_some(s);
 	else if (s->n_flows >= 1u << s->bits && s->bits < MAX_BITS)
 		double_buckets(s);
-	bucket = sw_subtable_bucket(s, flow->hash);
-	flow->next = *bucket;
-	*bucket = flow;
+	bucket_push(bucket_of(s, flow->hash), flow);
 	s->n_flows++;
 	s->sw->tables[s->table].n_flows++;
 }
 
 void sw_subtable_remove(struct sw_subtable *s, struct sw_flow *flow)
 {
-	struct sw_flow **at = sw_subtable_bucket(s, flow->hash);
+	uint64_t *bucket = bucket_of(s, flow->hash);
+	struct sw_flow *before = first_of(*bucket);
 
-	while (*at != flow)
-		at = &(*at)->next;
-	*at = flow->next;
+	if (before == flow) {
+		/* an emptied bucket's filter, too */
+		*bucket = flow->next ? (*bucket & ~ADDRESS) | (uintptr_t)flow->next : 0;
+	} else {
+		while (before->next != flow)
+			before = before->next;
+		before->next = flow->next;
+	}
 	flow->next = NULL;
 	s->n_flows--;
 	s->sw->tables[s->table].n_flows--;

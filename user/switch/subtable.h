@@ -6,6 +6,9 @@
  * A bucket is the highest bits of the hash.  Walking buckets in rising order is walking hashes in rising order, however
  * many buckets there are meanwhile: a walk (flow.h) can stop at a hash and go on from there later.  Doubling is done a
  * few buckets with each insert, never at once.
+ *
+ * A bucket is one word: its first entry, and in the 16 bits that no address needs a filter: the low bits of the hashes
+ * in it. So most entries that are not there are missed without a look at those that are.
  */
 #ifndef SWITCH_SUBTABLE_H
 #define SWITCH_SUBTABLE_H
@@ -20,8 +23,8 @@ struct sw_flow;
 
 struct sw_subtable {
 	struct sw *sw;
-	struct sw_flow **buckets; /* 1 << bits */
-	struct sw_flow **old;	  /* half as many, of which the first n_moved are in `buckets` now; NULL: all are */
+	uint64_t *buckets; /* 1 << bits */
+	uint64_t *old;	   /* half as many, of which the first n_moved are in `buckets` now; NULL: all are */
 	uint32_t n_moved;
 	uint32_t n_flows;
 	uint32_t refs; /* flow entries, removed ones still to be reported among them, and walks that stand here */
@@ -40,8 +43,12 @@ void sw_subtable_put(struct sw_subtable *s);
 /* With all its buckets, whatever refers to it: the switch ends. */
 void sw_subtable_free(struct sw_subtable *s);
 
-/* The bucket that holds entries with this hash. */
-struct sw_flow **sw_subtable_bucket(const struct sw_subtable *s, uint32_t hash);
+/* The first entry of the bucket of this hash, or NULL. */
+struct sw_flow *sw_subtable_first(const struct sw_subtable *s, uint32_t hash);
+/* The same, and NULL if none in the bucket has this hash, as a rule. */
+struct sw_flow *sw_subtable_candidates(const struct sw_subtable *s, uint32_t hash);
+/* One of the two will soon be asked. */
+void sw_subtable_prefetch(const struct sw_subtable *s, uint32_t hash);
 /* The least hash that lies in a later bucket; 1 << 32: none. */
 uint64_t sw_subtable_next(const struct sw_subtable *s, uint32_t hash);
 void sw_subtable_insert(struct sw_subtable *s, struct sw_flow *flow);
