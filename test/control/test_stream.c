@@ -11,7 +11,9 @@
 #include "test/control/rig.h"
 
 #define FLOOD "flood 2000 200" /* packet-ins per ms, bytes: more than a connection takes */
+/* An echo takes far less than that; at most one in LATE_IN may take longer, for the machine has other work too. */
 #define ECHO_MS 100
+#define LATE_IN 20
 /* What may be unsent for one connection: its queue, what the two kernels' sockets hold. */
 #define UNSENT_MAX (1 << 20)
 #define SOCKETS_MAX (8 << 20)
@@ -29,17 +31,19 @@ static unsigned long stat_of(struct rig *rig, struct client *c, const char *name
 	return strtoul(at + strlen(name), NULL, 10);
 }
 
-static void worst_echo(struct client *c, int n)
+/* Sends echo requests one after the other, at least n, for at least ms milliseconds (0: n). */
+static void quick_echoes(struct client *c, unsigned int n, unsigned int ms)
 {
-	unsigned int worst = 0;
+	unsigned int worst = 0, late = 0, done = 0;
 
-	for (int i = 0; i < n; i++) {
-		unsigned int ms = client_echo_ms(c);
+	for (uint64_t end = now_ms() + ms; done < n || now_ms() < end; done++) {
+		unsigned int took = client_echo_ms(c);
 
-		worst = ms > worst ? ms : worst;
+		late += took >= ECHO_MS;
+		worst = took > worst ? took : worst;
 	}
-	if (worst >= ECHO_MS)
-		fail_msg("an echo took %u ms", worst);
+	if (late * LATE_IN > done)
+		fail_msg("%u of %u echoes took %u ms or more, one %u ms", late, done, ECHO_MS, worst);
 }
 
 /* Round trips on a flooded connection whose reader keeps up, and on another one; every message is whole. */
@@ -52,7 +56,7 @@ static void test_echo_under_flood(void **state)
 	client_echo_ms(&flooded);
 	client_command(&flooded, FLOOD);
 	client_await(&flooded, OFPT_PACKET_IN);
-	worst_echo(&flooded, 200);
+	quick_echoes(&flooded, 200, 0);
 	client_command(&flooded, "flood 0 0");
 	client_close(&other);
 	client_close(&flooded);
@@ -70,8 +74,7 @@ static void test_peer_that_does_not_read(void **state)
 	client_echo_ms(&other);
 	client_command(&other, FLOOD);
 	/* Enough for the kernel's buffers and our queue; `other` reads on meanwhile. */
-	for (uint64_t end = now_ms() + 1000; now_ms() < end;)
-		assert_true(client_echo_ms(&other) < ECHO_MS);
+	quick_echoes(&other, 100, 1000);
 	refused = stat_of(rig, &other, "refused ");
 	assert_true(refused > 0);
 	client_command(&other, "flood 0 0");
@@ -110,7 +113,7 @@ static void test_back_pressure(void **state)
 		sent += n > 0 ? n : 0;
 		assert_true(sent < 64 << 20);
 	}
-	assert_true(client_echo_ms(&other) < ECHO_MS);
+	quick_echoes(&other, 20, 0);
 	rest = sent % sizeof(request);
 	while (answered < sent - rest) {
 		m = client_read(&c);
@@ -132,8 +135,7 @@ static void test_long_answer_in_pieces(void **state)
 	client_up(&other, *state);
 	client_command(&c, "pieces 1000"); /* 60 MB */
 	client_put(&c, 4, OFPT_BARRIER_REQUEST, 77, NULL, 0);
-	for (int i = 0; i < 20; i++)
-		assert_true(client_echo_ms(&other) < ECHO_MS);
+	quick_echoes(&other, 20, 0);
 	for (unsigned int i = 0; i < n; i++) {
 		struct message m = client_read(&c);
 
@@ -151,13 +153,13 @@ static void test_fair_among_connections(void **state)
 {
 	uint8_t requests[1024][8];
 	struct client greedy, other;
-	uint64_t end;
+	unsigned int late = 0, n = 0;
 
 	for (size_t i = 0; i < 1024; i++)
 		memcpy(requests[i], (uint8_t[]){4, OFPT_ECHO_REQUEST, 0, 8, 0, 0, 0, 0}, 8);
 	client_up(&greedy, *state);
 	client_up(&other, *state);
-	for (end = now_ms() + 500; now_ms() < end;) {
+	for (uint64_t end = now_ms() + 500; n < 100 || now_ms() < end; n++) {
 		struct pollfd p = {.fd = greedy.fd, .events = POLLIN | POLLOUT};
 		uint8_t sink[65536];
 
@@ -166,8 +168,10 @@ static void test_fair_among_connections(void **state)
 			send(greedy.fd, requests, sizeof(requests), MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (p.revents & POLLIN)
 			assert_true(recv(greedy.fd, sink, sizeof(sink), MSG_DONTWAIT) != 0);
-		assert_true(client_echo_ms(&other) < ECHO_MS);
+		late += client_echo_ms(&other) >= ECHO_MS;
 	}
+	if (late * LATE_IN > n)
+		fail_msg("%u of %u echoes took %u ms or more", late, n, ECHO_MS);
 	client_close(&greedy);
 	client_close(&other);
 }

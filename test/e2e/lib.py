@@ -364,6 +364,8 @@ class Source:
     """pktgen's sender on a host: Source(...); ...; stop() or wait()."""
 
     def __init__(self, box, host, frame, *args):
+        if '-c' not in args:  # the ports it feeds are served on its CPU too then, in turn with it: no ring runs over
+            args += '-c', '1'
         if SLOW > 1 and '-r' in args:  # after a pause it must not make up for it at once: a veth's ring holds 256
             args += '-b', '60'
         self.box, self.proc = box, box.start(box.hosts[host], PKTGEN, 'send', 'eth0', '-t', frame.hex(), *args,
@@ -373,7 +375,10 @@ class Source:
     def wait(self, seconds=60):
         out = self.proc.stdout.readline()
         self.box.stop(self.proc, seconds)
-        return json.loads(out)
+        result = json.loads(out)
+        if result['untaken']:
+            print('# %d frames did not reach the switch: the ring of its port was full' % result['untaken'])
+        return result
 
     def stop(self):
         self.proc.send_signal(signal.SIGTERM)

@@ -5,12 +5,17 @@
  *
  * send options: -t HEX template of the first 64 bytes   -l LENGTH   -r PPS (0: as fast as it goes)   -d SECONDS
  *               -n COUNT (instead of -d)   -b MOST frames in a burst (-r)   -f FLOWS   -o OFFSET of the 4 bytes that
- * number the flow   -c CPU Both print "ready", and at the end one line of JSON.  SIGTERM ends both.
+ * number the flow   -c CPU
+ * Both print "ready", and at the end one line of JSON.  SIGTERM ends both.  "sent" are the frames that the other end of
+ * the veth took; "untaken" those it had no room for, which have numbers too: its ring holds 256, and its CPU may come
+ * late.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/if_link.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,6 +33,7 @@
 #define MAX_BURST (1 << 19) /* each call ends in waiting for grace periods, some 20 ms */
 
 struct options {
+	const char *ifname;
 	int ifindex, length, cpu;
 	long long rate, count, burst;
 	double seconds;
@@ -95,6 +101,21 @@ static void burst(struct pktgen_bpf *skel, unsigned char *frame, int length, uns
 		die("live frames");
 }
 
+/* Frames that the interface could not hand over so far. */
+static unsigned int tx_dropped(const char *ifname)
+{
+	struct ifaddrs *all, *a;
+	unsigned int n = 0;
+
+	if (getifaddrs(&all))
+		die("getifaddrs");
+	for (a = all; a; a = a->ifa_next)
+		if (!strcmp(a->ifa_name, ifname) && a->ifa_addr && a->ifa_addr->sa_family == AF_PACKET && a->ifa_data)
+			n = ((struct rtnl_link_stats *)a->ifa_data)->tx_dropped;
+	freeifaddrs(all);
+	return n;
+}
+
 /* How many frames are due by the end of this slot. */
 static long long frames_due(const struct options *o, long long elapsed, long long sent)
 {
@@ -108,6 +129,7 @@ static long long frames_due(const struct options *o, long long elapsed, long lon
 static void send_all(struct pktgen_bpf *skel, const struct options *o)
 {
 	long long start = now_ns(), elapsed = 0, end = (long long)(o->seconds * 1e9);
+	unsigned int untaken = tx_dropped(o->ifname);
 	unsigned char frame[2048] = {};
 
 	while (!stop && (o->count ? skel->bss->next_seq < o->count : elapsed < end)) {
@@ -120,8 +142,9 @@ static void send_all(struct pktgen_bpf *skel, const struct options *o)
 			usleep((SLOT_NS - spent) / 1000);
 		elapsed = now_ns() - start;
 	}
-	printf("{\"sent\": %u, \"seconds\": %.3f, \"pps\": %.0f}\n", skel->bss->next_seq, elapsed / 1e9,
-	       skel->bss->next_seq * 1e9 / elapsed);
+	untaken = tx_dropped(o->ifname) - untaken;
+	printf("{\"sent\": %u, \"untaken\": %u, \"seconds\": %.3f, \"pps\": %.0f}\n", skel->bss->next_seq - untaken,
+	       untaken, elapsed / 1e9, skel->bss->next_seq * 1e9 / elapsed);
 }
 
 static void run_sink(struct pktgen_bpf *skel, int ifindex)
@@ -196,7 +219,7 @@ static void parse(int argc, char **argv, struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.length = PG_HEAD, .cpu = -1, .seconds = 1};
+	struct options o = {.ifname = argc > 2 ? argv[2] : "", .length = PG_HEAD, .cpu = -1, .seconds = 1};
 	struct sigaction sa = {.sa_handler = on_signal};
 	struct pktgen_bpf *skel;
 

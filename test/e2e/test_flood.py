@@ -221,11 +221,10 @@ def test_nothing_lost_uncounted(sw):
     wait_for(lambda: total() >= received() - came, 5, 0.2)
     time.sleep(0.3 * SLOW)
     n, came = total(), received() - came
-    if came != sent: # the sender's own loss: its veth takes 256 frames, and an emulated port's CPU comes late
-        print('# %d of %d came to the port' % (came, sent))
+    equal(came, sent, 'packets that the port received')
     gone = {k: v - before[k] for k, v in sw.drops().items() if v != before[k]}
     reader.end()
-    check(came > sent / 2, 'only %d of %d came to the port', came, sent)
+    check(sent > 100000, 'only %d were sent', sent)
     equal(n, came, 'packet-ins (%d) and counted drops %r' % (reader.packet_ins, gone))
 
 

@@ -219,10 +219,12 @@ def test_unicast_and_copies_mixed(sw):
         'output:2', 'output:2,%s,output:3' % VLAN5, 'flood'))])
     sinks = Sink(sw.box, 2), Sink(sw.box, 3)
     sent = Source(sw.box, 1, template(1, 2), '-n', 90000 // SLOW, '-r', pace(200000), '-f', 3, '-o', 8).wait()['sent']
-    wait_for(lambda: sw.packets() == [sent // 3] * 3)
+    wait_for(lambda: sum(sw.packets()) == sent)
+    one, both, flood = sw.packets()
+    check(min(one, both, flood) > sent / 4, 'packets of the flows: %d, %d, %d', one, both, flood)
     two, three = [s.stop() for s in sinks]
     equal((two['unique'], two['tags']), (sent, [sent, 0, 0]), 'host 2')
-    equal((three['unique'], three['tags']), (sent // 3 * 2, [sent // 3, sent // 3, 0]), 'host 3')
+    equal((three['unique'], three['tags']), (both + flood, [flood, both, 0]), 'host 3')
 
 
 def test_frames_too_long_for_the_way_inside(_):
