@@ -10,8 +10,8 @@ import struct
 import sys
 import time
 
-from lib import (Client, Failed, Sandbox, Sink, Skip, Source, Switch, Tap, check, equal, eth, ipv4, l4_csum, output, parse_packet_in, run_tests,
-                 sh, tcp, template, udp, wait_for)
+from lib import (Client, Failed, Sandbox, Sink, Skip, Source, Switch, Tap, check, equal, eth, ipv4, l4_csum, output, pace, parse_packet_in,
+                 run_tests, sh, tcp, template, udp, wait_for)
 
 IN_PORT, TABLE, ALL, CONTROLLER, ANY = 0xfffffff8, 0xfffffff9, 0xfffffffc, 0xfffffffd, 0xffffffff
 ERROR, MULTIPART, GET_CONFIG, GET_CONFIG_REPLY, MP_QUEUE = 1, 18, 22, 23, 5
@@ -295,7 +295,7 @@ def test_nothing_else_gets_into_the_stack(sw):
 def rate_through(sw, queue, classid, offered, seconds=2):
     """Bits of frames a second that come to port 1, and that pass the class."""
     sw.flows('actions=set_queue:%d,output:2' % queue)
-    source = Source(sw.box, 1, template(), '-r', str(offered), '-d', str(seconds + 2))
+    source = Source(sw.box, 1, template(), '-r', pace(offered), '-d', seconds + 2)
     time.sleep(1)
     with Control(sw.sock) as c:
         start, came, passed = time.monotonic(), port_counters(c, 1)['rx_bytes'], classes(sw, 's2')[classid][1]

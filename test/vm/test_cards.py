@@ -99,8 +99,9 @@ class CardSwitch(Switch):
                 self.args += ['-i', '%s=%d' % (name, i)]
                 self.taps[i] = FarTap(self.wire, i - 1)
             self.box.hosts = NAMES
-            wait_for(lambda: all(self.has_carrier(i) for i in NAMES))
+            self.await_carriers()
             self.start()
+            self.await_carriers()
         except BaseException:
             self.box.close()
             raise
@@ -113,6 +114,10 @@ class CardSwitch(Switch):
 
     def has_carrier(self, i):
         return 'LOWER_UP' in self.show(i)
+
+    def await_carriers(self):
+        """Drivers (e1000e) reset the card when XDP or an offload is switched: the link is down for some seconds."""
+        check(wait_for(lambda: all(self.has_carrier(i) for i in NAMES), 10), 'no carrier: %s', self.show(1) + self.show(2))
 
     def cable(self, i, plugged):
         if MODE == 'generic':
@@ -342,6 +347,7 @@ def test_xdp_off_and_on_by_ip_link(sw):
     sw.forward([(1, U)], {1: [U]})
     sw.box.run(sw.sw, 'ip', 'link', 'set', 'dev', 'eth1', mode, 'pinned', entry_pin(sw))
     check(wait_for(lambda: 'eth1' in sw.of('dump-ports-desc')), 'eth1 is no port')
+    sw.await_carriers()
     sw.forward([(1, U)], {1: [U], 2: [U]})
 
 
