@@ -31,15 +31,15 @@ def drive(start_controller):
         check(wait_for(lambda: 'CONTROLLER' in flows(), 20, 0.3), 'no table-miss flow\n%s\n%s', box.log('controller'),
               box.log('ofxdpd.log'))
         for a, b in ((1, 2), (2, 3), (3, 1)):
-            out = box.run(box.hosts[a], 'ping', '-c', '3', '-i', '0.1', '-W', '2', box.ip(b), check=False)
+            out = box.run(box.hosts[a], 'ping', '-c', '3', '-i', '0.1', '-W', 2 * SLOW, box.ip(b), check=False)
             check('3 received' in out, 'host %d to %d: %s\n%s', a, b, out, box.log('ofxdpd.log'))
         server = box.start(box.hosts[2], 'iperf3', '-s', '-1', log='iperf3')
         wait_for(lambda: ':5201' in box.run(box.hosts[2], 'ss', '-Htln'), 5)
-        out = box.run(box.hosts[1], 'iperf3', '-J', '-c', box.ip(2), '-t', '2', timeout=60)
+        out = box.run(box.hosts[1], 'iperf3', '-J', '-c', box.ip(2), '-t', '2', timeout=60 * SLOW)
         sent = json.loads(out)['end']['sum_received']
         check(sent['bits_per_second'] > 100e6 / SLOW, 'TCP: %r', sent)
         print('# TCP: %.0f Mb/s' % (sent['bits_per_second'] / 1e6))
-        server.wait(60)
+        server.wait(60 * SLOW)
         n = [int(x.split('n_packets=')[1].split(',')[0]) for x in flows().split('\n') if 'n_packets' in x and 'CONTROLLER' not in x]
         check(sum(n) > 1000, 'packets through installed flows: %r', n)
 

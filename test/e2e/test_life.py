@@ -6,7 +6,7 @@ import struct
 import sys
 import time
 
-from lib import OFXDPD, PIN_ROOT, Client, Switch, check, equal, run_tests, sh, udp, wait_for
+from lib import OFXDPD, PIN_ROOT, SLOW, Client, Switch, check, equal, run_tests, sh, udp, wait_for
 
 U = udp(1, 2)
 
@@ -112,7 +112,7 @@ def test_wrong_options_leave_a_running_data_plane_alone(sw):
                                   ([], [], 'is not this switch')):
             s.args = args
             p = s.box.start(s.sw, *s.argv(*wrong), log='ofxdpd.log')
-            equal(p.wait(15), 1, 'status of a daemon with %r' % wrong)
+            equal(p.wait(15 * SLOW), 1, 'status of a daemon with %r' % wrong)
             s.box.processes.remove(p)
             check(text in s.tail(3), 'the log does not say it: %s', s.tail(3))
             s.forward([(1, U)], {2: [U]})
