@@ -14,7 +14,9 @@
 #include "bpf/maps.h"
 #include "bpf/verdict.h"
 
-#define CACHE_NONE 0xffffffffU /* s->cache_at: this packet's verdict is not to be kept */
+/* s->cache_at */
+#define CACHE_NONE 0xffffffffU	/* this packet's verdict is not to be kept */
+#define CACHE_SHORT 0x80000000U /* with line * 2 + half: in cache_short */
 
 /* --- lookup --- */
 
@@ -72,6 +74,17 @@ static __always_inline void cache_look_plain(struct cache_look *look, const stru
 	look->key[5] = cache_port_shape(live, index, PLAIN_SHAPE);
 }
 
+/* The same in two words, while short_keys holds. */
+static __always_inline void cache_look_short(struct cache_look *look, const struct plain *k, __u32 index,
+					     const struct ofx_cache_live *live)
+{
+	const __u64 *m = live->mask;
+	__u64 port = index & m[OFX_W_PORTS];
+
+	look->key[0] = k->addr & m[6];
+	look->key[1] = (k->l4 & m[5]) | (port & 0xff) | port >> 8 << SHORT_PORT_SHIFT;
+}
+
 /*
  * Independent products: they run in parallel.  The secret is within them, or a sender could choose addresses that make
  * one of them 0 and all its flows come to one place.
@@ -81,6 +94,13 @@ static __always_inline __u64 cache_hash(const struct cache_look *look)
 	const __u64 *k = look->key, secret = ofx_secret;
 	__u64 h = (k[0] + 0x9e3779b97f4a7c15ULL) * (k[1] + secret) + (k[2] + 0x94d049bb133111ebULL) * (k[3] ^ secret) +
 		  k[4] + k[5] * 0xc4ceb9fe1a85ec53ULL;
+
+	return (h ^ h >> 32) * 0x9fb21c651e98df25ULL;
+}
+
+static __always_inline __u64 cache_hash_short(const struct cache_look *look)
+{
+	__u64 h = (look->key[0] + 0x9e3779b97f4a7c15ULL) * (look->key[1] + ofx_secret);
 
 	return (h ^ h >> 32) * 0x9fb21c651e98df25ULL;
 }
@@ -163,56 +183,133 @@ static __always_inline __u64 cache_gen(struct ofx_state *s, __u64 gen)
 	return s->cache.mode == OFX_CACHE_OFF ? 0 : gen;
 }
 
-/* Is it at `at`?  If not, and nobody is whose packets still come, then its verdict may be kept there. */
-static __always_inline const struct ofx_cached *cache_try(struct ofx_state *s, const struct cache_look *look, __u32 at)
+/*
+ * The verdict (.word) at `at`, or 0.  If it is not there, and nobody is whose packets still come, then it may be kept
+ * there.
+ */
+static __always_inline __u64 cache_try(struct ofx_state *s, const struct cache_look *look, __u32 at)
 {
 	const struct ofx_cached *e = bpf_map_lookup_elem(&cache, &at);
 
 	if (!e)
-		return NULL;
+		return 0;
 	if (cache_matches(look, e)) {
 		s->cache_at = at;
-		return e;
+		return e->verdict.word;
 	}
 	if (s->cache_at == CACHE_NONE && e->gen != look->gen)
 		s->cache_at = at;
-	return NULL;
+	return 0;
 }
 
-/* The other two places of a packet that is not in the first two.  Of four entries in use one gives way, by turns. */
-__weak __noinline int cache_find_far(struct ofx_state *s, __u32 first, __u32 second)
+/* A miss, but for where to keep the verdict: of four entries in use one gives way, by turns. */
+static __always_inline __u32 cache_missed(struct ofx_state *s)
 {
+	s->cache.window_misses += 1;
+	return s->cache.left;
+}
+
+/* The other two places of a packet that is not in the first two. */
+__weak __noinline __u64 cache_find_far(struct ofx_state *s, __u32 first, __u32 second)
+{
+	__u64 verdict;
 	__u32 turn;
 
-	if (!s || cache_try(s, &s->look, second) || cache_try(s, &s->look, second ^ 1))
-		return 1;
-	s->cache.window_misses += 1;
-	if (s->cache_at != CACHE_NONE)
+	if (!s)
 		return 0;
-	turn = s->cache.left;
-	s->cache_at = (turn & 2 ? first : second) ^ (turn & 1);
+	verdict = cache_try(s, &s->look, second);
+	if (!verdict)
+		verdict = cache_try(s, &s->look, second ^ 1);
+	if (verdict)
+		return verdict;
+	turn = cache_missed(s);
+	if (s->cache_at == CACHE_NONE)
+		s->cache_at = (turn & 2 ? first : second) ^ (turn & 1);
 	return 0;
 }
 
 /*
- * The packet's entry, or NULL; then s->cache_at is where its verdict is to be kept.  Four places, of which two are by
+ * The packet's verdict, or 0; then s->cache_at is where its verdict is to be kept.  Four places, of which two are by
  * another part of the hash: flows hardly ever displace each other, and most are at their first.
  */
-static __always_inline const struct ofx_cached *cache_find(struct ofx_state *s, const struct cache_look *look)
+static __always_inline __u64 cache_find(struct ofx_state *s)
 {
-	__u64 hash = cache_hash(look);
+	__u64 hash = cache_hash(&s->look), verdict;
 	__u32 first = cache_place(s, hash >> 40), second = cache_place(s, hash >> 20);
-	const struct ofx_cached *e = cache_try(s, look, first);
 
-	if (e)
-		return e;
-	e = cache_try(s, look, first ^ 1);
-	if (e)
-		return e;
-	if (!cache_find_far(s, first, second))
-		return NULL;
-	first = s->cache_at;
-	return bpf_map_lookup_elem(&cache, &first);
+	verdict = cache_try(s, &s->look, first);
+	if (verdict)
+		return verdict;
+	verdict = cache_try(s, &s->look, first ^ 1);
+	return verdict ? verdict : cache_find_far(s, first, second);
+}
+
+/* The number of a pair. */
+static __always_inline __u32 short_place(const struct ofx_state *s, __u64 bits)
+{
+	return s->cpu * (ofx_cache_entries / 2) + (bits & s->cache.mask >> 1);
+}
+
+/* 0: it is the packet's; 1.  Not by a branch: which of a pair it is, nobody can predict. */
+static __always_inline __u64 short_differs(const struct cache_look *look, const struct ofx_cached_short *e)
+{
+	__u64 d = (look->gen ^ e->gen) | (look->key[0] ^ e->key[0]) | (look->key[1] ^ e->key[1]);
+
+	asm volatile("" : "+r"(d));
+	d = (d | -d) >> 63;
+	asm volatile("" : "+r"(d));
+	return d;
+}
+
+/* As cache_try(), of a pair. */
+static __always_inline __u64 short_try(struct ofx_state *s, const struct cache_look *look, __u32 line)
+{
+	const struct ofx_cached_pair *pair = bpf_map_lookup_elem(&cache_short, &line);
+	__u32 at = CACHE_SHORT | line << 1;
+	__u64 not0, not1, verdict;
+
+	if (!pair)
+		return 0;
+	not0 = short_differs(look, &pair->e[0]);
+	not1 = short_differs(look, &pair->e[1]);
+	verdict = (pair->e[0].verdict.word & (not0 - 1)) | (pair->e[1].verdict.word & (not1 - 1));
+	if (verdict) {
+		s->cache_at = at | not0;
+		return verdict;
+	}
+	if (s->cache_at != CACHE_NONE)
+		return 0;
+	if (pair->e[0].gen != look->gen)
+		s->cache_at = at;
+	else if (pair->e[1].gen != look->gen)
+		s->cache_at = at | 1;
+	return 0;
+}
+
+__weak __noinline __u64 short_find_far(struct ofx_state *s, __u32 first, __u32 second)
+{
+	__u64 verdict;
+	__u32 turn;
+
+	if (!s)
+		return 0;
+	verdict = short_try(s, &s->look, second);
+	if (verdict)
+		return verdict;
+	turn = cache_missed(s);
+	if (s->cache_at == CACHE_NONE)
+		s->cache_at = CACHE_SHORT | (turn & 2 ? first : second) << 1 | (turn & 1);
+	return 0;
+}
+
+/* As cache_find(), by a short key. */
+static __always_inline __u64 short_find(struct ofx_state *s)
+{
+	__u64 hash = cache_hash_short(&s->look), verdict;
+	__u32 first = short_place(s, hash >> 40), second = short_place(s, hash >> 20);
+
+	verdict = short_try(s, &s->look, first);
+	return verdict ? verdict : short_find_far(s, first, second);
 }
 
 /* --- run --- */
@@ -232,15 +329,62 @@ static __always_inline const struct ofx_cached_more *cache_more_found(const stru
 	return more && more->owner == s->cache_at + 1ULL ? more : NULL;
 }
 
-static __always_inline int cache_has_more(const struct ofx_cached *e)
+static __always_inline int cache_has_more(struct ofx_cached_verdict v)
 {
-	return e->n > 1 || e->kind == OFX_CACHED_OPS;
+	return v.n > 1 || v.kind == OFX_CACHED_OPS;
 }
 
-static __always_inline void cache_count_flow(__u32 cell, __u32 len)
+/* Add up the CPU's log. */
+__weak __noinline int flow_log_add_up(__u32 cpu)
 {
-	struct ofx_counter *c = bpf_map_lookup_elem(&flow_counters, &cell);
+	struct ofx_flow_log *log = bpf_map_lookup_elem(&flow_logs, &cpu);
 
+	if (!log)
+		return 0;
+	__sync_fetch_and_add(&log->version, 1);
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < OFX_FLOW_LOG; i++) {
+		__u64 word = log->word[i];
+		__u32 cell = word;
+		struct ofx_counter *c = bpf_map_lookup_elem(&flow_counters, &cell);
+
+		if (!c)
+			continue;
+		c->packets += 1;
+		c->bytes += word >> 32;
+	}
+	log->n = 0;
+	__sync_fetch_and_add(&log->version, 1);
+	return 0;
+}
+
+/* Later, together with others. */
+static __always_inline void flow_log(__u32 cpu, __u32 cell, __u32 len)
+{
+	struct ofx_flow_log *log = bpf_map_lookup_elem(&flow_logs, &cpu);
+	__u64 n;
+
+	if (!log)
+		return;
+	n = log->n;
+	if (n >= OFX_FLOW_LOG)
+		return;
+	log->word[n] = cell | (__u64)len << 32;
+	*(volatile __u64 *)&log->n = n + 1;
+	if (n + 1 == OFX_FLOW_LOG)
+		flow_log_add_up(cpu);
+}
+
+/* The cells of few flows are near the CPU: at once is faster. */
+static __always_inline void cache_count_flow(const struct ofx_state *s, __u32 cell, __u32 len)
+{
+	struct ofx_counter *c;
+
+	if (s->cache.mask >= OFX_CACHE_NEAR) {
+		flow_log(s->cpu, cell, len);
+		return;
+	}
+	c = bpf_map_lookup_elem(&flow_counters, &cell);
 	if (!c)
 		return;
 	c->packets += 1;
@@ -248,13 +392,14 @@ static __always_inline void cache_count_flow(__u32 cell, __u32 len)
 }
 
 /* Flows behind the first. */
-static __always_inline void cache_count_more(const struct ofx_cached_more *more, __u32 n, __u32 len)
+static __always_inline void cache_count_more(const struct ofx_state *s, const struct ofx_cached_more *more, __u32 n,
+					     __u32 len)
 {
 #pragma unroll
 	for (int i = 0; i < OFX_CACHE_FLOWS - 1; i++) {
 		if (i + 1 >= n)
 			return;
-		cache_count_flow(more->cell[i], len);
+		cache_count_flow(s, more->cell[i], len);
 	}
 }
 
@@ -310,20 +455,20 @@ static __always_inline int cache_set(ofx_ctx *ctx, struct ofx_state *s, const st
 }
 
 /* OFX_CACHED_OUTPUT and OFX_CACHED_IN_PORT, as output_port() would. */
-static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e,
+static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, struct ofx_cached_verdict v,
 					const struct ofx_cached_more *more, __u32 in_index, __u32 len)
 {
-	__u32 index = e->port;
+	__u32 index = v.port;
 	int refused;
 
-	if (e->kind == OFX_CACHED_IN_PORT)
+	if (v.kind == OFX_CACHED_IN_PORT)
 		index = in_index;
 	else if (index == in_index)
 		return drop(OFX_DROP_OUTPUT_IN_PORT);
 	refused = port_refuses(port_at(index), len);
 	if (refused)
 		return drop(refused - 1);
-	if (e->n & OFX_CACHED_SETS && more && cache_set(ctx, s, more))
+	if (v.n & OFX_CACHED_SETS && more && cache_set(ctx, s, more))
 		return drop(OFX_DROP_ACTION_FAILED);
 	if (ctx_redirect(&tx_ports, index) != OFX_ACT_REDIRECT)
 		return drop(OFX_DROP_OUTPUT_NO_PORT);
@@ -332,23 +477,23 @@ static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, const
 }
 
 /* A simple verdict, found in the cache or just made.  more: NULL if it needs none. */
-static __always_inline int cache_run(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e,
+static __always_inline int cache_run(ofx_ctx *ctx, struct ofx_state *s, struct ofx_cached_verdict v,
 				     const struct ofx_cached_more *more, __u32 in_index, __u32 len)
 {
-	__u32 n = e->n & OFX_CACHED_N;
+	__u32 n = v.n & OFX_CACHED_N;
 
 	if (n)
-		cache_count_flow(e->cell0, len);
+		cache_count_flow(s, v.cell0, len);
 	if (more)
-		cache_count_more(more, n, len);
-	switch (e->kind) {
+		cache_count_more(s, more, n, len);
+	switch (v.kind) {
 	case OFX_CACHED_NONE:
 		return drop(OFX_DROP_NO_OUTPUT);
 	case OFX_CACHED_MISS:
-		count_miss(e->port);
+		count_miss(v.port);
 		return drop(OFX_DROP_NO_MATCH);
 	}
-	return cache_output(ctx, s, e, more, in_index, len);
+	return cache_output(ctx, s, v, more, in_index, len);
 }
 
 #endif

@@ -134,6 +134,14 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, OFX_SIZED);
 	__type(key, __u32);
+	__type(value, struct ofx_cached_pair);
+} cache_short SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, OFX_SIZED);
+	__type(key, __u32);
 	__type(value, struct ofx_cached_more);
 } cache_more SEC(".maps");
 
@@ -184,6 +192,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct ofx_counter);
 } flow_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, OFX_SIZED);
+	__type(key, __u32);
+	__type(value, struct ofx_flow_log);
+} flow_logs SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -178,24 +178,26 @@ static __always_inline void resolve_received(struct ofx_state *s)
 }
 
 /*
- * The long way, for all that is not simple: e is the packet's entry with its ops, or NULL.  After a walk that turned
- * out not to be simple the key may be another.
+ * The long way, for all that is not simple: v is what the cache knows of the packet, with its ops in `more`, or
+ * nothing.  After a walk that turned out not to be simple the key may be another.
  */
-static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached *e,
+static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, struct ofx_cached_verdict v,
 				   const struct ofx_cached_more *more)
 {
 	state_begin(s);
 	s->next_table = 0;
 	if (s->key_changed && parse(ctx, s))
 		return drop(OFX_DROP_INTERNAL);
-	if (e)
-		cache_load(s, e, more);
+	if (v.word)
+		cache_load(s, more, v.n);
 	else
 		resolve_received(s);
 	return run_verdict(ctx, s);
 }
 
-/* 1: a plain frame; what to look it up by is in the state. */
+enum { NOT_PLAIN = 0, IS_PLAIN, IS_SHORT };
+
+/* A plain frame, by a short key or not: what to look it up by is in the state. */
 static __always_inline int receive_plain(ofx_ctx *ctx, struct ofx_state *s, __u32 index,
 					 const struct ofx_cache_live *live)
 {
@@ -203,10 +205,14 @@ static __always_inline int receive_plain(ofx_ctx *ctx, struct ofx_state *s, __u3
 	struct plain k;
 
 	if (plain_read(ctx, &k))
-		return 0;
-	cache_look_plain(&s->look, &k, index, live);
+		return NOT_PLAIN;
 	s->look.gen = cache_gen(s, gen);
-	return 1;
+	if (live->short_keys) {
+		cache_look_short(&s->look, &k, index, live);
+		return IS_SHORT;
+	}
+	cache_look_plain(&s->look, &k, index, live);
+	return IS_PLAIN;
 }
 
 /* Its key.  Read once more: to keep the words until here would cost the packets that don't come here. */
@@ -223,7 +229,7 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 {
 	const struct ofx_cache_live *live = (const void *)cache_live;
 	const struct ofx_cached_more *more = NULL;
-	const struct ofx_cached *e = NULL;
+	struct ofx_cached_verdict v = {};
 	int plain = receive_plain(ctx, s, index, live);
 
 	if (!plain) {
@@ -233,28 +239,28 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 			return act;
 	}
 	if (s->look.gen)
-		e = cache_find(s, &s->look);
-	if (e && cache_has_more(e)) {
+		v.word = plain == IS_SHORT ? short_find(s) : cache_find(s);
+	if (v.word && cache_has_more(v)) {
 		more = cache_more_found(s);
 		if (!more) {
-			e = NULL;
+			v.word = 0;
 			s->cache.window_misses += 1;
 		}
 	}
-	if (!e || e->kind == OFX_CACHED_OPS) {
+	if (!v.word || v.kind == OFX_CACHED_OPS) {
 		if (plain)
 			plain_again(ctx, s, index, len);
 		s->key_changed = 0;
-		if (!e && !simple_resolve(s)) {
-			e = &s->made;
-			more = cache_has_more(e) ? &s->made_more : NULL;
+		if (!v.word && !simple_resolve(s)) {
+			v = s->made;
+			more = cache_has_more(v) ? &s->made_more : NULL;
 		}
 	}
-	if (e && e->kind != OFX_CACHED_OPS)
-		return cache_run(ctx, s, e, more, index, len);
+	if (v.word && v.kind != OFX_CACHED_OPS)
+		return cache_run(ctx, s, v, more, index, len);
 	if (plain)
 		plain_offsets(s);
-	return run_ops(ctx, s, e, more);
+	return run_ops(ctx, s, v, more);
 }
 
 /* ofx_near_port() of a port with a high ifindex, or 0. */

@@ -124,22 +124,44 @@ static __always_inline void cache_copy_more(const struct ofx_state *s, struct of
 	}
 }
 
+static __always_inline void cache_publish_short(const struct ofx_state *s, __u32 at)
+{
+	__u32 line = (at & ~CACHE_SHORT) >> 1;
+	struct ofx_cached_pair *pair = bpf_map_lookup_elem(&cache_short, &line);
+	struct ofx_cached_short *e;
+
+	if (!pair)
+		return;
+	e = &pair->e[at & 1];
+	e->gen = s->look.gen;
+	e->key[0] = s->look.key[0];
+	e->key[1] = s->look.key[1];
+	e->verdict = s->made;
+}
+
 /* s->made to the packet's place in the cache. */
 static __always_inline void cache_publish(struct ofx_state *s)
 {
 	__u32 at = s->cache_at;
-	struct ofx_cached *e = bpf_map_lookup_elem(&cache, &at);
 	struct ofx_cached_more *more = cache_more_at(s);
+	struct ofx_cached *e;
 
-	if (!e || !more)
+	if (!more)
 		return;
-	if (cache_has_more(&s->made))
+	if (cache_has_more(s->made))
 		cache_copy_more(s, more);
-	s->made.gen = s->look.gen;
+	if (at & CACHE_SHORT) {
+		cache_publish_short(s, at);
+		return;
+	}
+	e = bpf_map_lookup_elem(&cache, &at);
+	if (!e)
+		return;
+	e->gen = s->look.gen;
 #pragma unroll
 	for (int i = 0; i < OFX_CACHE_WORDS; i++)
-		s->made.key[i] = s->look.key[i];
-	*e = s->made;
+		e->key[i] = s->look.key[i];
+	e->verdict = s->made;
 }
 
 __weak __noinline int simple_verdict_op(struct ofx_state *s, __u32 i)
@@ -206,14 +228,14 @@ __weak __noinline int cache_keep(struct ofx_state *s)
 }
 
 /* The ops of the packet's entry become the verdict.  What apply-actions make of the key, group hashes look at. */
-__weak __noinline int cache_load(struct ofx_state *s, const struct ofx_cached *e, const struct ofx_cached_more *more)
+__weak __noinline int cache_load(struct ofx_state *s, const struct ofx_cached_more *more, __u32 n)
 {
-	if (!s || !e || !more)
+	if (!s || !more)
 		return -1;
 	for (int i = 0; i < OFX_CACHE_OPS; i++) {
 		const struct ofx_op *op = &more->ops[i];
 
-		if (i >= *(volatile __u8 *)&e->n)
+		if (i >= n)
 			break;
 		if (op->code == OFX_OP_SET && op->arg != OFX_BY_ACTION_SET)
 			key_set(&s->key, op);

@@ -35,8 +35,8 @@ struct cache_look {
 struct ofx_state {
 	struct ofx_cache_cpu cache; /* first: the user reads it there */
 	struct cache_look look;	    /* what the packet was looked up by … */
-	__u32 cache_at;		    /* … and where its verdict is, or is to be kept; CACHE_NONE */
-	struct ofx_key key;	    /* parse and resolve */
+	__u32 cache_at; /* … and where its verdict is, or is to be kept; CACHE_NONE; CACHE_SHORT and line * 2 + half */
+	struct ofx_key key; /* parse and resolve */
 	struct ofx_offsets off;
 	/* set-fields not yet written to the frame: (frame & ~set_mask) | set_value, for words with their bit in dirty
 	 */
@@ -69,7 +69,7 @@ struct ofx_state {
 	struct {
 		__u32 bucket, left;
 	} live[OFX_WATCH_DEPTH];
-	struct ofx_cached made; /* a verdict in the making (bpf/simple.h) */
+	struct ofx_cached_verdict made; /* in the making (bpf/simple.h) */
 	struct ofx_cached_more made_more;
 	__u32 key_changed; /* simple_resolve(): set-fields have been seen */
 	struct ofx_action_set set;

@@ -4,8 +4,12 @@
  *
  *   .data.live  struct ofx_cache_live, a global variable of BPF: the user writes, BPF reads
  *   cache       ARRAY[n_cpus * ofx_cache_entries] of struct ofx_cached: BPF's own, a part for each CPU
+ *   cache_short ARRAY[n_cpus * ofx_cache_entries / 2] of struct ofx_cached_pair, the same
  *   cache_more  ARRAY[n_cpus * OFX_CACHE_NEAR] of struct ofx_cached_more, the same
  *   state       PERCPU_ARRAY[1]: begins with struct ofx_cache_cpu
+ *
+ * Plain packets (TCP or UDP in IPv4, see bpf/parse.h) have entries of half a cache line while no rule looks at their
+ * Ethernet addresses or TCP flags (.short_keys): what is looked at then fits two words.
  *
  * An entry is found by the key words under the bits that any installed rule looks at, compared in full.  It is as old
  * as the generation that BPF read before it walked the tables; the user raises the generation after each change of what
@@ -35,11 +39,12 @@
 struct ofx_cache_live {
 	__u64 gen;		   /* 0: no cache */
 	__u64 mask[OFX_KEY_WORDS]; /* of OFX_W_PORTS: all or nothing */
+	__u64 short_keys;	   /* not 0: by the masks, plain packets fit struct ofx_cached_short; goes with them */
 };
 
 /* What an entry's packets come to. */
 enum ofx_cached_kind {
-	OFX_CACHED_OUTPUT = 0, /* count flows, set fields, one output */
+	OFX_CACHED_OUTPUT = 1, /* count flows, set fields, one output */
 	OFX_CACHED_IN_PORT,    /* the same to the packet's in_port */
 	OFX_CACHED_NONE,       /* count flows; nothing sends it (OFX_DROP_NO_OUTPUT) */
 	OFX_CACHED_MISS,       /* count flows and a table miss */
@@ -52,20 +57,42 @@ enum ofx_cached_kind {
 #define OFX_CACHE_MORE_WORDS 23
 #define OFX_CACHE_SETS 3 /* words that set-fields write, beside the Ethernet addresses */
 
+struct ofx_cached_verdict {
+	union {
+		__u64 word; /* never 0 */
+		struct {
+			__u8 kind;   /* enum ofx_cached_kind */
+			__u8 n;	     /* flows, or ops; OFX_CACHED_SETS */
+			__u16 port;  /* index, of OUTPUT; table of MISS */
+			__u32 cell0; /* in flow_counters, of this CPU */
+		};
+	};
+};
+
 /* The common flow (one table, an output) is found and done within this cache line. */
 struct ofx_cached {
 	__u64 gen;		    /* 0: none */
 	__u64 key[OFX_CACHE_WORDS]; /* key words 3-6 and 10, masked; port index | shape << 32 */
-	__u8 kind;		    /* enum ofx_cached_kind */
-	__u8 n;			    /* flows, or ops; OFX_CACHED_SETS */
-	__u16 port;		    /* index, of OUTPUT; table of MISS */
-	__u32 cell0;		    /* in flow_counters, of this CPU */
+	struct ofx_cached_verdict verdict;
 };
 _Static_assert(sizeof(struct ofx_cached) == 64, "a cache line");
 
+/* Of a plain packet: words 6 and 5, masked, with the port index in bits that plain packets leave 0. */
+struct ofx_cached_short {
+	__u64 gen; /* 0: none */
+	__u64 key[2];
+	struct ofx_cached_verdict verdict;
+};
+
+/* Two that one look finds. */
+struct ofx_cached_pair {
+	struct ofx_cached_short e[2];
+};
+_Static_assert(sizeof(struct ofx_cached_pair) == 64, "a cache line");
+
 /* The rest of an entry: two flows and more, set-fields, ops.  At the entry's number modulo OFX_CACHE_NEAR. */
 struct ofx_cached_more {
-	__u64 owner; /* the entry's number + 1; another's: this one has lost it */
+	__u64 owner; /* the entry's number + 1 (state.h, cache_at); another's: this one has lost it */
 	union {
 		struct ofx_op ops[OFX_CACHE_OPS];
 		struct {

@@ -4,6 +4,7 @@
  * reset is a baseline that user keeps.
  *
  *   flow_counters   mmapable ARRAY of struct ofx_counter, index cpu * n_flow_ids + flow id
+ *   flow_logs       mmapable ARRAY[n_cpus] of struct ofx_flow_log: packets that are not in flow_counters yet
  *   group_counters  the same for groups and buckets (group.h)
  *   table_misses    PERCPU_ARRAY[OFX_TABLES] of u64
  *   port_counters   PERCPU_ARRAY[OFX_PORTS] of struct ofx_port_counters
@@ -13,6 +14,21 @@
 #define OFXDP_COUNTER_H
 
 #include <linux/types.h>
+
+/*
+ * What a CPU's last packets add to flow_counters, while many flows come.  Added up when it is full: then the cells,
+ * which are seldom in the CPU's caches, are fetched side by side and not one after the other, packet by packet.
+ *
+ * A reader adds the words to the cells.  They belong together if version was even and is still the same.
+ */
+#define OFX_FLOW_LOG 62
+
+struct ofx_flow_log {
+	__u64 version;		  /* odd: being added up */
+	__u64 n;		  /* words */
+	__u64 word[OFX_FLOW_LOG]; /* index in flow_counters | bytes << 32 */
+};
+_Static_assert(sizeof(struct ofx_flow_log) == 512, "cache lines");
 
 struct ofx_counter {
 	__u64 packets;

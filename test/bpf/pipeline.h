@@ -192,6 +192,20 @@ static inline struct ofx_port_counters port_count(uint32_t index)
 	return sum;
 }
 
+/* What a CPU's log has of a cell. */
+static inline void add_logged(uint32_t cpu, uint32_t cell, struct ofx_counter *sum)
+{
+	struct ofx_flow_log log;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.flow_logs), &cpu, &log), 0);
+	for (uint64_t i = 0; i < log.n; i++) {
+		if ((uint32_t)log.word[i] != cell)
+			continue;
+		sum->packets += 1;
+		sum->bytes += log.word[i] >> 32;
+	}
+}
+
 static inline struct ofx_counter flow_count(uint32_t id)
 {
 	struct ofx_counter sum = {0}, c;
@@ -202,6 +216,7 @@ static inline struct ofx_counter flow_count(uint32_t id)
 		assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.flow_counters), &key, &c), 0);
 		sum.packets += c.packets;
 		sum.bytes += c.bytes;
+		add_logged(i, key, &sum);
 	}
 	return sum;
 }
@@ -365,6 +380,8 @@ static inline int open_skel(void)
 	bpf_map__set_max_entries(skel->maps.flow_counters, OFXDP_FLOWS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.conts, OFX_CONTS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.cache, OFXDP_CACHED * n_cpus);
+	bpf_map__set_max_entries(skel->maps.cache_short, OFXDP_CACHED / 2 * n_cpus);
+	bpf_map__set_max_entries(skel->maps.flow_logs, n_cpus);
 	bpf_map__set_max_entries(skel->maps.cache_more, OFX_CACHE_NEAR * n_cpus);
 	bpf_map__set_max_entries(skel->maps.group_counters, OFX_GROUP_CELLS * n_cpus);
 	assert_int_equal(ofxdp_bpf__load(skel), 0);

@@ -4,6 +4,7 @@
 #define TEST_BPF_PIPELINE_CACHE_H
 
 #include "test/bpf/pipeline.h"
+#include "user/datapath/cache.h"
 
 #define FLOWS 8 /* whose counters are looked at */
 
@@ -25,6 +26,7 @@ static inline void changed(void)
 static inline void look_at(const struct ofx_key *mask)
 {
 	memcpy(live()->mask, mask->w, sizeof(live()->mask));
+	live()->short_keys = cache_keys_are_short(mask->w);
 	changed();
 }
 
@@ -86,6 +88,21 @@ static inline int fresh_cache(void **state)
 	put(skel->maps.state, &zero, zeros);
 	free(zeros);
 	look_at_all();
+	return 0;
+}
+
+/* Nothing looks at what short keys have no room for. */
+static inline int fresh_short(void **state)
+{
+	struct ofx_key most;
+
+	fresh_cache(state);
+	memset(&most, 0xff, sizeof(most));
+	memset(most.eth_dst, 0, sizeof(most.eth_dst));
+	memset(most.eth_src, 0, sizeof(most.eth_src));
+	most.tcp_flags = 0;
+	look_at(&most);
+	assert_true(live()->short_keys);
 	return 0;
 }
 

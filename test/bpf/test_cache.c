@@ -321,6 +321,47 @@ static void test_port_mask(void **state)
 	expect_fate(&c, MISSES);
 }
 
+/* What a short key tells apart: all of a plain packet but its Ethernet addresses and TCP flags. */
+static void test_short_keys(void **state)
+{
+	struct frame others[8];
+	struct ofx_cache_cpu c;
+	int n = 0;
+
+	one_table(OFX_FLOW_SIMPLE, OPS(IN_PORT));
+	changed();
+	c = account();
+	others[n++] = plain;
+	others[n++] = from_udp(77);
+	others[n] = plain;
+	put16(others[n++].b + 36, 78);
+	for (int at = 26; at < 34; at += 4) { /* a byte of either address */
+		others[n] = plain;
+		others[n++].b[at] ^= 1;
+	}
+	for (int tos = 1; tos <= 4; tos += 3) { /* ECN, DSCP */
+		others[n] = plain;
+		others[n++].b[15] ^= tos;
+	}
+	others[n] = plain;
+	others[n].b[23] = 6;
+	others[n++].b[46] = 0x50;
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < n; i++)
+			send_fares(&others[i], 1, round ? HITS : MISSES, &c);
+	for (int round = 0; round < 2; round++) {
+		send_frame(host[2], &plain);
+		expect(2, plain);
+		expect_fate(&c, round ? HITS : MISSES);
+	}
+	others[0] = to_mac(plain, 9);
+	send_fares(&others[0], 1, HITS, &c);
+	look_at_all();
+	send_fares(&plain, 1, MISSES, &c);
+	send_fares(&others[0], 1, MISSES, &c);
+	send_fares(&plain, 1, HITS, &c);
+}
+
 /* The entry serves until the generation ends, and no packet longer. */
 static void test_generation(void **state)
 {
@@ -517,12 +558,18 @@ static void test_many_flows(void **state)
 int main(void)
 {
 #define T(NAME) cmocka_unit_test_setup(NAME, fresh_cache)
+#define S(NAME) cmocka_unit_test_setup(NAME, fresh_short)
 	const struct CMUnitTest tests[] = {
 		T(test_output),	    T(test_nowhere),	T(test_miss),	    T(test_set_eth),	T(test_set_fields),
 		T(test_ops),	    T(test_action_set), T(test_controller), T(test_group),	T(test_meter),
 		T(test_tables),	    T(test_falls_back), T(test_too_long),   T(test_live_masks), T(test_port_mask),
 		T(test_generation), T(test_not_plain),	T(test_wide),	    T(test_modes),	T(test_many_flows),
+		S(test_output),	    S(test_nowhere),	S(test_miss),	    S(test_set_eth),	S(test_set_fields),
+		S(test_ops),	    S(test_action_set), S(test_controller), S(test_group),	S(test_meter),
+		S(test_tables),	    S(test_falls_back), S(test_too_long),   S(test_port_mask),	S(test_generation),
+		S(test_not_plain),  S(test_modes),	S(test_many_flows), S(test_short_keys),
 	};
+#undef S
 #undef T
 
 	return cmocka_run_group_tests(tests, setup_cache, teardown);

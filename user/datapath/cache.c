@@ -9,11 +9,6 @@ static struct ofx_cache_live *live(const struct dp *dp)
 	return (struct ofx_cache_live *)dp->skel->data_live->cache_live;
 }
 
-void cache_open(struct dp *dp)
-{
-	dp_generation_bump(dp);
-}
-
 /* True: it was another. */
 static bool mask_write(struct dp *dp, unsigned int word, uint64_t mask)
 {
@@ -21,6 +16,19 @@ static bool mask_write(struct dp *dp, unsigned int word, uint64_t mask)
 		return false;
 	__atomic_store_n(&live(dp)->mask[word], mask, __ATOMIC_RELEASE);
 	return true;
+}
+
+static void short_keys_write(struct dp *dp)
+{
+	__u64 now = cache_keys_are_short(live(dp)->mask);
+
+	__atomic_store_n(&live(dp)->short_keys, now, __ATOMIC_RELEASE);
+}
+
+void cache_open(struct dp *dp)
+{
+	short_keys_write(dp);
+	dp_generation_bump(dp);
 }
 
 /* Port numbers are looked at as one. */
@@ -35,14 +43,17 @@ void cache_widen(struct dp *dp, const struct ofx_key *mask)
 
 	for (unsigned int i = 0; i < OFX_KEY_WORDS; i++)
 		wider |= mask_write(dp, i, live(dp)->mask[i] | word_mask(mask, i));
-	if (wider) /* what packets with the former masks may still put there, no later packet finds */
-		dp_generation_bump(dp);
+	if (!wider)
+		return;
+	short_keys_write(dp);
+	dp_generation_bump(dp); /* what packets with the former masks may still put there, no later packet finds */
 }
 
 void cache_narrow(struct dp *dp, const struct ofx_key *mask)
 {
 	for (unsigned int i = 0; i < OFX_KEY_WORDS; i++)
 		mask_write(dp, i, word_mask(mask, i));
+	short_keys_write(dp);
 }
 
 void dp_generation_bump(struct dp *dp)

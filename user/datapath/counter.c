@@ -10,6 +10,7 @@
 
 void counters_close(struct dp_tables *tables)
 {
+	flow_logs_close(&tables->flow_logs);
 	mapped_close(&tables->counters_map);
 	free(take_ptr(tables->table_of_id));
 }
@@ -28,18 +29,23 @@ int counters_open(struct dp_tables *tables)
 	if (err)
 		return err;
 	tables->counters = tables->counters_map.at;
+	err = flow_logs_open(&tables->flow_logs, dp);
+	if (err)
+		return err;
 	tables->table_of_id = malloc(dp->n_flow_ids); /* written when an id is used for the first time */
 	return tables->table_of_id ? 0 : -ENOMEM;
 }
 
-void counters_read(const struct dp_tables *tables, uint32_t id, uint64_t *packets, uint64_t *bytes)
+void counters_read(struct dp_tables *tables, uint32_t id, uint64_t *packets, uint64_t *bytes)
 {
-	const volatile struct ofx_counter *c = tables->counters + id;
+	uint32_t cell = id;
 
 	*packets = *bytes = 0;
-	for (uint32_t cpu = 0; cpu < tables->dp->n_cpus; cpu++, c += tables->dp->n_flow_ids) {
-		*packets += c->packets;
-		*bytes += c->bytes;
+	for (uint32_t cpu = 0; cpu < tables->dp->n_cpus; cpu++, cell += tables->dp->n_flow_ids) {
+		struct ofx_counter c = flow_logs_read(&tables->flow_logs, cpu, tables->counters + cell, cell);
+
+		*packets += c.packets;
+		*bytes += c.bytes;
 	}
 }
 
@@ -87,14 +93,28 @@ void dp_flow_reset_counters(struct dp *dp, struct dp_flow *flow)
 
 #define LANES 4 /* neighbours are often of one table: their sums don't wait for each other */
 
+/* Packets of a CPU that are in its log, by table. */
+static void sum_logged(const struct dp_tables *tables, uint32_t cpu, uint64_t version, uint64_t sums[OFX_TABLES + 1])
+{
+	uint32_t cells[OFX_FLOW_LOG], n = flow_logs_since(&tables->flow_logs, cpu, version, cells);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t id = cells[i] - cpu * tables->dp->n_flow_ids;
+
+		if (id < tables->ids.next)
+			sums[tables->table_of_id[id]]++;
+	}
+}
+
 /* Packets in the cells of all flow ids, by table: one pass over memory, 16 bytes an id and CPU. */
 static void sum_cells(const struct dp_tables *tables, uint64_t sums[OFX_TABLES + 1])
 {
 	const uint32_t n = tables->ids.next; /* those behind were never used */
 	const uint8_t *table = tables->table_of_id;
-	uint64_t lane[LANES][OFX_TABLES + 1] = {0};
+	uint64_t lane[LANES][OFX_TABLES + 1] = {0}, logged[OFX_TABLES + 1] = {0};
 
 	for (uint32_t cpu = 0; cpu < tables->dp->n_cpus; cpu++) {
+		const uint64_t version = flow_logs_version(&tables->flow_logs, cpu);
 		const volatile struct ofx_counter *c = tables->counters + (size_t)cpu * tables->dp->n_flow_ids;
 		uint32_t id = 0;
 
@@ -103,9 +123,10 @@ static void sum_cells(const struct dp_tables *tables, uint64_t sums[OFX_TABLES +
 				lane[i][table[id + i]] += c[id + i].packets;
 		for (; id < n; id++)
 			lane[0][table[id]] += c[id].packets;
+		sum_logged(tables, cpu, version, logged);
 	}
 	for (uint32_t i = 0; i <= OFX_TABLES; i++)
-		sums[i] = lane[0][i] + lane[1][i] + lane[2][i] + lane[3][i];
+		sums[i] = logged[i] + lane[0][i] + lane[1][i] + lane[2][i] + lane[3][i];
 }
 
 static uint64_t table_misses(struct dp *dp, uint32_t table, uint64_t *per_cpu)
@@ -126,8 +147,12 @@ void dp_table_counters(struct dp *dp, struct dp_table_counters counters[OFX_TABL
 
 	sum_cells(dp->tables, sums);
 	for (uint32_t i = 0; i < OFX_TABLES; i++) {
-		uint64_t matched = sums[i] + dp->tables->table[i].matched_offset;
+		struct table *t = &dp->tables->table[i];
+		uint64_t matched = sums[i] + t->matched_offset;
 
+		/* a log that was added up during the pass may have been missed: for this time */
+		matched = (int64_t)(matched - t->matched_shown) > 0 ? matched : t->matched_shown;
+		t->matched_shown = matched;
 		counters[i].matched = matched;
 		counters[i].lookups = matched + (per_cpu ? table_misses(dp, i, per_cpu) : 0);
 	}

@@ -23,6 +23,7 @@
 #include "include/ofxdp/table.h"
 #include "user/datapath/chunk.h"
 #include "user/datapath/datapath.h"
+#include "user/datapath/flow_log.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/mapped.h"
 #include "user/datapath/pool.h"
@@ -93,8 +94,8 @@ struct table {
 	uint32_t n_lookups;
 	struct lookup *lookups[OFX_LIST_ENTRIES]; /* those with flow entries, and those still listed */
 	TAILQ_HEAD(, tuple) tuples;
-	struct tuple *last;	 /* found by its mask, or NULL */
-	uint64_t matched_offset; /* counter.c */
+	struct tuple *last;			/* found by its mask, or NULL */
+	uint64_t matched_offset, matched_shown; /* counter.c */
 };
 
 /* What a transaction does, in the order of its calls. */
@@ -128,7 +129,8 @@ struct dp_tables {
 	struct chunks flows, op_pool;
 	struct rule_hash rules;
 	const struct ofx_counter *counters; /* flow_counters */
-	uint8_t *table_of_id;		    /* flow id's table, or OFX_NO_TABLE */
+	struct flow_logs flow_logs;
+	uint8_t *table_of_id; /* flow id's table, or OFX_NO_TABLE */
 	struct mapped roots_map, lists_map, subtables_map, counters_map, lines_map, geometry_map;
 	struct numbers slots, ids, list_slots, subtable_numbers;
 	struct runs runs;
@@ -211,6 +213,6 @@ void counters_close(struct dp_tables *tables);
 /* The table's count includes this id's packets, from now on, until now. */
 void counters_enter(struct dp_tables *tables, uint32_t id, uint8_t table);
 void counters_leave(struct dp_tables *tables, uint32_t id);
-void counters_read(const struct dp_tables *tables, uint32_t id, uint64_t *packets, uint64_t *bytes);
+void counters_read(struct dp_tables *tables, uint32_t id, uint64_t *packets, uint64_t *bytes);
 
 #endif

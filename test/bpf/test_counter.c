@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Counters of flow entries and tables: the cells and what the CPUs' logs add to them (include/ofxdp/counter.h). */
+#include "test/bpf/table_world.h"
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <pthread.h>
+#include <string.h>
+#include "build/ofxdp.skel.h"
+
+#define N 100 /* flow entries */
+
+static struct world *w;
+static struct rule rules[N];
+
+static uint32_t cell_of(uint32_t cpu, uint32_t i)
+{
+	return cpu * w->dp.n_flow_ids + flow_id(w->dp.tables, rules[i].flow);
+}
+
+static int open_rules(void **state)
+{
+	w = world_open(N, 10, false);
+	for (uint32_t i = 0; i < N; i++) {
+		struct dp_txn *txn = dp_txn_begin(&w->dp);
+
+		rules[i] = (struct rule){.spec = {.match = &rules[i].match, .inst = &rules[i].inst, .table = i % 2}};
+		put(&rules[i].match, 24, 6, 0x020000000000 | i, UINT64_MAX);
+		dp_txn_add(txn, &rules[i].spec, &rules[i], &rules[i].flow);
+		assert_int_equal(dp_txn_commit(txn), 0);
+	}
+	return 0;
+}
+
+static int close_rules(void **state)
+{
+	world_close(w);
+	return 0;
+}
+
+static void write_log(uint32_t cpu, const struct ofx_flow_log *log)
+{
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.flow_logs), &cpu, log, 0), 0);
+}
+
+static void write_cell(uint32_t cpu, uint32_t i, struct ofx_counter c)
+{
+	uint32_t cell = cell_of(cpu, i);
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.flow_counters), &cell, &c, 0), 0);
+}
+
+static void log_packet(struct ofx_flow_log *log, uint32_t cell, uint64_t bytes)
+{
+	log->word[log->n++] = cell | bytes << 32;
+}
+
+static void expect_flow(uint32_t i, uint64_t packets, uint64_t bytes)
+{
+	uint64_t got[2];
+
+	for (int round = 0; round < 2; round++) { /* the second time the log is known */
+		dp_flow_counters(&w->dp, rules[i].flow, &got[0], &got[1]);
+		assert_int_equal(got[0], packets);
+		assert_int_equal(got[1], bytes);
+	}
+}
+
+static void test_log_counts(void **state)
+{
+	struct dp_table_counters tables[OFX_TABLES];
+	const uint32_t last = w->dp.n_cpus - 1;
+	struct ofx_flow_log log = {0};
+
+	write_cell(0, 7, (struct ofx_counter){.packets = 10, .bytes = 1000});
+	expect_flow(7, 10, 1000);
+	log_packet(&log, cell_of(last, 7), 64);
+	log_packet(&log, cell_of(last, 8), 1500);
+	write_log(last, &log);
+	log_packet(&log, cell_of(last, 7), 65);
+	write_log(last, &log);
+	expect_flow(7, 12, 1129);
+	expect_flow(8, 1, 1500);
+	expect_flow(9, 0, 0);
+	dp_table_counters(&w->dp, tables);
+	assert_int_equal(tables[1].matched, 12);
+	assert_int_equal(tables[0].matched, 1);
+	/* added up */
+	write_cell(last, 8, (struct ofx_counter){.packets = 1, .bytes = 1500});
+	write_cell(0, 7, (struct ofx_counter){.packets = 12, .bytes = 1129});
+	log.n = 0;
+	log.version += 2;
+	write_log(last, &log);
+	expect_flow(7, 12, 1129);
+	expect_flow(8, 1, 1500);
+	dp_table_counters(&w->dp, tables);
+	assert_int_equal(tables[1].matched, 12);
+	assert_int_equal(tables[0].matched, 1);
+}
+
+/* A reset is a baseline, logged packets included. */
+static void test_reset(void **state)
+{
+	struct ofx_flow_log log = {0};
+
+	log_packet(&log, cell_of(0, 3), 100);
+	write_log(0, &log);
+	expect_flow(3, 1, 100);
+	dp_flow_reset_counters(&w->dp, rules[3].flow);
+	expect_flow(3, 0, 0);
+	log_packet(&log, cell_of(0, 3), 100);
+	write_log(0, &log);
+	expect_flow(3, 1, 100);
+}
+
+/* A CPU that stops while it adds up holds nobody up. */
+static void test_stopped_cpu(void **state)
+{
+	struct ofx_flow_log log = {.version = 1};
+	uint64_t packets, bytes;
+
+	log_packet(&log, cell_of(0, 5), 100);
+	write_log(0, &log);
+	dp_flow_counters(&w->dp, rules[5].flow, &packets, &bytes);
+	assert_in_range(packets, 0, 1);
+}
+
+/* --- BPF's part, in another thread --- */
+
+static struct ofx_flow_log *live_log;
+static struct ofx_counter *live_cells;
+static bool stop;
+
+static void *count_on(void *aux)
+{
+	uint64_t n = 0;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
+		const uint32_t i = n++ % N;
+
+		live_log->word[live_log->n] = cell_of(0, i) | 64ULL << 32;
+		if (__atomic_add_fetch(&live_log->n, 1, __ATOMIC_RELEASE) < OFX_FLOW_LOG)
+			continue;
+		__atomic_add_fetch(&live_log->version, 1, __ATOMIC_SEQ_CST);
+		for (int k = 0; k < OFX_FLOW_LOG; k++) {
+			live_cells[(uint32_t)live_log->word[k]].packets++;
+			live_cells[(uint32_t)live_log->word[k]].bytes += 64;
+		}
+		__atomic_store_n(&live_log->n, 0, __ATOMIC_RELEASE);
+		__atomic_add_fetch(&live_log->version, 1, __ATOMIC_SEQ_CST);
+	}
+	return (void *)(uintptr_t)n;
+}
+
+/* Counters never go back while packets are counted, and are exact when none is. */
+static void test_counters_rise(void **state)
+{
+	struct dp_table_counters tables[OFX_TABLES] = {0}, before[OFX_TABLES];
+	uint64_t seen[N] = {0}, packets, bytes, sum = 0;
+	struct mapped logs, cells;
+	pthread_t thread;
+	void *sent;
+
+	assert_int_equal(mapped_open(&logs, w->dp.skel->maps.flow_logs, true), 0);
+	assert_int_equal(mapped_open(&cells, w->dp.skel->maps.flow_counters, true), 0);
+	live_log = logs.at;
+	live_cells = cells.at;
+	assert_int_equal(pthread_create(&thread, NULL, count_on, NULL), 0);
+	for (int round = 0; round < 3000; round++) {
+		for (uint32_t i = round % 7; i < N; i += 7) {
+			dp_flow_counters(&w->dp, rules[i].flow, &packets, &bytes);
+			assert_true(packets >= seen[i]);
+			seen[i] = packets;
+		}
+		memcpy(before, tables, sizeof(tables));
+		dp_table_counters(&w->dp, tables);
+		assert_true(tables[0].matched >= before[0].matched && tables[1].matched >= before[1].matched);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	pthread_join(thread, &sent);
+	for (uint32_t i = 0; i < N; i++) {
+		dp_flow_counters(&w->dp, rules[i].flow, &packets, &bytes);
+		assert_int_equal(bytes, 64 * packets);
+		sum += packets;
+	}
+	assert_int_equal(sum, (uintptr_t)sent);
+	dp_table_counters(&w->dp, tables);
+	assert_int_equal(tables[0].matched + tables[1].matched, (uintptr_t)sent);
+	mapped_close(&logs);
+	mapped_close(&cells);
+}
+
+int main(void)
+{
+#define T(NAME) cmocka_unit_test_setup_teardown(NAME, open_rules, close_rules)
+	const struct CMUnitTest tests[] = {T(test_log_counts), T(test_reset), T(test_stopped_cpu),
+					   T(test_counters_rise)};
+#undef T
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
