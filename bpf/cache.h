@@ -74,15 +74,23 @@ static __always_inline void cache_look_plain(struct cache_look *look, const stru
 	look->key[5] = cache_port_shape(live, index, PLAIN_SHAPE);
 }
 
-/* The same in two words, while short_keys holds. */
+#define SHORT_MARK 2  /* in cache_look.key */
+#define SHORT_PORT 16 /* bits */
+
+/* The same in two words and a mark; keys: live->short_keys. */
 static __always_inline void cache_look_short(struct cache_look *look, const struct plain *k, __u32 index,
-					     const struct ofx_cache_live *live)
+					     const struct ofx_cache_live *live, __u64 keys)
 {
 	const __u64 *m = live->mask;
-	__u64 port = index & m[OFX_W_PORTS];
 
-	look->key[0] = k->addr & m[6];
-	look->key[1] = (k->l4 & m[5]) | (port & 0xff) | port >> 8 << SHORT_PORT_SHIFT;
+	look->key[SHORT_MARK] = look->gen << SHORT_PORT | (index & m[OFX_W_PORTS]);
+	if (keys == OFX_KEYS_L3) {
+		look->key[0] = k->addr & m[6];
+		look->key[1] = k->l4 & m[5];
+	} else {
+		look->key[0] = k->eth_dst & m[3];
+		look->key[1] = k->eth_src & m[4];
+	}
 }
 
 /*
@@ -100,7 +108,8 @@ static __always_inline __u64 cache_hash(const struct cache_look *look)
 
 static __always_inline __u64 cache_hash_short(const struct cache_look *look)
 {
-	__u64 h = (look->key[0] + 0x9e3779b97f4a7c15ULL) * (look->key[1] + ofx_secret);
+	__u64 h = (look->key[0] + 0x9e3779b97f4a7c15ULL) * (look->key[1] + ofx_secret) +
+		  (look->key[SHORT_MARK] << (64 - SHORT_PORT));
 
 	return (h ^ h >> 32) * 0x9fb21c651e98df25ULL;
 }
@@ -253,7 +262,7 @@ static __always_inline __u32 short_place(const struct ofx_state *s, __u64 bits)
 /* 0: it is the packet's; 1.  Not by a branch: which of a pair it is, nobody can predict. */
 static __always_inline __u64 short_differs(const struct cache_look *look, const struct ofx_cached_short *e)
 {
-	__u64 d = (look->gen ^ e->gen) | (look->key[0] ^ e->key[0]) | (look->key[1] ^ e->key[1]);
+	__u64 d = (look->key[SHORT_MARK] ^ e->mark) | (look->key[0] ^ e->key[0]) | (look->key[1] ^ e->key[1]);
 
 	asm volatile("" : "+r"(d));
 	d = (d | -d) >> 63;
@@ -279,9 +288,9 @@ static __always_inline __u64 short_try(struct ofx_state *s, const struct cache_l
 	}
 	if (s->cache_at != CACHE_NONE)
 		return 0;
-	if (pair->e[0].gen != look->gen)
+	if (pair->e[0].mark >> SHORT_PORT != look->gen)
 		s->cache_at = at;
-	else if (pair->e[1].gen != look->gen)
+	else if (pair->e[1].mark >> SHORT_PORT != look->gen)
 		s->cache_at = at | 1;
 	return 0;
 }

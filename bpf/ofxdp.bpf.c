@@ -203,12 +203,14 @@ static __always_inline int receive_plain(ofx_ctx *ctx, struct ofx_state *s, __u3
 {
 	__u64 gen = cache_begin(live);
 	struct plain k;
+	__u64 keys;
 
 	if (plain_read(ctx, &k))
 		return NOT_PLAIN;
 	s->look.gen = cache_gen(s, gen);
-	if (live->short_keys) {
-		cache_look_short(&s->look, &k, index, live);
+	keys = live->short_keys;
+	if (keys) {
+		cache_look_short(&s->look, &k, index, live, keys);
 		return IS_SHORT;
 	}
 	cache_look_plain(&s->look, &k, index, live);

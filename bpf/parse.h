@@ -191,8 +191,6 @@ struct plain {
 
 #define PLAIN_L4 (ETH_HLEN + sizeof(struct iphdr))
 #define PLAIN_SHAPE (OFX_SHAPE_IPV4 | OFX_SHAPE_L4)
-/* Free in word l4 of a plain packet: the byte of the VLAN PCP, and those bits of the ECN's byte. */
-#define SHORT_PORT_SHIFT 18
 
 /* 0, or -1: the frame is not one of them. */
 static __always_inline int plain_read(const ofx_ctx *ctx, struct plain *k)

@@ -133,7 +133,7 @@ static __always_inline void cache_publish_short(const struct ofx_state *s, __u32
 	if (!pair)
 		return;
 	e = &pair->e[at & 1];
-	e->gen = s->look.gen;
+	e->mark = s->look.key[SHORT_MARK];
 	e->key[0] = s->look.key[0];
 	e->key[1] = s->look.key[1];
 	e->verdict = s->made;

@@ -8,8 +8,8 @@
  *   cache_more  ARRAY[n_cpus * OFX_CACHE_NEAR] of struct ofx_cached_more, the same
  *   state       PERCPU_ARRAY[1]: begins with struct ofx_cache_cpu
  *
- * Plain packets (TCP or UDP in IPv4, see bpf/parse.h) have entries of half a cache line while no rule looks at their
- * Ethernet addresses or TCP flags (.short_keys): what is looked at then fits two words.
+ * Plain packets (TCP or UDP in IPv4, see bpf/parse.h) have entries of half a cache line while what rules look at fits
+ * two words and the port (.short_keys): addresses, protocol and transport ports, or Ethernet addresses.
  *
  * An entry is found by the key words under the bits that any installed rule looks at, compared in full.  It is as old
  * as the generation that BPF read before it walked the tables; the user raises the generation after each change of what
@@ -39,7 +39,14 @@
 struct ofx_cache_live {
 	__u64 gen;		   /* 0: no cache */
 	__u64 mask[OFX_KEY_WORDS]; /* of OFX_W_PORTS: all or nothing */
-	__u64 short_keys;	   /* not 0: by the masks, plain packets fit struct ofx_cached_short; goes with them */
+	__u64 short_keys;	   /* enum ofx_short_keys, by the masks; goes with them */
+};
+
+/* Words of a plain packet that are looked at. */
+enum ofx_short_keys {
+	OFX_KEYS_LONG = 0, /* others, too */
+	OFX_KEYS_L3,	   /* 5 and 6 at most */
+	OFX_KEYS_L2,	   /* 3 and 4 at most */
 };
 
 /* What an entry's packets come to. */
@@ -77,10 +84,10 @@ struct ofx_cached {
 };
 _Static_assert(sizeof(struct ofx_cached) == 64, "a cache line");
 
-/* Of a plain packet: words 6 and 5, masked, with the port index in bits that plain packets leave 0. */
+/* Of a plain packet. */
 struct ofx_cached_short {
-	__u64 gen; /* 0: none */
-	__u64 key[2];
+	__u64 mark;   /* generation << 16 | port index; 0: none */
+	__u64 key[2]; /* the two words, masked */
 	struct ofx_cached_verdict verdict;
 };
 

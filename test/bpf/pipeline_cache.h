@@ -26,7 +26,7 @@ static inline void changed(void)
 static inline void look_at(const struct ofx_key *mask)
 {
 	memcpy(live()->mask, mask->w, sizeof(live()->mask));
-	live()->short_keys = cache_keys_are_short(mask->w);
+	live()->short_keys = cache_short_keys(mask->w);
 	changed();
 }
 
@@ -92,7 +92,7 @@ static inline int fresh_cache(void **state)
 }
 
 /* Nothing looks at what short keys have no room for. */
-static inline int fresh_short(void **state)
+static inline int fresh_l3(void **state)
 {
 	struct ofx_key most;
 
@@ -102,7 +102,20 @@ static inline int fresh_short(void **state)
 	memset(most.eth_src, 0, sizeof(most.eth_src));
 	most.tcp_flags = 0;
 	look_at(&most);
-	assert_true(live()->short_keys);
+	assert_int_equal(live()->short_keys, OFX_KEYS_L3);
+	return 0;
+}
+
+static inline int fresh_l2(void **state)
+{
+	struct ofx_key most;
+
+	fresh_cache(state);
+	memset(&most, 0xff, sizeof(most));
+	most.w[OFX_W_L4] = most.w[OFX_W_ADDR] = 0;
+	most.tcp_flags = 0;
+	look_at(&most);
+	assert_int_equal(live()->short_keys, OFX_KEYS_L2);
 	return 0;
 }
 

@@ -321,8 +321,21 @@ static void test_port_mask(void **state)
 	expect_fate(&c, MISSES);
 }
 
-/* What a short key tells apart: all of a plain packet but its Ethernet addresses and TCP flags. */
-static void test_short_keys(void **state)
+/* Each is itself only, and comes from another port as another. */
+static void told_apart(const struct frame *frames, int n, struct ofx_cache_cpu *c)
+{
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < n; i++)
+			send_fares(&frames[i], 1, round ? HITS : MISSES, c);
+	for (int round = 0; round < 2; round++) {
+		send_frame(host[2], &frames[0]);
+		expect(2, frames[0]);
+		expect_fate(c, round ? HITS : MISSES);
+	}
+}
+
+/* The short keys of L3 tell apart all of plain packets but their Ethernet addresses and TCP flags. */
+static void test_l3_keys(void **state)
 {
 	struct frame others[8];
 	struct ofx_cache_cpu c;
@@ -346,20 +359,32 @@ static void test_short_keys(void **state)
 	others[n] = plain;
 	others[n].b[23] = 6;
 	others[n++].b[46] = 0x50;
-	for (int round = 0; round < 2; round++)
-		for (int i = 0; i < n; i++)
-			send_fares(&others[i], 1, round ? HITS : MISSES, &c);
-	for (int round = 0; round < 2; round++) {
-		send_frame(host[2], &plain);
-		expect(2, plain);
-		expect_fate(&c, round ? HITS : MISSES);
-	}
+	told_apart(others, n, &c);
 	others[0] = to_mac(plain, 9);
 	send_fares(&others[0], 1, HITS, &c);
 	look_at_all();
 	send_fares(&plain, 1, MISSES, &c);
 	send_fares(&others[0], 1, MISSES, &c);
 	send_fares(&plain, 1, HITS, &c);
+}
+
+/* Those of L2 the Ethernet addresses. */
+static void test_l2_keys(void **state)
+{
+	struct frame others[] = {plain, plain, plain, plain}, same = from_udp(77);
+	struct ofx_cache_cpu c;
+
+	others[1].b[5] ^= 1;
+	others[2].b[11] ^= 1;
+	others[3].b[0] ^= 8;
+	one_table(OFX_FLOW_SIMPLE, OPS(IN_PORT));
+	changed();
+	c = account();
+	told_apart(others, 4, &c);
+	send_fares(&same, 1, HITS, &c);
+	look_at_all();
+	send_fares(&plain, 1, MISSES, &c);
+	send_fares(&same, 1, MISSES, &c);
 }
 
 /* The entry serves until the generation ends, and no packet longer. */
@@ -558,18 +583,23 @@ static void test_many_flows(void **state)
 int main(void)
 {
 #define T(NAME) cmocka_unit_test_setup(NAME, fresh_cache)
-#define S(NAME) cmocka_unit_test_setup(NAME, fresh_short)
+#define L2(NAME) cmocka_unit_test_setup(NAME, fresh_l2)
+#define L3(NAME) cmocka_unit_test_setup(NAME, fresh_l3)
 	const struct CMUnitTest tests[] = {
-		T(test_output),	    T(test_nowhere),	T(test_miss),	    T(test_set_eth),	T(test_set_fields),
-		T(test_ops),	    T(test_action_set), T(test_controller), T(test_group),	T(test_meter),
-		T(test_tables),	    T(test_falls_back), T(test_too_long),   T(test_live_masks), T(test_port_mask),
-		T(test_generation), T(test_not_plain),	T(test_wide),	    T(test_modes),	T(test_many_flows),
-		S(test_output),	    S(test_nowhere),	S(test_miss),	    S(test_set_eth),	S(test_set_fields),
-		S(test_ops),	    S(test_action_set), S(test_controller), S(test_group),	S(test_meter),
-		S(test_tables),	    S(test_falls_back), S(test_too_long),   S(test_port_mask),	S(test_generation),
-		S(test_not_plain),  S(test_modes),	S(test_many_flows), S(test_short_keys),
+		T(test_output),	     T(test_nowhere),	  T(test_miss),	       T(test_set_eth),	    T(test_set_fields),
+		T(test_ops),	     T(test_action_set),  T(test_controller),  T(test_group),	    T(test_meter),
+		T(test_tables),	     T(test_falls_back),  T(test_too_long),    T(test_live_masks),  T(test_port_mask),
+		T(test_generation),  T(test_not_plain),	  T(test_wide),	       T(test_modes),	    T(test_many_flows),
+		L3(test_output),     L3(test_nowhere),	  L3(test_miss),       L3(test_set_eth),    L3(test_set_fields),
+		L3(test_ops),	     L3(test_action_set), L3(test_controller), L3(test_group),	    L3(test_meter),
+		L3(test_tables),     L3(test_falls_back), L3(test_too_long),   L3(test_port_mask),  L3(test_generation),
+		L3(test_not_plain),  L3(test_modes),	  L3(test_many_flows), L3(test_l3_keys),    L2(test_output),
+		L2(test_nowhere),    L2(test_miss),	  L2(test_set_eth),    L2(test_set_fields), L2(test_ops),
+		L2(test_action_set), L2(test_tables),	  L2(test_port_mask),  L2(test_generation), L2(test_not_plain),
+		L2(test_l2_keys),
 	};
-#undef S
+#undef L3
+#undef L2
 #undef T
 
 	return cmocka_run_group_tests(tests, setup_cache, teardown);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "user/datapath/cache.h"
 #include <bpf/libbpf.h>
+#include <string.h>
 #include "build/ofxdp.skel.h"
 #include "user/datapath/internal.h"
 
@@ -18,11 +19,32 @@ static bool mask_write(struct dp *dp, unsigned int word, uint64_t mask)
 	return true;
 }
 
+/* Does anybody look at these fields? */
+static bool looks_at(const __u64 *mask, const struct ofx_key *fields)
+{
+	for (int i = 0; i < OFX_KEY_WORDS; i++)
+		if (mask[i] & fields->w[i])
+			return true;
+	return false;
+}
+
+/* Fields that differ between plain packets.  The Ethernet type does not, and they have no VLAN tag. */
+enum ofx_short_keys cache_short_keys(const __u64 mask[OFX_KEY_WORDS])
+{
+	struct ofx_key l2 = {0}, l3 = {0};
+
+	memset(l2.eth_dst, 0xff, sizeof(l2.eth_dst));
+	memset(l2.eth_src, 0xff, sizeof(l2.eth_src));
+	l3.w[OFX_W_L4] = l3.w[OFX_W_ADDR] = UINT64_MAX;
+	l2.tcp_flags = l3.tcp_flags = 0xffff; /* in neither */
+	if (!looks_at(mask, &l2))
+		return OFX_KEYS_L3;
+	return looks_at(mask, &l3) ? OFX_KEYS_LONG : OFX_KEYS_L2;
+}
+
 static void short_keys_write(struct dp *dp)
 {
-	__u64 now = cache_keys_are_short(live(dp)->mask);
-
-	__atomic_store_n(&live(dp)->short_keys, now, __ATOMIC_RELEASE);
+	__atomic_store_n(&live(dp)->short_keys, cache_short_keys(live(dp)->mask), __ATOMIC_RELEASE);
 }
 
 void cache_open(struct dp *dp)

@@ -3,23 +3,12 @@
 #ifndef DATAPATH_CACHE_H
 #define DATAPATH_CACHE_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include "include/ofxdp/cache.h"
 
 struct dp;
 
-/* Do these masks leave plain packets short keys (struct ofx_cache_live, .short_keys)? */
-static inline bool cache_keys_are_short(const __u64 *mask)
-{
-	const struct ofx_key other = {.eth_dst = {255, 255, 255, 255, 255, 255},
-				      .eth_src = {255, 255, 255, 255, 255, 255},
-				      .tcp_flags = 0xffff};
-
-	return !(mask[OFX_W_ETH_DST] & other.w[OFX_W_ETH_DST]) && !(mask[OFX_W_ETH_SRC] & other.w[OFX_W_ETH_SRC]) &&
-	       !(mask[OFX_W_FLABEL] & other.w[OFX_W_FLABEL]);
-}
-
+/* What plain packets need while rules look at no more than these masks. */
+enum ofx_short_keys cache_short_keys(const __u64 mask[OFX_KEY_WORDS]);
 /* Needs the skeleton loaded.  From here on BPF uses the cache. */
 void cache_open(struct dp *dp);
 /* A rule is going to look at these bits: before it can be reached.  .shape is not looked at. */
