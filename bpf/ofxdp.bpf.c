@@ -154,9 +154,10 @@ __weak __noinline int look_parsed(ofx_ctx *ctx, struct ofx_state *s, __u32 index
 		return drop(OFX_DROP_INTERNAL);
 	state_receive(s, ofx_port_no(index), ctx_len(ctx));
 	act = parse_received(ctx, s);
-	if (act)
+	if (act) {
+		s->cache.left += 1; /* it does not count */
 		return act;
-	s->look.gen = cache_gen(s, cache_begin(live));
+	}
 	if (!s->look.gen)
 		return 0;
 	if (cache_fits(s, live)) {
@@ -201,14 +202,11 @@ enum { NOT_PLAIN = 0, IS_PLAIN, IS_SHORT };
 static __always_inline int receive_plain(ofx_ctx *ctx, struct ofx_state *s, __u32 index,
 					 const struct ofx_cache_live *live)
 {
-	__u64 gen = cache_begin(live);
+	const __u64 keys = live->short_keys;
 	struct plain k;
-	__u64 keys;
 
 	if (plain_read(ctx, &k))
 		return NOT_PLAIN;
-	s->look.gen = cache_gen(s, gen);
-	keys = live->short_keys;
 	if (keys) {
 		cache_look_short(&s->look, &k, index, live, keys);
 		return IS_SHORT;
@@ -232,8 +230,10 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 	const struct ofx_cache_live *live = (const void *)cache_live;
 	const struct ofx_cached_more *more = NULL;
 	struct ofx_cached_verdict v = {};
-	int plain = receive_plain(ctx, s, index, live);
+	int plain;
 
+	s->look.gen = cache_gen(s, cache_begin(live));
+	plain = receive_plain(ctx, s, index, live);
 	if (!plain) {
 		int act = look_parsed(ctx, s, index);
 

@@ -218,7 +218,7 @@ static __always_inline int plain_read(const ofx_ctx *ctx, struct plain *k)
 	k->eth_src = *(const pkt64 *)(p + ETH_ALEN) & PKT_FIRST6;
 	k->l4 = (ip->tos >> 2) << 8 | (ip->tos & 3) << 16 | (__u64)ip->protocol << 24 |
 		(__u64) * (const pkt32 *)l4 << 32;
-	k->addr = *(const pkt64 *)&ip->saddr;
+	k->addr = *(const pkt64 *)(p + ETH_HLEN + offsetof(struct iphdr, saddr)); /* by ip it would be two loads */
 	return 0;
 }
 
