@@ -87,6 +87,7 @@ static __always_inline void cache_look_short(struct cache_look *look, const stru
 	if (keys == OFX_KEYS_L3) {
 		look->key[0] = k->addr & m[6];
 		look->key[1] = k->l4 & m[5];
+		asm volatile("" ::: "memory"); /* one branch, not one for each value */
 	} else {
 		look->key[0] = k->eth_dst & m[3];
 		look->key[1] = k->eth_src & m[4];
@@ -117,7 +118,7 @@ static __always_inline __u64 cache_hash_short(const struct cache_look *look)
 /* The number of an entry, by some bits of the hash. */
 static __always_inline __u32 cache_place(const struct ofx_state *s, __u64 bits)
 {
-	return s->cpu * ofx_cache_entries + (bits & s->cache.mask);
+	return s->cache.base + (bits & s->cache.mask);
 }
 
 static __always_inline int cache_matches(const struct cache_look *look, const struct ofx_cached *e)
@@ -168,6 +169,7 @@ __weak __noinline int cache_turn(struct ofx_state *s)
 	c->window = OFX_CACHE_WINDOW;
 	if (!c->mask) {
 		c->mask = OFX_CACHE_NEAR - 1;
+		c->base = s->cpu * ofx_cache_entries;
 	} else if (c->mode == OFX_CACHE_WARM) {
 		c->mode = OFX_CACHE_TRY;
 	} else if (c->mode == OFX_CACHE_OFF) {
@@ -256,7 +258,7 @@ static __always_inline __u64 cache_find(struct ofx_state *s)
 /* The number of a pair. */
 static __always_inline __u32 short_place(const struct ofx_state *s, __u64 bits)
 {
-	return s->cpu * (ofx_cache_entries / 2) + (bits & s->cache.mask >> 1);
+	return (s->cache.base + (bits & s->cache.mask)) >> 1;
 }
 
 /* 0: it is the packet's; 1.  Not by a branch: which of a pair it is, nobody can predict. */
@@ -264,10 +266,10 @@ static __always_inline __u64 short_differs(const struct cache_look *look, const 
 {
 	__u64 d = (look->key[SHORT_MARK] ^ e->mark) | (look->key[0] ^ e->key[0]) | (look->key[1] ^ e->key[1]);
 
-	asm volatile("" : "+r"(d));
-	d = (d | -d) >> 63;
-	asm volatile("" : "+r"(d));
-	return d;
+	__u64 minus = d;
+
+	asm volatile("%0 = -%0" : "+r"(minus)); /* unknown to the compiler, or it would make it a comparison */
+	return (d | minus) >> 63;
 }
 
 /* As cache_try(), of a pair. */
@@ -338,9 +340,9 @@ static __always_inline const struct ofx_cached_more *cache_more_found(const stru
 	return more && more->owner == s->cache_at + 1ULL ? more : NULL;
 }
 
-static __always_inline int cache_has_more(struct ofx_cached_verdict v)
+static __always_inline int cache_has_more(__u64 v)
 {
-	return v.n > 1 || v.kind == OFX_CACHED_OPS;
+	return ofx_cached_n(v) > 1 || ofx_cached_kind(v) == OFX_CACHED_OPS;
 }
 
 /* Add up the CPU's log. */
@@ -464,20 +466,20 @@ static __always_inline int cache_set(ofx_ctx *ctx, struct ofx_state *s, const st
 }
 
 /* OFX_CACHED_OUTPUT and OFX_CACHED_IN_PORT, as output_port() would. */
-static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, struct ofx_cached_verdict v,
-					const struct ofx_cached_more *more, __u32 in_index, __u32 len)
+static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, __u64 v, const struct ofx_cached_more *more,
+					__u32 in_index, __u32 len)
 {
-	__u32 index = v.port;
+	__u32 index = ofx_cached_port(v);
 	int refused;
 
-	if (v.kind == OFX_CACHED_IN_PORT)
+	if (ofx_cached_kind(v) == OFX_CACHED_IN_PORT)
 		index = in_index;
 	else if (index == in_index)
 		return drop(OFX_DROP_OUTPUT_IN_PORT);
 	refused = port_refuses(port_at(index), len);
 	if (refused)
 		return drop(refused - 1);
-	if (v.n & OFX_CACHED_SETS && more && cache_set(ctx, s, more))
+	if (ofx_cached_n(v) & OFX_CACHED_SETS && more && cache_set(ctx, s, more))
 		return drop(OFX_DROP_ACTION_FAILED);
 	if (ctx_redirect(&tx_ports, index) != OFX_ACT_REDIRECT)
 		return drop(OFX_DROP_OUTPUT_NO_PORT);
@@ -486,20 +488,20 @@ static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, struc
 }
 
 /* A simple verdict, found in the cache or just made.  more: NULL if it needs none. */
-static __always_inline int cache_run(ofx_ctx *ctx, struct ofx_state *s, struct ofx_cached_verdict v,
-				     const struct ofx_cached_more *more, __u32 in_index, __u32 len)
+static __always_inline int cache_run(ofx_ctx *ctx, struct ofx_state *s, __u64 v, const struct ofx_cached_more *more,
+				     __u32 in_index, __u32 len)
 {
-	__u32 n = v.n & OFX_CACHED_N;
+	__u32 n = ofx_cached_n(v) & OFX_CACHED_N;
 
 	if (n)
-		cache_count_flow(s, v.cell0, len);
+		cache_count_flow(s, ofx_cached_cell0(v), len);
 	if (more)
 		cache_count_more(s, more, n, len);
-	switch (v.kind) {
+	switch (ofx_cached_kind(v)) {
 	case OFX_CACHED_NONE:
 		return drop(OFX_DROP_NO_OUTPUT);
 	case OFX_CACHED_MISS:
-		count_miss(v.port);
+		count_miss(ofx_cached_port(v));
 		return drop(OFX_DROP_NO_MATCH);
 	}
 	return cache_output(ctx, s, v, more, in_index, len);

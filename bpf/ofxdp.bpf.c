@@ -182,15 +182,14 @@ static __always_inline void resolve_received(struct ofx_state *s)
  * The long way, for all that is not simple: v is what the cache knows of the packet, with its ops in `more`, or
  * nothing.  After a walk that turned out not to be simple the key may be another.
  */
-static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, struct ofx_cached_verdict v,
-				   const struct ofx_cached_more *more)
+static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, __u64 v, const struct ofx_cached_more *more)
 {
 	state_begin(s);
 	s->next_table = 0;
 	if (s->key_changed && parse(ctx, s))
 		return drop(OFX_DROP_INTERNAL);
-	if (v.word)
-		cache_load(s, more, v.n);
+	if (v)
+		cache_load(s, more, ofx_cached_n(v));
 	else
 		resolve_received(s);
 	return run_verdict(ctx, s);
@@ -229,7 +228,7 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 {
 	const struct ofx_cache_live *live = (const void *)cache_live;
 	const struct ofx_cached_more *more = NULL;
-	struct ofx_cached_verdict v = {};
+	__u64 v = 0;
 	int plain;
 
 	s->look.gen = cache_gen(s, cache_begin(live));
@@ -241,24 +240,24 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 			return act;
 	}
 	if (s->look.gen)
-		v.word = plain == IS_SHORT ? short_find(s) : cache_find(s);
-	if (v.word && cache_has_more(v)) {
+		v = plain == IS_SHORT ? short_find(s) : cache_find(s);
+	if (v && cache_has_more(v)) {
 		more = cache_more_found(s);
 		if (!more) {
-			v.word = 0;
+			v = 0;
 			s->cache.window_misses += 1;
 		}
 	}
-	if (!v.word || v.kind == OFX_CACHED_OPS) {
+	if (!v || ofx_cached_kind(v) == OFX_CACHED_OPS) {
 		if (plain)
 			plain_again(ctx, s, index, len);
 		s->key_changed = 0;
-		if (!v.word && !simple_resolve(s)) {
-			v = s->made;
+		if (!v && !simple_resolve(s)) {
+			v = s->made.word;
 			more = cache_has_more(v) ? &s->made_more : NULL;
 		}
 	}
-	if (v.word && v.kind != OFX_CACHED_OPS)
+	if (v && ofx_cached_kind(v) != OFX_CACHED_OPS)
 		return cache_run(ctx, s, v, more, index, len);
 	if (plain)
 		plain_offsets(s);

@@ -148,7 +148,7 @@ static __always_inline void cache_publish(struct ofx_state *s)
 
 	if (!more)
 		return;
-	if (cache_has_more(s->made))
+	if (cache_has_more(s->made.word))
 		cache_copy_more(s, more);
 	if (at & CACHE_SHORT) {
 		cache_publish_short(s, at);

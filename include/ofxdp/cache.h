@@ -76,6 +76,27 @@ struct ofx_cached_verdict {
 	};
 };
 
+/* Parts of .word.  In one register: as a struct, the compiler takes it apart and puts it together time and again. */
+static inline __attribute__((always_inline)) __u32 ofx_cached_kind(__u64 word)
+{
+	return word & 0xff;
+}
+
+static inline __attribute__((always_inline)) __u32 ofx_cached_n(__u64 word)
+{
+	return word >> 8 & 0xff;
+}
+
+static inline __attribute__((always_inline)) __u32 ofx_cached_port(__u64 word)
+{
+	return word >> 16 & 0xffff;
+}
+
+static inline __attribute__((always_inline)) __u32 ofx_cached_cell0(__u64 word)
+{
+	return word >> 32;
+}
+
 /* The common flow (one table, an output) is found and done within this cache line. */
 struct ofx_cached {
 	__u64 gen;		    /* 0: none */
@@ -142,7 +163,7 @@ struct ofx_cache_cpu {
 	__u32 window_misses;
 	__u32 mask;   /* entries in use - 1; 0: not begun */
 	__u32 pauses; /* so far, OFX_CACHE_PAUSES at most */
-	__u32 pad;
+	__u32 base;   /* the CPU's first entry */
 };
 
 #endif
