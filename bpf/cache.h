@@ -11,6 +11,7 @@
 
 #include "bpf/counter.h"
 #include "bpf/execute.h"
+#include "bpf/flow_log.h"
 #include "bpf/maps.h"
 #include "bpf/verdict.h"
 
@@ -169,6 +170,7 @@ __weak __noinline int cache_turn(struct ofx_state *s)
 	c->window = OFX_CACHE_WINDOW;
 	if (!c->mask) {
 		c->mask = OFX_CACHE_NEAR - 1;
+		s->cpu = bpf_get_smp_processor_id();
 		c->base = s->cpu * ofx_cache_entries;
 	} else if (c->mode == OFX_CACHE_WARM) {
 		c->mode = OFX_CACHE_TRY;
@@ -345,75 +347,6 @@ static __always_inline int cache_has_more(__u64 v)
 	return ofx_cached_n(v) > 1 || ofx_cached_kind(v) == OFX_CACHED_OPS;
 }
 
-/* Add up the CPU's log. */
-__weak __noinline int flow_log_add_up(__u32 cpu)
-{
-	struct ofx_flow_log *log = bpf_map_lookup_elem(&flow_logs, &cpu);
-
-	if (!log)
-		return 0;
-	__sync_fetch_and_add(&log->version, 1);
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < OFX_FLOW_LOG; i++) {
-		__u64 word = log->word[i];
-		__u32 cell = word;
-		struct ofx_counter *c = bpf_map_lookup_elem(&flow_counters, &cell);
-
-		if (!c)
-			continue;
-		c->packets += 1;
-		c->bytes += word >> 32;
-	}
-	log->n = 0;
-	__sync_fetch_and_add(&log->version, 1);
-	return 0;
-}
-
-/* Later, together with others. */
-static __always_inline void flow_log(__u32 cpu, __u32 cell, __u32 len)
-{
-	struct ofx_flow_log *log = bpf_map_lookup_elem(&flow_logs, &cpu);
-	__u64 n;
-
-	if (!log)
-		return;
-	n = log->n;
-	if (n >= OFX_FLOW_LOG)
-		return;
-	log->word[n] = cell | (__u64)len << 32;
-	*(volatile __u64 *)&log->n = n + 1;
-	if (n + 1 == OFX_FLOW_LOG)
-		flow_log_add_up(cpu);
-}
-
-/* The cells of few flows are near the CPU: at once is faster. */
-static __always_inline void cache_count_flow(const struct ofx_state *s, __u32 cell, __u32 len)
-{
-	struct ofx_counter *c;
-
-	if (s->cache.mask >= OFX_CACHE_NEAR) {
-		flow_log(s->cpu, cell, len);
-		return;
-	}
-	c = bpf_map_lookup_elem(&flow_counters, &cell);
-	if (!c)
-		return;
-	c->packets += 1;
-	c->bytes += len;
-}
-
-/* Flows behind the first. */
-static __always_inline void cache_count_more(const struct ofx_state *s, const struct ofx_cached_more *more, __u32 n,
-					     __u32 len)
-{
-#pragma unroll
-	for (int i = 0; i < OFX_CACHE_FLOWS - 1; i++) {
-		if (i + 1 >= n)
-			return;
-		cache_count_flow(s, more->cell[i], len);
-	}
-}
-
 /* Addresses are changed with the two bytes behind them, which stay. */
 static __always_inline void cache_set_mac(void *at, __u64 mask, __u64 value)
 {
@@ -469,16 +402,19 @@ static __always_inline int cache_set(ofx_ctx *ctx, struct ofx_state *s, const st
 static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, __u64 v, const struct ofx_cached_more *more,
 					__u32 in_index, __u32 len)
 {
+	const struct ofx_cache_live *live = (const void *)cache_live;
 	__u32 index = ofx_cached_port(v);
-	int refused;
 
 	if (ofx_cached_kind(v) == OFX_CACHED_IN_PORT)
 		index = in_index;
 	else if (index == in_index)
 		return drop(OFX_DROP_OUTPUT_IN_PORT);
-	refused = port_refuses(port_at(index), len);
-	if (refused)
-		return drop(refused - 1);
+	if (len > live->ports_take) {
+		int refused = port_refuses(port_at(index), len);
+
+		if (refused)
+			return drop(refused - 1);
+	}
 	if (ofx_cached_n(v) & OFX_CACHED_SETS && more && cache_set(ctx, s, more))
 		return drop(OFX_DROP_ACTION_FAILED);
 	if (ctx_redirect(&tx_ports, index) != OFX_ACT_REDIRECT)
@@ -491,20 +427,15 @@ static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, __u64
 static __always_inline int cache_run(ofx_ctx *ctx, struct ofx_state *s, __u64 v, const struct ofx_cached_more *more,
 				     __u32 in_index, __u32 len)
 {
-	__u32 n = ofx_cached_n(v) & OFX_CACHED_N;
+	__u32 kind = ofx_cached_kind(v);
 
-	if (n)
-		cache_count_flow(s, ofx_cached_cell0(v), len);
-	if (more)
-		cache_count_more(s, more, n, len);
-	switch (ofx_cached_kind(v)) {
-	case OFX_CACHED_NONE:
+	count_flows(s, v, more, len);
+	if (kind <= OFX_CACHED_IN_PORT)
+		return cache_output(ctx, s, v, more, in_index, len);
+	if (kind == OFX_CACHED_NONE)
 		return drop(OFX_DROP_NO_OUTPUT);
-	case OFX_CACHED_MISS:
-		count_miss(ofx_cached_port(v));
-		return drop(OFX_DROP_NO_MATCH);
-	}
-	return cache_output(ctx, s, v, more, in_index, len);
+	count_miss(ofx_cached_port(v));
+	return drop(OFX_DROP_NO_MATCH);
 }
 
 #endif

@@ -41,16 +41,17 @@ static __always_inline __u32 read_config(void)
 	return word ? *word : 0;
 }
 
-/* The CPU's state.  What a packet needs that is in the cache is in it; any other goes on with state_begin(). */
+/*
+ * The CPU's state for a packet that the cache will be asked about, which has set s->cpu when it began.  What a packet
+ * needs that is in the cache is in it; any other goes on with state_begin().
+ */
 static __always_inline struct ofx_state *state_here(void)
 {
 	__u32 zero = 0;
 	struct ofx_state *s = bpf_map_lookup_elem(&state, &zero);
 
-	if (!s)
-		return NULL;
-	s->cpu = bpf_get_smp_processor_id();
-	s->cache_at = CACHE_NONE;
+	if (s)
+		s->cache_at = CACHE_NONE;
 	return s;
 }
 
@@ -66,8 +67,10 @@ static __always_inline struct ofx_state *state_new(void)
 {
 	struct ofx_state *s = state_here();
 
-	if (s)
-		state_begin(s);
+	if (!s)
+		return NULL;
+	s->cpu = bpf_get_smp_processor_id();
+	state_begin(s);
 	return s;
 }
 

@@ -40,6 +40,7 @@ struct ofx_cache_live {
 	__u64 gen;		   /* 0: no cache */
 	__u64 mask[OFX_KEY_WORDS]; /* of OFX_W_PORTS: all or nothing */
 	__u64 short_keys;	   /* enum ofx_short_keys, by the masks; goes with them */
+	__u64 ports_take;	   /* bytes: frames up to this length every port there is takes; 0: look at the port */
 };
 
 /* Words of a plain packet that are looked at. */

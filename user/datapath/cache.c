@@ -82,3 +82,8 @@ void dp_generation_bump(struct dp *dp)
 {
 	__atomic_add_fetch(&live(dp)->gen, 1, __ATOMIC_SEQ_CST);
 }
+
+void cache_ports_take(struct dp *dp, uint32_t len)
+{
+	__atomic_store_n(&live(dp)->ports_take, len, __ATOMIC_RELEASE);
+}

@@ -3,6 +3,7 @@
 #ifndef DATAPATH_CACHE_H
 #define DATAPATH_CACHE_H
 
+#include <stdint.h>
 #include "include/ofxdp/cache.h"
 
 struct dp;
@@ -15,6 +16,8 @@ void cache_open(struct dp *dp);
 void cache_widen(struct dp *dp, const struct ofx_key *mask);
 /* Rules look at no other bits than these, since before the last dp_generation_bump(). */
 void cache_narrow(struct dp *dp, const struct ofx_key *mask);
+/* Frames up to this length, bytes, every port takes (struct ofx_cache_live, .ports_take). */
+void cache_ports_take(struct dp *dp, uint32_t len);
 /* What BPF reads when it walks the tables has changed: the next packet walks anew. */
 void dp_generation_bump(struct dp *dp);
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "include/openflow/openflow.h"
+#include "user/datapath/cache.h"
 #include "user/datapath/port.h"
 #include "user/datapath/port_memory.h"
 #include "user/datapath/queue.h"
@@ -74,6 +75,22 @@ static int receive_write(struct dp *dp, uint32_t index, const struct ofx_port *p
 	return port->ifindex < OFX_NEAR_IFINDEXES ? put(dp->skel->maps.near_ports, port->ifindex, &near) : 0;
 }
 
+/* See struct ofx_cache_live. */
+static void ports_take_write(struct dp *dp)
+{
+	uint32_t least = UINT32_MAX;
+
+	for (uint32_t i = 0; i < OFX_PORTS; i++) {
+		const struct ofx_port *port = &dp->ports->port[i].bpf;
+
+		if (port->flags & (OFX_PORT_DOWN | OFX_PORT_NO_FWD))
+			least = 0;
+		else if (port->flags & OFX_PORT_EXISTS && port->max_frame < least)
+			least = port->max_frame;
+	}
+	cache_ports_take(dp, least);
+}
+
 int port_write(struct dp *dp, struct port *port)
 {
 	struct dp_ports *p = dp->ports;
@@ -94,6 +111,7 @@ int port_write(struct dp *dp, struct port *port)
 		err = sets_flood(dp, index, port_tx(port), member);
 	if (!err)
 		port->bpf = now;
+	ports_take_write(dp);
 	return err;
 }
 
@@ -165,6 +183,8 @@ static void unpublish(struct dp *dp, struct port *port)
 	drop(dp->skel->maps.port_of_ifindex, port->link.ifindex);
 	sets_flood(dp, index, port->link.ifindex, false);
 	put(dp->skel->maps.ports, index, &none);
+	port->bpf = none;
+	ports_take_write(dp);
 	drop(dp->skel->maps.tx_ports, index);
 	drop(dp->skel->maps.port_devices, index);
 	if (p->sets.pair[index] >= 0)

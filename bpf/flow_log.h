@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counting the flows of a verdict that the cache keeps: at once while the CPU has few flows, whose cells are near it;
+ * by its log (include/ofxdp/counter.h) while it has many.
+ */
+#ifndef BPF_FLOW_LOG_H
+#define BPF_FLOW_LOG_H
+
+#include "bpf/maps.h"
+#include "bpf/state.h"
+
+/* Add up the CPU's log. */
+__weak __noinline int flow_log_add_up(__u32 cpu)
+{
+	struct ofx_flow_log *log = bpf_map_lookup_elem(&flow_logs, &cpu);
+
+	if (!log)
+		return 0;
+	__sync_fetch_and_add(&log->version, 1);
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < OFX_FLOW_LOG; i++) {
+		__u64 word = log->word[i];
+		__u32 cell = word;
+		struct ofx_counter *c = bpf_map_lookup_elem(&flow_counters, &cell);
+
+		if (!c)
+			continue;
+		c->packets += 1;
+		c->bytes += word >> 32;
+	}
+	log->n = 0;
+	__sync_fetch_and_add(&log->version, 1);
+	return 0;
+}
+
+/* Later, together with others. */
+static __always_inline void flow_log(__u32 cpu, __u32 cell, __u32 len)
+{
+	struct ofx_flow_log *log = bpf_map_lookup_elem(&flow_logs, &cpu);
+	__u64 n;
+
+	if (!log)
+		return;
+	n = log->n;
+	if (n >= OFX_FLOW_LOG)
+		return;
+	log->word[n] = cell | (__u64)len << 32;
+	*(volatile __u64 *)&log->n = n + 1;
+	if (n + 1 == OFX_FLOW_LOG)
+		flow_log_add_up(cpu);
+}
+
+/* Flows behind the first, if there are so many. */
+#define FLOWS_MORE (OFX_CACHE_FLOWS - 1)
+
+__weak __noinline int flow_log_more(struct ofx_state *s, const struct ofx_cached_more *more, __u32 n, __u32 len)
+{
+	if (!s || !more)
+		return 0;
+	for (__u32 i = 0; i < FLOWS_MORE && i + 1 < n; i++)
+		flow_log(s->cpu, more->cell[i], len);
+	return 0;
+}
+
+static __always_inline void count_cell(__u32 cell, __u32 len)
+{
+	struct ofx_counter *c = bpf_map_lookup_elem(&flow_counters, &cell);
+
+	if (!c)
+		return;
+	c->packets += 1;
+	c->bytes += len;
+}
+
+/* more: NULL if v has no more than one flow. */
+static __always_inline void count_flows(struct ofx_state *s, __u64 v, const struct ofx_cached_more *more, __u32 len)
+{
+	__u32 n = ofx_cached_n(v) & OFX_CACHED_N;
+
+	if (s->cache.mask >= OFX_CACHE_NEAR) {
+		if (n)
+			flow_log(s->cpu, ofx_cached_cell0(v), len);
+		if (more)
+			flow_log_more(s, more, n, len);
+		return;
+	}
+	if (n)
+		count_cell(ofx_cached_cell0(v), len);
+	if (!more)
+		return;
+#pragma unroll
+	for (__u32 i = 0; i < FLOWS_MORE; i++) {
+		if (i + 1 >= n)
+			return;
+		count_cell(more->cell[i], len);
+	}
+}
+
+#endif
