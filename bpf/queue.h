@@ -34,6 +34,8 @@ __weak __noinline int queue_send(ofx_ctx *ctx, struct ofx_state *s, __u32 to)
 		return drop(OFX_DROP_INTERNAL);
 	if (s->at != s->last)
 		return loop_fork(ctx, s);
+	if (!fits_inside(ctx, sizeof(struct ofx_queued)))
+		return drop(OFX_DROP_TOO_LONG);
 	if (queue_push(ctx, s, to))
 		return drop(OFX_DROP_ACTION_FAILED);
 	return ctx_redirect(&internal, OFX_DEV_QUEUE) == OFX_ACT_REDIRECT ? OFX_ACT_REDIRECT : drop(OFX_DROP_INTERNAL);

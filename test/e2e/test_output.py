@@ -5,7 +5,7 @@ import sys
 import time
 
 from lib import (SLOW, Client, Sink, Source, Switch, Tap, check, equal, eth, mac_bytes, output, pace, parse_packet_in, run_tests,
-                 tcp, template, udp, wait_for)
+                 sh, tcp, template, udp, wait_for)
 
 VLAN5 = 'push_vlan:0x8100,set_field:4101->vlan_vid'  # 0x1000 (a tag is there) + 5
 T5, T6 = (0x8100, 5), (0x8100, 6)
@@ -255,6 +255,14 @@ def test_frames_too_long_for_the_way_inside(_):
         check(wait_for(lambda: copies(s, long) == {}, 4), 'a copy left')
         before = s.drops()['too_long']
         equal(copies(s, long), {}, 'copies')
+        equal(s.drops()['too_long'], before + 1, 'too_long')
+        sh('tc', '-n', s.sw, 'qdisc', 'add', 'dev', 's1', 'root', 'handle', '1:', 'htb')
+        sh('tc', '-n', s.sw, 'class', 'add', 'dev', 's1', 'parent', '1:', 'classid', '1:1', 'htb', 'rate', '1gbit')
+        wait_for(lambda: 'queue 1' in s.of('queue-stats', '1'), 3)
+        s.flows('in_port=3,actions=set_queue:1,output:1')
+        equal(copies(s, udp(1, 2)), {1: [udp(1, 2)]}, 'by a queue')
+        before = s.drops()['too_long']
+        equal(copies(s, long), {}, 'by a queue')
         equal(s.drops()['too_long'], before + 1, 'too_long')
 
 
