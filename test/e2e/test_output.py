@@ -258,7 +258,7 @@ def test_frames_too_long_for_the_way_inside(_):
         equal(s.drops()['too_long'], before + 1, 'too_long')
         sh('tc', '-n', s.sw, 'qdisc', 'add', 'dev', 's1', 'root', 'handle', '1:', 'htb')
         sh('tc', '-n', s.sw, 'class', 'add', 'dev', 's1', 'parent', '1:', 'classid', '1:1', 'htb', 'rate', '1gbit')
-        wait_for(lambda: 'queue 1' in s.of('queue-stats', '1'), 3)
+        wait_for(lambda: 'queue 1:' in s.of('queue-stats', '1'), 3)
         s.flows('in_port=3,actions=set_queue:1,output:1')
         equal(copies(s, udp(1, 2)), {1: [udp(1, 2)]}, 'by a queue')
         before = s.drops()['too_long']
