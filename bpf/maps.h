@@ -31,7 +31,7 @@ const volatile __u32 ofx_n_cpus;
 const volatile __u64 ofx_netns;
 const volatile __u32 ofx_cache_entries = OFX_CACHE_NEAR; /* per CPU */
 const volatile __u64 ofx_secret;			 /* of hashes that choose buckets */
-const volatile __u64 ofx_rule_secret;			 /* of the hash of rules */
+const volatile __u64 ofx_rule_secret[OFX_RULE_SECRETS];	 /* of the hash of rules */
 const volatile __u32 ofx_sees_carrier = 1;		 /* bpf_probe_read_kernel() is allowed */
 
 /* --- flow tables (include/ofxdp/table.h) --- */

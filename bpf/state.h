@@ -14,6 +14,7 @@
 #include "include/ofxdp/loop.h"
 
 #define OFX_NO_OP 0xffffffffU
+#define OFX_LIST_GROUP 4 /* entries of a list looked at together */
 
 /* Offsets of headers from the frame's start, in bytes; 0 = not there.  Written by parse, kept right by push and pop. */
 struct ofx_offsets {
@@ -63,7 +64,10 @@ struct ofx_state {
 	__u32 cont_seq;	 /* continuations this CPU has written; the one thing that outlives the packet */
 	__u32 best_slot; /* table lookup: the best candidate so far; priority -1: none */
 	__s32 best_priority;
-	__u64 geometry;		/* struct ofx_rule_geometry of this lookup */
+	__u64 geometry; /* struct ofx_rule_geometry of this lookup */
+	struct {
+		__u64 hash, found;
+	} peek[OFX_LIST_GROUP]; /* tuples looked at together (bpf/table.h) */
 	struct ofx_stamp stamp; /* of the continuation being written or restored */
 	__u32 live_depth; /* group liveness (bpf/liveness.h): groups being looked at, buckets yet to be seen in each */
 	struct {

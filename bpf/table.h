@@ -6,11 +6,11 @@
  * later one can hold a better rule.  Two rules of equal priority that match the same packet are undefined by the spec,
  * so it stops at equality too.
  *
- * A tuple without a rule for this packet costs a hash and a look at seven tags in one cache line.  Where a tag is
- * right, the flow entry itself says whether it matches: its slot is not written again before a grace period, so
- * whatever happens to the line meanwhile, what is found is a rule of this table that matches.
+ * A tuple without a rule for this packet costs a hash and a look at one cache line, at six tags at once.  Where a tag
+ * and the rule's check are right, the flow entry itself says whether it matches: its slot is not written again before a
+ * grace period, so whatever happens to the line meanwhile, what is found is a rule of this table that matches.
  *
- * The first entries are searched in line, the many of an ACL table by the dozen in a function.
+ * A few entries are searched in line, the many of an ACL table by the dozen in a function.
  */
 #ifndef BPF_TABLE_H
 #define BPF_TABLE_H
@@ -18,8 +18,7 @@
 #include "bpf/maps.h"
 #include "bpf/ctx.h"
 
-#define OFX_LIST_INLINE 4
-#define OFX_LIST_CALL 14 /* entries a call */
+#define OFX_LIST_CALL 16 /* entries a call */
 
 /* --- does it match --- */
 
@@ -53,12 +52,16 @@ __weak __noinline int flow_matches_far(const struct ofx_state *s, const struct o
 	return 1;
 }
 
-static __always_inline int flow_matches(const struct ofx_state *s, const struct ofx_flow *f, __u8 table)
+__weak __noinline int flow_matches_slow(const struct ofx_state *s, const struct ofx_flow *f)
 {
-	__u32 mask = f->mask;
-	const struct ofx_subtable *t = bpf_map_lookup_elem(&subtables, &mask);
+	const struct ofx_subtable *t;
+	__u32 mask;
 
-	if (!t || f->table != table)
+	if (!s || !f)
+		return 0;
+	mask = f->mask;
+	t = bpf_map_lookup_elem(&subtables, &mask);
+	if (!t)
 		return 0;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < OFX_FLOW_WORDS; i++) {
@@ -70,6 +73,21 @@ static __always_inline int flow_matches(const struct ofx_state *s, const struct 
 	return t->n_words == OFX_FLOW_WORDS || flow_matches_far(s, f, t);
 }
 
+static __always_inline int flow_matches_quick(const struct ofx_state *s, const struct ofx_flow *f)
+{
+	const __u64 *w = s->key.w, *match = f->match;
+
+	return !(((w[OFX_W_ETH_DST] & match[3]) ^ match[0]) | ((w[OFX_W_L4] & match[4]) ^ match[1]) |
+		 ((w[OFX_W_ADDR] & match[5]) ^ match[2]));
+}
+
+static __always_inline int flow_matches(const struct ofx_state *s, const struct ofx_flow *f, __u8 table)
+{
+	if (f->table != table)
+		return 0;
+	return f->flags & OFX_FLOW_QUICK ? flow_matches_quick(s, f) : flow_matches_slow(s, f);
+}
+
 /* --- tuples --- */
 
 /* The best so far lives in the state, not in a register, so that the verifier forgets its value. */
@@ -79,46 +97,45 @@ static __always_inline void rule_found(struct ofx_state *s, struct ofx_rule_ref 
 	s->best_slot = ref.slot;
 }
 
+/* Better than the best, for all that the rule itself tells?  As one condition, which the CPU guesses better. */
+static __always_inline int rule_may_do(const struct ofx_state *s, struct ofx_rule_ref ref, __u32 check)
+{
+	return !(ofx_check_differs(ref.check, check) | (__u32)(ref.priority - s->best_priority - 1) >> 31);
+}
+
 /* A rule whose tag is right, if it is still there. */
-static __always_inline void rule_try(struct ofx_state *s, const __u64 *word, __u8 table)
+static __always_inline void rule_try(struct ofx_state *s, const void *word, __u32 check, __u8 table)
 {
 	struct ofx_rule_ref ref = {.word = *(const volatile __u64 *)word};
 	const struct ofx_flow *f;
 
-	if (!ref.slot || (__s32)ref.priority <= s->best_priority)
+	if (!ref.slot || !rule_may_do(s, ref, check))
 		return;
 	f = flow_at(ref.slot);
 	if (f && flow_matches(s, f, table))
 		rule_found(s, ref);
 }
 
-static __always_inline __u16 line_tag(const struct ofx_rule_line *line, __u32 i)
+static __always_inline __u64 line_hits(const struct ofx_rule_line *line, __u64 tag)
 {
-	return ((const volatile __u16 *)&line->rule[i])[3];
+	return ofx_line_hits(*(const volatile __u64 *)&line->tags, tag);
 }
 
-/* The first rule with this tag; OFX_LINE_RULES: none. */
-static __always_inline __u32 line_find(const struct ofx_rule_line *line, __u16 tag)
+/* check: ofx_check_of_key(); of no matter in tuples that check nothing. */
+static __always_inline void line_search(struct ofx_state *s, const struct ofx_rule_line *line, __u64 hits, __u32 check,
+					__u8 table)
 {
-#pragma unroll
-	for (__u32 i = 0; i < OFX_LINE_RULES; i++)
-		if (line_tag(line, i) == tag)
-			return i;
-	return OFX_LINE_RULES;
-}
-
-static __always_inline void line_search(struct ofx_state *s, const struct ofx_rule_line *line, __u16 tag, __u8 table)
-{
-	__u32 i = line_find(line, tag);
-
 #pragma clang loop unroll(disable)
-	for (; i < OFX_LINE_RULES; i++)
-		if (line_tag(line, i) == tag)
-			rule_try(s, &line->rule[i], table);
+	for (int i = 0; i < OFX_LINE_RULES; i++) {
+		if (!hits)
+			return;
+		rule_try(s, (const char *)line + ofx_hit_offset(hits), check, table);
+		hits &= hits - 1;
+	}
 }
 
 /* The lines behind a full one. */
-__weak __noinline int lines_search(struct ofx_state *s, __u32 at, __u16 tag, __u8 table)
+__weak __noinline int lines_search(struct ofx_state *s, __u32 at, __u64 tag, __u32 check, __u8 table)
 {
 	if (!s)
 		return 0;
@@ -127,30 +144,55 @@ __weak __noinline int lines_search(struct ofx_state *s, __u32 at, __u16 tag, __u
 
 		if (!at || !line)
 			break;
-		line_search(s, line, tag, table);
+		line_search(s, line, line_hits(line, tag), check, table);
 		at = line->more;
 	}
 	return 0;
 }
 
-static __always_inline void tuple_search(struct ofx_state *s, __u32 number, __u8 table)
+static __always_inline const struct ofx_rule_line *line_at(const struct ofx_state *s, __u64 hash)
 {
 	const struct ofx_rule_geometry g = {.word = s->geometry};
-	const struct ofx_subtable *t = bpf_map_lookup_elem(&subtables, &number);
-	const struct ofx_rule_line *line;
-	__u64 hash;
-	__u32 at;
+	__u32 at = ofx_rule_line_of(hash, g);
 
+	return bpf_map_lookup_elem(&rule_lines, &at);
+}
+
+__weak __noinline int tuple_search(struct ofx_state *s, __u32 number, __u8 table)
+{
+	const struct ofx_rule_line *line;
+	const struct ofx_subtable *t;
+	__u64 hash, tag;
+
+	if (!s)
+		return 0;
+	t = bpf_map_lookup_elem(&subtables, &number);
 	if (!t)
-		return;
+		return 0;
 	hash = ofx_rule_hash(s->key.w, t, number, ofx_rule_secret);
-	at = ofx_rule_line_of(hash, g);
-	line = bpf_map_lookup_elem(&rule_lines, &at);
+	line = line_at(s, hash);
+	if (!line)
+		return 0;
+	tag = ofx_rule_tag(hash);
+	line_search(s, line, line_hits(line, tag), 0, table);
+	if (line->more)
+		lines_search(s, line->more, tag, 0, table);
+	return 0;
+}
+
+/* hash: of the packet in this tuple. */
+static __always_inline void quick_search(struct ofx_state *s, const struct ofx_list_entry *e, __u64 hash, __u8 table)
+{
+	const struct ofx_rule_line *line = line_at(s, hash);
+	__u64 tag = ofx_rule_tag(hash);
+	__u32 check;
+
 	if (!line)
 		return;
-	line_search(s, line, ofx_rule_tag(hash), table);
+	check = ofx_check_of_key(s->key.w, e->shift);
+	line_search(s, line, line_hits(line, tag), check, table);
 	if (line->more)
-		lines_search(s, line->more, ofx_rule_tag(hash), table);
+		lines_search(s, line->more, tag, check, table);
 }
 
 /* --- lists --- */
@@ -160,7 +202,61 @@ static __always_inline int list_step(struct ofx_state *s, const struct ofx_list_
 {
 	if ((__s32)e->max_priority <= s->best_priority)
 		return 1;
-	tuple_search(s, e->subtable, table);
+	if (e->quick)
+		quick_search(s, e, ofx_quick_hash(s->key.w, e->mask, e->subtable, ofx_rule_secret), table);
+	else
+		tuple_search(s, e->subtable, table);
+	return 0;
+}
+
+/* Look at one entry after the other.  1: done. */
+static __always_inline int list_singly(struct ofx_state *s, const struct ofx_list *list, __u32 first, __u32 most,
+				       __u8 table)
+{
+#pragma clang loop unroll(disable)
+	for (__u32 n = 0; n < most; n++) {
+		__u32 i = first + n;
+
+		if (i >= list->n || i >= OFX_LIST_ENTRIES || list_step(s, &list->entries[i], table))
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * A quick tuple's line: 0: nothing of this hash in it, no line behind it.  Without a branch, so that the CPU looks into
+ * the lines of a group at the same time and no wrong guess about one delays the others.
+ */
+static __always_inline __u64 quick_peek(const struct ofx_state *s, const struct ofx_list_entry *e, __u64 *hash)
+{
+	const __u64 h = ofx_quick_hash(s->key.w, e->mask, e->subtable, ofx_rule_secret);
+	const struct ofx_rule_line *line = line_at(s, h);
+
+	*hash = h;
+	return line ? line_hits(line, ofx_rule_tag(h)) | line->more : 0;
+}
+
+static __always_inline int group_is_quick(const struct ofx_list_entry *e)
+{
+	return e[0].quick & e[1].quick & e[2].quick & e[3].quick;
+}
+
+/* Look at a group of quick entries.  0: go on; 1: the rest of the list can't be better. */
+static __always_inline int group_step(struct ofx_state *s, const struct ofx_list_entry *e, __u8 table)
+{
+	if ((__s32)e->max_priority <= s->best_priority)
+		return 1;
+#pragma unroll
+	for (int i = 0; i < OFX_LIST_GROUP; i++)
+		s->peek[i].found = quick_peek(s, &e[i], &s->peek[i].hash);
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < OFX_LIST_GROUP; i++) {
+		if (!s->peek[i].found)
+			continue;
+		if ((__s32)e[i].max_priority <= s->best_priority)
+			return 1;
+		quick_search(s, &e[i], s->peek[i].hash, table);
+	}
 	return 0;
 }
 
@@ -172,10 +268,17 @@ __weak __noinline int list_walk_far(struct ofx_state *s, __u32 slot, __u32 first
 	if (!s || !list)
 		return 1;
 #pragma clang loop unroll(disable)
-	for (__u32 n = 0; n < OFX_LIST_CALL; n++) {
+	for (__u32 n = 0; n < OFX_LIST_CALL; n += OFX_LIST_GROUP) {
 		__u32 i = first + n;
+		int done;
 
-		if (i >= list->n || i >= OFX_LIST_ENTRIES || list_step(s, &list->entries[i], table))
+		if (i > OFX_LIST_ENTRIES - OFX_LIST_GROUP)
+			return 1;
+		if (i + OFX_LIST_GROUP <= list->n && group_is_quick(&list->entries[i]))
+			done = group_step(s, &list->entries[i], table);
+		else
+			done = list_singly(s, list, i, OFX_LIST_GROUP, table);
+		if (done)
 			return 1;
 	}
 	return 0;
@@ -187,12 +290,11 @@ static __always_inline void list_walk(struct ofx_state *s, __u32 slot, __u8 tabl
 
 	if (!list)
 		return;
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < OFX_LIST_INLINE; i++) {
-		if (i >= list->n || list_step(s, &list->entries[i], table))
-			return;
+	if (list->n < OFX_LIST_GROUP) {
+		list_singly(s, list, 0, OFX_LIST_GROUP - 1, table);
+		return;
 	}
-	for (__u32 i = OFX_LIST_INLINE; i < OFX_LIST_ENTRIES; i += OFX_LIST_CALL) {
+	for (__u32 i = 0; i < OFX_LIST_ENTRIES; i += OFX_LIST_CALL) {
 		if (i >= list->n || list_walk_far(s, slot, i, table))
 			return;
 	}

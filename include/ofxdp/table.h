@@ -5,7 +5,7 @@
  *   table_roots[table]  u64 ─► lists[slot] ─► tuples by falling highest priority: subtables[number] (a mask)
  *   rule_lines: the rules of all tuples, by hash  u64 ─► flows[slot] (a compiled flow entry) ─► op_pool[first…]
  *
- * The rules of all tables lie in one hash, lines of seven words each: a rule's line comes from the key's words under
+ * The rules of all tables lie in one hash, lines of six each: a rule's line comes from the key's words under
  * its tuple's mask.  The tuple's mask may be wider than the rule's own (several masks share one tuple, so that fewer
  * must be tried): a rule that is met is a candidate only, and what is matched is its flow entry's own mask and words.
  *
@@ -27,24 +27,42 @@
 
 /* table_roots, ARRAY[OFX_TABLES] of u64: the slot in `lists`, 0 = empty table (slot 0 is never used). */
 
+#define OFX_QUICK_WORDS 3
+#define OFX_CHECK_NIBBLES 2
+#define OFX_RULE_SECRETS 4 /* random words of a switch that hashes are made with; all but the first are odd */
+
+/*
+ * A tuple in a table's list.  A quick one, like almost all for IPv4 and ARP, looks at no other key words than
+ * OFX_W_ETH_DST (with the Ethernet type), OFX_W_L4 and OFX_W_ADDR: a lookup needs no more than is here.
+ */
 struct ofx_list_entry {
-	__u32 subtable;	    /* number in `subtables` */
+	__u16 subtable;	    /* number in `subtables` */
 	__u16 max_priority; /* of the rules reachable through this entry, or higher */
-	__u16 pad;
+	__u8 quick;
+	__u8 shift[OFX_CHECK_NIBBLES]; /* of what a quick one checks (ofx_check_of_key()) */
+	__u8 pad;
+	__u64 mask[OFX_QUICK_WORDS]; /* of a quick one */
 };
 
 struct ofx_list {
 	__u32 n;
-	__u32 pad;
+	__u32 pad[3];
 	struct ofx_list_entry entries[OFX_LIST_ENTRIES];
 };
 
-/* A mask: which words of the key, under which bits. */
+/* A mask: which words of the key, under which bits.  A quick one has those three words, bits or none. */
 struct ofx_subtable {
-	__u8 n_words;	/* 0-15 */
-	__u8 at[15];	/* offsets in the key in bytes, rising; 0 behind n_words */
+	union {
+		struct {
+			__u8 n_words; /* 0-15 */
+			__u8 at[15];  /* offsets in the key in bytes, rising; 0 behind n_words */
+		};
+		__u64 head; /* OFX_QUICK_HEAD: quick */
+	};
 	__u64 mask[15]; /* 0 behind n_words */
 };
+
+#define OFX_QUICK_HEAD (OFX_QUICK_WORDS | OFX_W_ETH_DST * 8 << 8 | OFX_W_L4 * 8 << 16 | (__u64)(OFX_W_ADDR * 8) << 24)
 
 /* A rule: one u64, read and written as such. */
 struct ofx_rule_ref {
@@ -53,22 +71,53 @@ struct ofx_rule_ref {
 		struct {
 			__u32 slot; /* in `flows`, never 0 */
 			__u16 priority;
-			__u16 tag; /* ofx_rule_tag() of its hash */
+			__u16 check; /* ofx_check_differs() */
 		};
 	};
 };
 
 /*
- * rule_lines, ARRAY of cache lines.  A free word is 0; rules stand in no order.  `more` is the number of a further line
- * for what did not fit, 0: none (line 0 is never one); at most OFX_MORE_LINES of them follow one another.
+ * rule_lines, ARRAY of cache lines.  Byte 1 + i of `tags` is rule i's tag, 0: there is none; bytes 0 and 7 are 0. Rules
+ * stand in no order.  `more` is the number of a further line for what did not fit, 0: none (line 0 is never one); at
+ * most OFX_MORE_LINES of them follow one another.
+ *
+ * A reader takes `tags` once, then the rules of those that are his.  So a rule's word is written before its tag and
+ * stays where it is; what comes to its place when it is gone is a rule of another hash at worst, which the reader
+ * compares with the packet as any other.
  */
-#define OFX_LINE_RULES 7
+#define OFX_LINE_RULES 6
 #define OFX_MORE_LINES 16
 
 struct ofx_rule_line {
-	__u64 rule[OFX_LINE_RULES]; /* struct ofx_rule_ref */
-	__u64 more;
+	union {
+		struct {
+			__u64 tags;
+			__u64 rule[OFX_LINE_RULES]; /* struct ofx_rule_ref */
+			__u64 more;
+		};
+		__u64 word[8];
+	};
 };
+
+static inline __u64 ofx_line_tag(const struct ofx_rule_line *line, int i)
+{
+	return line->tags >> 8 * (i + 1) & 0xff;
+}
+
+/* A bit for each rule with this tag, in its byte of `tags`; seldom, above such a one, for another tag. */
+static inline __attribute__((always_inline)) __u64 ofx_line_hits(__u64 tags, __u64 tag)
+{
+	const __u64 ones = 0x0101010101010101ULL;
+	const __u64 x = tags ^ tag * ones;
+
+	return (x - ones) & ~x & 0x0080808080808000ULL;
+}
+
+/* Where the rule of the lowest of these bits (not none) stands in the line, in bytes. */
+static inline __attribute__((always_inline)) __u32 ofx_hit_offset(__u64 hits)
+{
+	return ((hits & -hits) >> 7) * 0x0008101820283038ULL >> 56 & 0x38;
+}
 
 /* rule_geometry, ARRAY[1] of u64: the lines that hashes lead to; read once a lookup. */
 struct ofx_rule_geometry {
@@ -87,32 +136,40 @@ static inline __attribute__((always_inline)) __u64 ofx_key_word(const __u64 *key
 	return *(const __u64 *)((const char *)key + (t->at[i] & 0x78)) & t->mask[i];
 }
 
+/*
+ * The hash of a key in a quick tuple: independent products by secret factors, so that nobody can choose keys that
+ * share a hash.
+ */
+static inline __attribute__((always_inline)) __u64 ofx_quick_hash(const __u64 *key, const __u64 *mask, __u32 number,
+								  const volatile __u64 *secret)
+{
+	__u64 h = secret[0] + number;
+
+	h += (key[OFX_W_ETH_DST] & mask[0]) * secret[1];
+	h += (key[OFX_W_L4] & mask[1]) * secret[2];
+	h += (key[OFX_W_ADDR] & mask[2]) * secret[3];
+	return (h ^ h >> 32) * 0xd6e8feb86659fd93ULL;
+}
+
 static inline __attribute__((always_inline)) __u64 ofx_hash_word(__u64 h, __u64 word)
 {
 	h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
 	return h ^ h >> 32; /* or what differs in high bits only would never reach the low ones */
 }
 
-/*
- * The hash of a key in tuple `number`.  secret: a random word of this switch.  Two words at least, which saves the
- * question (those behind n_words are 0).
- */
+/* The hash of a key in tuple `number`.  */
 static inline __attribute__((always_inline)) __u64 ofx_rule_hash(const __u64 *key, const struct ofx_subtable *t,
-								 __u32 number, __u64 secret)
+								 __u32 number, const volatile __u64 *secret)
 {
 	const int n = t->n_words;
-	__u64 h = secret + number;
+	__u64 h = secret[0] + number;
 
-	h = ofx_hash_word(h, ofx_key_word(key, t, 0));
-	h = ofx_hash_word(h, ofx_key_word(key, t, 1));
-	if (n > 2)
-		h = ofx_hash_word(h, ofx_key_word(key, t, 2));
-	if (n > 3)
-		h = ofx_hash_word(h, ofx_key_word(key, t, 3));
+	if (t->head == OFX_QUICK_HEAD)
+		return ofx_quick_hash(key, t->mask, number, secret);
 #ifdef __clang__
 #pragma clang loop unroll(disable)
 #endif
-	for (int i = 4; i < OFX_KEY_WORDS; i++) {
+	for (int i = 0; i < OFX_KEY_WORDS; i++) {
 		if (i >= n)
 			break;
 		h = ofx_hash_word(h, ofx_key_word(key, t, i));
@@ -120,14 +177,40 @@ static inline __attribute__((always_inline)) __u64 ofx_rule_hash(const __u64 *ke
 	return h * 0xd6e8feb86659fd93ULL;
 }
 
-static inline __u16 ofx_rule_tag(__u64 hash)
+/* Never 0.  Line and tag come from different bits of the upper half. */
+static inline __attribute__((always_inline)) __u64 ofx_rule_tag(__u64 hash)
 {
-	return hash >> 48;
+	return 1 + ((hash >> 32 & 0xff) * 0xff >> 8);
 }
 
-static inline __u32 ofx_rule_line_of(__u64 hash, struct ofx_rule_geometry g)
+static inline __attribute__((always_inline)) __u32 ofx_rule_line_of(__u64 hash, struct ofx_rule_geometry g)
 {
-	return g.base + ((hash & 0xffffffff) * g.lines >> 32);
+	return g.base + ((hash >> 32) * g.lines >> 32);
+}
+
+/* --- checks --- */
+
+/*
+ * What a rule that shares a wider tuple asks for besides, in part, so that few flow entries are looked at in vain.
+ * Three fields of five bits: the leading bits of four that the rule looks at, then a one, then zeros.  The four are of
+ * OFX_W_ADDR, at two places the tuple says, and the protocol's last bit with three of the destination port.
+ */
+#define OFX_CHECK_ANY 0x4210
+#define OFX_CHECK_LOWEST 0x0421
+
+/* shift: of the OFX_W_ADDR word, to the right. */
+static inline __attribute__((always_inline)) __u32 ofx_check_of_key(const __u64 *key, const __u8 *shift)
+{
+	const __u64 l4 = key[OFX_W_L4], addr = key[OFX_W_ADDR];
+
+	return (addr >> (shift[0] & 63) & 15) << 11 | (addr >> (shift[1] & 63) & 15) << 6 | (l4 >> 24 & 1) << 4 |
+	       (l4 >> 56 & 7) << 1;
+}
+
+/* 0: the rule may match. */
+static inline __attribute__((always_inline)) __u32 ofx_check_differs(__u32 rule, __u32 key)
+{
+	return (rule ^ key) & ~(rule ^ (rule - OFX_CHECK_LOWEST));
 }
 
 #define OFX_NO_TABLE 255
@@ -140,6 +223,7 @@ static inline __u32 ofx_rule_line_of(__u64 hash, struct ofx_rule_geometry g)
  * end of the pipeline (bpf/simple.h).
  */
 #define OFX_FLOW_SIMPLE 4
+#define OFX_FLOW_QUICK 8 /* its mask is quick, and stands behind its words: match[3…5] */
 
 /*
  * A compiled flow entry, an element of `flows`.  Ops: n_apply apply-actions (write-metadata is the last of them, an

@@ -93,21 +93,23 @@ static inline void subtable(uint32_t id, uint8_t n_words, const uint8_t *word, c
 	put(skel->maps.subtables, &id, &t);
 }
 
-/* A word that is there already is replaced. */
+/* A word whose tag is there already is replaced. */
 static inline void rule_word(uint64_t hash, struct ofx_rule_ref ref)
 {
 	const struct ofx_rule_geometry g = {.base = 1, .lines = OFXDP_LINES - 1};
-	uint32_t at = ofx_rule_line_of(hash, g), zero = 0, i = 0;
+	const uint64_t tag = ofx_rule_tag(hash);
+	uint32_t at = ofx_rule_line_of(hash, g), zero = 0, i = 1;
 	int fd = bpf_map__fd(skel->maps.rule_lines);
 	struct ofx_rule_line line;
 
 	put(skel->maps.rule_geometry, &zero, &g.word);
 	assert_int_equal(bpf_map_lookup_elem(fd, &at, &line), 0);
-	ref.tag = ofx_rule_tag(hash);
-	while (i < OFX_LINE_RULES && line.rule[i] && (struct ofx_rule_ref){.word = line.rule[i]}.tag != ref.tag)
+	ref.check = OFX_CHECK_ANY;
+	while (i <= OFX_LINE_RULES && line.word[i] && (line.tags >> 8 * i & 0xff) != tag)
 		i++;
-	assert_true(i < OFX_LINE_RULES);
-	line.rule[i] = ref.word;
+	assert_true(i <= OFX_LINE_RULES);
+	line.word[i] = ref.word;
+	line.tags = (line.tags & ~(0xffULL << 8 * i)) | tag << 8 * i;
 	put(skel->maps.rule_lines, &at, &line);
 }
 
@@ -376,6 +378,8 @@ static inline int open_skel(void)
 	skel->rodata->ofx_n_cpus = n_cpus;
 	skel->rodata->ofx_cache_entries = OFXDP_CACHED;
 	skel->rodata->ofx_netns = ns.st_ino;
+	for (int i = 0; i < OFX_RULE_SECRETS; i++)
+		skel->rodata->ofx_rule_secret[i] = 0x9fb21c651e98df25ULL * (2 * i + 1);
 	bpf_map__set_max_entries(skel->maps.rule_lines, OFXDP_LINES);
 	bpf_map__set_max_entries(skel->maps.flow_counters, OFXDP_FLOWS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.conts, OFX_CONTS * n_cpus);

@@ -31,8 +31,9 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare)
 	bpf_map__set_max_entries(skel->maps.cache_more, dp->n_cpus * OFX_CACHE_NEAR);
 	skel->rodata->ofx_n_flow_ids = dp->n_flow_ids;
 	skel->rodata->ofx_n_cpus = dp->n_cpus;
-	skel->rodata->ofx_rule_secret = (uint64_t)random() << 42 ^ (uint64_t)random() << 21 ^ random();
-	skel->rodata->ofx_secret = ~skel->rodata->ofx_rule_secret;
+	for (int i = 0; i < OFX_RULE_SECRETS; i++)
+		skel->rodata->ofx_rule_secret[i] = (uint64_t)random() << 42 ^ (uint64_t)random() << 21 ^ (random() | 1);
+	skel->rodata->ofx_secret = ~skel->rodata->ofx_rule_secret[0];
 }
 
 struct world *world_open(uint32_t max_flows, uint32_t spare, bool program)
@@ -243,19 +244,22 @@ static bool record_matches(const struct dp_tables *t, uint8_t table, const struc
 }
 
 /* The best of the rules hashed there; false: none. */
-static bool walk_tuple(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, uint32_t number,
-		       uint64_t *word)
+static bool walk_tuple(const struct dp_tables *t, uint8_t table, const struct ofx_key *key,
+		       const struct ofx_list_entry *e, uint64_t *word)
 {
 	const struct ofx_rule_geometry g = {.word = *(uint64_t *)t->geometry_map.at};
 	const struct ofx_rule_line *lines = t->lines_map.at, *line;
-	uint64_t hash = ofx_rule_hash(key->w, &t->subtables[number], number, rule_secret(t));
+	uint64_t hash = ofx_rule_hash(key->w, &t->subtables[e->subtable], e->subtable, rule_secret(t));
+	uint32_t check = e->quick ? ofx_check_of_key(key->w, e->shift) : 0;
 	int best = -1;
 
 	for (line = &lines[ofx_rule_line_of(hash, g)];; line = &lines[line->more]) {
 		for (int i = 0; i < OFX_LINE_RULES; i++) {
 			const struct ofx_rule_ref ref = {.word = line->rule[i]};
+			const bool tagged = ofx_line_tag(line, i) == ofx_rule_tag(hash);
 
-			if (!ref.word || ref.tag != ofx_rule_tag(hash) || ref.priority <= best ||
+			assert_int_equal(!ref.word, !ofx_line_tag(line, i));
+			if (!tagged || ref.priority <= best || ofx_check_differs(ref.check, check) ||
 			    !record_matches(t, table, flow_record(t, ref.slot), key))
 				continue;
 			best = ref.priority;
@@ -280,7 +284,7 @@ bool walk(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, s
 		assert_true(!i || e->max_priority <= e[-1].max_priority);
 		if (found && e->max_priority <= best->priority)
 			break;
-		hit = walk_tuple(t, table, key, e->subtable, &word);
+		hit = walk_tuple(t, table, key, e, &word);
 		if (hit && (!found || (struct ofx_rule_ref){.word = word}.priority > best->priority)) {
 			best->word = word;
 			found = true;

@@ -195,10 +195,11 @@ static void mask_text(const struct ofx_subtable *s, char *text, size_t size)
 {
 	size_t len = 0;
 
-	snprintf(text, size, s->n_words ? "" : "any");
+	snprintf(text, size, "any");
 	for (size_t i = 0; i < s->n_words && i < ARRAY_LEN(s->at) && len < size; i++)
-		len += snprintf(text + len, size - len, "%sw%u:%016llx", i ? " " : "", s->at[i] / 8,
-				(unsigned long long)s->mask[i]);
+		if (s->mask[i])
+			len += snprintf(text + len, size - len, "%sw%u:%016llx", len ? " " : "", s->at[i] / 8,
+					(unsigned long long)s->mask[i]);
 }
 
 static const struct tuple_count *tuple_of(const struct counts *c, const struct ofx_list_entry *e)
@@ -208,10 +209,11 @@ static const struct tuple_count *tuple_of(const struct counts *c, const struct o
 
 static void print_tuple(struct report *r, const struct maps *m, const struct counts *c, const struct ofx_list_entry *e)
 {
+	const uint32_t number = e->subtable;
 	struct ofx_subtable s = {0};
 	char text[512];
 
-	bpf_map_lookup_elem(m->subtables, &e->subtable, &s);
+	bpf_map_lookup_elem(m->subtables, &number, &s);
 	mask_text(&s, text, sizeof(text));
 	report_cell(r, "tuple %u", e->subtable);
 	report_cell(r, "%" PRIu64, tuple_of(c, e)->rules);

@@ -237,6 +237,10 @@ static int body_write(struct dp_tables *tables, struct ofx_flow *of, const struc
 	}
 	for (uint32_t i = 0; i < s->n_words && i < OFX_FLOW_WORDS; i++)
 		of->match[i] = key->w[s->at[i] / 8];
+	if (s->head == OFX_QUICK_HEAD) {
+		of->flags |= OFX_FLOW_QUICK;
+		memcpy(&of->match[OFX_QUICK_WORDS], s->mask, OFX_QUICK_WORDS * sizeof(of->match[0]));
+	}
 	memcpy(of->ops, ops, sizeof(of->ops));
 	memcpy(flow_record(tables, *slot), of, sizeof(*of));
 	return 0;

@@ -141,14 +141,16 @@ static bool may_read_kernel(void)
 
 static int set_constants(struct dp *dp, uint64_t netns)
 {
-	uint64_t secrets[2];
+	uint64_t secret, rule_secret[OFX_RULE_SECRETS];
 
 	if (getrandom(&dp->magic, sizeof(dp->magic), 0) != sizeof(dp->magic))
 		return -errno;
-	if (getrandom(secrets, sizeof(secrets), 0) != sizeof(secrets))
+	if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret) ||
+	    getrandom(rule_secret, sizeof(rule_secret), 0) != sizeof(rule_secret))
 		return -errno;
-	dp->skel->rodata->ofx_secret = secrets[0];
-	dp->skel->rodata->ofx_rule_secret = secrets[1];
+	dp->skel->rodata->ofx_secret = secret;
+	for (int i = 0; i < OFX_RULE_SECRETS; i++)
+		dp->skel->rodata->ofx_rule_secret[i] = rule_secret[i] | 1;
 	dp->skel->rodata->ofx_sees_carrier = may_read_kernel();
 	dp->skel->rodata->ofx_cache_entries = cache_entries(dp);
 	dp->skel->rodata->ofx_magic = dp->magic;

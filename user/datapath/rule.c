@@ -11,7 +11,7 @@
 #include "user/datapath/tuple.h"
 #include "user/openflow/error.h"
 
-uint64_t rule_secret(const struct dp_tables *tables)
+const __u64 *rule_secret(const struct dp_tables *tables)
 {
 	return tables->dp->skel->rodata->ofx_rule_secret;
 }
@@ -39,11 +39,6 @@ void rule_prefetch_slot(void *aux, uint32_t slot)
 	__builtin_prefetch(record + 64); /* words of the match reach into the second line */
 }
 
-static struct ofx_rule_ref ref_to(uint32_t slot, const struct dp_flow *flow)
-{
-	return (struct ofx_rule_ref){.slot = slot, .priority = flow->priority};
-}
-
 static struct dp_flow *below(const struct dp_tables *tables, const struct dp_flow *flow)
 {
 	return flow->below == NO_FLOW ? NULL : &tables->flow[flow->below];
@@ -67,6 +62,13 @@ static void place_at(struct place *p, struct tuple *tuple, int level)
 	p->hash = hash_in(p->tables, &p->key, tuple->lookup.number);
 }
 
+/* A flow entry of this mask and key, there. */
+static struct ofx_rule_ref ref_to(const struct place *p, uint32_t slot, const struct dp_flow *flow)
+{
+	return (struct ofx_rule_ref){
+		.slot = slot, .priority = flow->priority, .check = tuple_check(p->tuple, &p->mask->mask, &p->key)};
+}
+
 static void find_head(struct place *p)
 {
 	const struct dp_tables *tables = p->tables;
@@ -76,7 +78,7 @@ static void find_head(struct place *p)
 	for (__u64 *w = rule_hash_first(&tables->rules, p->hash, &c); w; w = rule_hash_next(&tables->rules, &c)) {
 		const struct ofx_flow *of = flow_record(tables, (struct ofx_rule_ref){.word = *w}.slot);
 
-		if (!flow_same_key(tables, of, p->of))
+		if (of->tuple != p->tuple->lookup.number || !flow_same_key(tables, of, p->of))
 			continue;
 		p->head = &tables->flow[of->id];
 		return;
@@ -183,8 +185,8 @@ static int chain_insert(const struct place *p, struct dp_flow *flow)
 	if (!above || above->priority <= flow->priority) {
 		flow->below = above ? flow_id(tables, above) : NO_FLOW;
 		if (above)
-			before = ref_to(above->slot, above);
-		return head_write(p, before, ref_to(flow->slot, flow));
+			before = ref_to(p, above->slot, above);
+		return head_write(p, before, ref_to(p, flow->slot, flow));
 	}
 	while ((next = below(tables, above)) && next->priority > flow->priority)
 		above = next;
@@ -271,7 +273,7 @@ void rule_change(struct dp_tables *tables, struct dp_flow *flow, uint32_t slot)
 	place_of_flow(&p, tables, flow);
 	flow_record(tables, slot)->tuple = p.of->tuple;
 	if (is_head(&p, flow))
-		rule_hash_change(&tables->rules, p.hash, flow->slot, ref_to(slot, flow));
+		rule_hash_change(&tables->rules, p.hash, flow->slot, ref_to(&p, slot, flow));
 	flow->slot = slot;
 }
 
@@ -281,8 +283,8 @@ static void chain_remove(struct place *p, struct dp_flow *flow)
 	struct dp_flow *next = below(tables, flow), *above;
 
 	if (is_head(p, flow)) {
-		(void)head_write(p, ref_to(flow->slot, flow),
-				 next ? ref_to(next->slot, next) : (struct ofx_rule_ref){0});
+		(void)head_write(p, ref_to(p, flow->slot, flow),
+				 next ? ref_to(p, next->slot, next) : (struct ofx_rule_ref){0});
 		return;
 	}
 	find_head(p);

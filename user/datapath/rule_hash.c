@@ -79,9 +79,12 @@ static struct ofx_rule_line *line_of(const struct rule_hash *h, struct rule_regi
 	return &h->line[ofx_rule_line_of(hash, (struct ofx_rule_geometry){.base = r.base, .lines = r.lines})];
 }
 
-static uint16_t word_tag(uint64_t word)
+/* 0: no rule there. */
+static void tag_store(struct ofx_rule_line *line, int i, uint64_t tag)
 {
-	return (struct ofx_rule_ref){.word = word}.tag;
+	const int shift = 8 * (i + 1);
+
+	word_store(&line->tags, (line->tags & ~(0xffULL << shift)) | tag << shift);
 }
 
 /* --- one region --- */
@@ -89,13 +92,15 @@ static uint16_t word_tag(uint64_t word)
 static bool region_add(struct rule_hash *h, struct rule_region r, uint64_t hash, uint64_t word)
 {
 	struct ofx_rule_line *line = line_of(h, r, hash);
+	const uint64_t tag = ofx_rule_tag(hash);
 	uint32_t number;
 
 	for (int n = 0;; n++, line = &h->line[line->more]) {
 		for (int i = 0; i < OFX_LINE_RULES; i++) {
-			if (line->rule[i])
+			if (ofx_line_tag(line, i))
 				continue;
 			word_store(&line->rule[i], word);
+			tag_store(line, i, tag);
 			return true;
 		}
 		if (n == OFX_MORE_LINES)
@@ -106,6 +111,7 @@ static bool region_add(struct rule_hash *h, struct rule_region r, uint64_t hash,
 	if (spare_left(h) <= spare_reserved(h, r) || !numbers_take(&h->spare, &number))
 		return false;
 	h->line[number] = (struct ofx_rule_line){.rule = {word}};
+	tag_store(&h->line[number], 0, tag);
 	word_store(&line->more, number);
 	return true;
 }
@@ -114,10 +120,10 @@ static __u64 *cursor_next(const struct rule_hash *h, struct rule_cursor *c)
 {
 	for (;;) {
 		while (c->i < OFX_LINE_RULES) {
-			__u64 *word = &c->line->rule[c->i++];
+			uint32_t i = c->i++;
 
-			if (*word && word_tag(*word) == c->tag)
-				return word;
+			if (ofx_line_tag(c->line, i) == c->tag)
+				return &c->line->rule[i];
 		}
 		if (!c->line->more)
 			return NULL;
@@ -126,23 +132,27 @@ static __u64 *cursor_next(const struct rule_hash *h, struct rule_cursor *c)
 	}
 }
 
-static __u64 *region_find(const struct rule_hash *h, struct rule_region r, uint64_t hash, uint32_t slot)
+/* The cursor stands behind it then. */
+static __u64 *cursor_find(const struct rule_hash *h, struct rule_cursor *c, uint32_t slot)
 {
-	struct rule_cursor c = {.line = line_of(h, r, hash), .tag = ofx_rule_tag(hash)};
 	__u64 *word;
 
 	do
-		word = cursor_next(h, &c);
+		word = cursor_next(h, c);
 	while (word && (struct ofx_rule_ref){.word = *word}.slot != slot);
 	return word;
 }
 
-static bool line_is_empty(const struct ofx_rule_line *line)
+static struct rule_cursor cursor_begin(const struct rule_hash *h, struct rule_region r, uint64_t hash)
 {
-	for (int i = 0; i < OFX_LINE_RULES; i++)
-		if (line->rule[i])
-			return false;
-	return true;
+	return (struct rule_cursor){.line = line_of(h, r, hash), .tag = ofx_rule_tag(hash)};
+}
+
+static __u64 *region_find(const struct rule_hash *h, struct rule_region r, uint64_t hash, uint32_t slot)
+{
+	struct rule_cursor c = cursor_begin(h, r, hash);
+
+	return cursor_find(h, &c, slot);
 }
 
 static void spare_give(struct rule_hash *h, uint32_t number)
@@ -157,7 +167,7 @@ static void unlink_empty(struct rule_hash *h, struct ofx_rule_line *line)
 		uint32_t number = line->more;
 		struct ofx_rule_line *more = &h->line[number];
 
-		if (!line_is_empty(more)) {
+		if (more->tags) {
 			line = more;
 			continue;
 		}
@@ -168,10 +178,12 @@ static void unlink_empty(struct rule_hash *h, struct ofx_rule_line *line)
 
 static void region_remove(struct rule_hash *h, struct rule_region r, uint64_t hash, uint32_t slot)
 {
-	__u64 *word = region_find(h, r, hash, slot);
+	struct rule_cursor c = cursor_begin(h, r, hash);
+	__u64 *word = cursor_find(h, &c, slot);
 
 	if (!word)
 		return;
+	tag_store(c.line, c.i - 1, 0);
 	word_store(word, 0);
 	unlink_empty(h, line_of(h, r, hash));
 }
@@ -211,7 +223,7 @@ static void region_drop(struct rule_hash *h, struct rule_region old)
 static void prefetch_rules(const struct rule_hash *h, const struct ofx_rule_line *line)
 {
 	for (int i = 0; i < OFX_LINE_RULES; i++)
-		if (line->rule[i])
+		if (ofx_line_tag(line, i))
 			h->ops->prefetch(h->aux, (struct ofx_rule_ref){.word = line->rule[i]}.slot);
 }
 
@@ -222,7 +234,7 @@ static bool fill_from(struct rule_hash *h, const struct ofx_rule_line *line)
 			const struct ofx_rule_ref ref = {.word = line->rule[i]};
 			uint64_t hash;
 
-			if (!ref.word)
+			if (!ofx_line_tag(line, i))
 				continue;
 			hash = h->ops->hash_of(h->aux, ref.slot);
 			if (!region_find(h, h->next, hash, ref.slot) && !region_add(h, h->next, hash, ref.word))
@@ -298,7 +310,6 @@ void rule_hash_prefetch(const struct rule_hash *h, uint64_t hash)
 
 bool rule_hash_add(struct rule_hash *h, uint64_t hash, struct ofx_rule_ref ref)
 {
-	ref.tag = ofx_rule_tag(hash);
 	if (h->next.lines && !region_add(h, h->next, hash, ref.word))
 		return false;
 	if (!region_add(h, h->now, hash, ref.word)) {
@@ -320,7 +331,6 @@ void rule_hash_change(struct rule_hash *h, uint64_t hash, uint32_t slot, struct 
 {
 	__u64 *word = region_find(h, h->now, hash, slot);
 
-	ref.tag = ofx_rule_tag(hash);
 	word_store(word, ref.word);
 	word = h->next.lines ? region_find(h, h->next, hash, slot) : NULL;
 	if (word)
@@ -345,7 +355,7 @@ void rule_hash_remove(struct rule_hash *h, uint64_t hash, uint32_t slot)
 
 __u64 *rule_hash_first(const struct rule_hash *h, uint64_t hash, struct rule_cursor *c)
 {
-	*c = (struct rule_cursor){.line = line_of(h, h->now, hash), .tag = ofx_rule_tag(hash)};
+	*c = cursor_begin(h, h->now, hash);
 	return cursor_next(h, c);
 }
 

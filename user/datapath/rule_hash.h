@@ -59,7 +59,7 @@ void rule_hash_close(struct rule_hash *h);
 
 /* Something will soon be done with this hash. */
 void rule_hash_prefetch(const struct rule_hash *h, uint64_t hash);
-/* A rule; the tag is put in.  False: no line left. */
+/* A rule.  False: no line left. */
 bool rule_hash_add(struct rule_hash *h, uint64_t hash, struct ofx_rule_ref ref);
 /* Its word, or NULL. */
 __u64 *rule_hash_find(const struct rule_hash *h, uint64_t hash, uint32_t slot);
@@ -71,7 +71,7 @@ void rule_hash_remove(struct rule_hash *h, uint64_t hash, uint32_t slot);
 struct rule_cursor {
 	struct ofx_rule_line *line;
 	uint32_t i;
-	uint16_t tag;
+	uint64_t tag;
 };
 __u64 *rule_hash_first(const struct rule_hash *h, uint64_t hash, struct rule_cursor *c);
 __u64 *rule_hash_next(const struct rule_hash *h, struct rule_cursor *c);

@@ -101,9 +101,10 @@ static void draft_write(const struct dp_tables *tables, const struct draft *d, u
 	struct ofx_list *list = &tables->lists[slot];
 
 	list->n = d->n;
-	for (uint32_t i = 0; i < d->n; i++)
-		list->entries[i] =
-			(struct ofx_list_entry){.subtable = d->v[i].lookup->number, .max_priority = d->v[i].max};
+	for (uint32_t i = 0; i < d->n; i++) {
+		list->entries[i] = (struct ofx_list_entry){.max_priority = d->v[i].max};
+		tuple_enter(tables->tuple[d->v[i].lookup->number], &list->entries[i]);
+	}
 }
 
 /* The draft becomes the table's list, in this slot (0: no list, the draft is empty). */

@@ -177,7 +177,7 @@ void tables_retire(struct dp_tables *tables, struct numbers *pool, uint32_t numb
 
 /* rule.c */
 /* What hashes are made with. */
-uint64_t rule_secret(const struct dp_tables *tables);
+const __u64 *rule_secret(const struct dp_tables *tables);
 /* The hash of the flow entry at a slot in the tuple it lies in. */
 uint64_t rule_hash_of_slot(void *tables, uint32_t slot);
 void rule_prefetch_slot(void *tables, uint32_t slot);

@@ -89,8 +89,30 @@ void tuple_widen(const struct ofx_key *mask, int level, struct ofx_key *wide)
 
 /* --- tuples --- */
 
+static bool mask_is_quick(const struct ofx_key *mask)
+{
+	uint64_t other = 0;
+
+	for (uint8_t i = 0; i < OFX_KEY_WORDS; i++)
+		if (i != OFX_W_ETH_DST && i != OFX_W_L4 && i != OFX_W_ADDR)
+			other |= mask->w[i];
+	return !other;
+}
+
+static void describe_quick(const struct ofx_key *mask, struct ofx_subtable *s)
+{
+	*s = (struct ofx_subtable){.head = OFX_QUICK_HEAD};
+	s->mask[0] = mask->w[OFX_W_ETH_DST];
+	s->mask[1] = mask->w[OFX_W_L4];
+	s->mask[2] = mask->w[OFX_W_ADDR];
+}
+
 static void describe(const struct ofx_key *mask, struct ofx_subtable *s)
 {
+	if (mask_is_quick(mask)) {
+		describe_quick(mask, s);
+		return;
+	}
 	*s = (struct ofx_subtable){0};
 	for (uint8_t i = 0; i < OFX_KEY_WORDS; i++) {
 		if (!mask->w[i])
@@ -98,6 +120,69 @@ static void describe(const struct ofx_key *mask, struct ofx_subtable *s)
 		s->at[s->n_words] = 8 * i;
 		s->mask[s->n_words++] = mask->w[i];
 	}
+}
+
+/* --- checks --- */
+
+/* Where the four bits behind these of an IPv4 address stand in their word; the last four, if there are none. */
+static uint8_t nibble_behind(bool dst, int bits)
+{
+	const int at = bits >= 0 && bits < 28 ? bits & ~3 : 28;
+
+	return 32 * dst + 8 * (at / 8) + (at % 8 ? 0 : 4);
+}
+
+/* What rules of narrower masks look at besides: behind both prefixes; behind one, if there is only one. */
+static void choose_shifts(const struct ofx_key *mask, uint8_t *shift)
+{
+	const int src = prefix_of(be32toh(mask->ipv4_src), 32), dst = prefix_of(be32toh(mask->ipv4_dst), 32);
+	const bool src_only = src && !dst, dst_only = dst && !src;
+
+	shift[0] = nibble_behind(dst_only, dst_only ? dst : src);
+	shift[1] = nibble_behind(!src_only, src_only ? src + 4 : dst_only ? dst + 4 : dst);
+}
+
+/* So many leading bits of four, the others are any. */
+static uint16_t check_field(uint64_t four, int bits)
+{
+	return ((four & 15) >> (4 - bits) << 1 | 1) << (4 - bits);
+}
+
+static uint16_t check_nibble(uint64_t value, uint64_t mask, uint8_t shift)
+{
+	const uint32_t inverted = ~(mask >> shift) & 15;
+
+	return check_field(value >> shift, inverted ? __builtin_clz(inverted) - 28 : 4);
+}
+
+/* The last bit of the protocol, the last three of the destination port. */
+static uint16_t check_l4(uint64_t value, uint64_t mask)
+{
+	const bool proto = mask >> 24 & 1, port = (mask >> 56 & 7) == 7;
+
+	return check_field((value >> 24 & 1) << 3 | (value >> 56 & 7), proto ? (port ? 4 : 1) : 0);
+}
+
+uint16_t tuple_check(const struct tuple *tuple, const struct ofx_key *mask, const struct ofx_key *key)
+{
+	const uint64_t addr = key->w[OFX_W_ADDR], addr_mask = mask->w[OFX_W_ADDR];
+
+	if (!mask_is_quick(&tuple->mask))
+		return OFX_CHECK_ANY;
+	return check_nibble(addr, addr_mask, tuple->shift[0]) << 10 |
+	       check_nibble(addr, addr_mask, tuple->shift[1]) << 5 | check_l4(key->w[OFX_W_L4], mask->w[OFX_W_L4]);
+}
+
+void tuple_enter(const struct tuple *tuple, struct ofx_list_entry *e)
+{
+	const struct ofx_subtable *s = &tuple->lookup.table->tables->subtables[tuple->lookup.number];
+
+	e->subtable = tuple->lookup.number;
+	e->quick = s->head == OFX_QUICK_HEAD;
+	if (!e->quick)
+		return;
+	memcpy(e->mask, s->mask, sizeof(e->mask));
+	memcpy(e->shift, tuple->shift, sizeof(e->shift));
 }
 
 static int tuple_new(struct table *t, const struct ofx_key *mask, struct tuple **out)
@@ -117,6 +202,7 @@ static int tuple_new(struct table *t, const struct ofx_key *mask, struct tuple *
 	tuple->lookup.number = number;
 	tuple->mask = *mask;
 	describe(mask, &tables->subtables[number]);
+	choose_shifts(mask, tuple->shift);
 	tables->tuple[number] = tuple;
 	HASH_ADD(hh, tables->by_mask, mask, sizeof(tuple->mask), tuple);
 	TAILQ_INSERT_TAIL(&t->tuples, tuple, next);

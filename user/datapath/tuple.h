@@ -25,6 +25,7 @@ struct tuple {
 		*home[TUPLE_LEVELS]; /* where rules of this mask may lie; itself: nowhere else; NULL: not known yet */
 	uint32_t n_at[TUPLE_LEVELS + 1];    /* flow entries of this mask there, at last here */
 	uint32_t n_hashes[TUPLE_CHAIN + 2]; /* hashes that so many rules of this tuple have; the last: that or more */
+	uint8_t shift[OFX_CHECK_NIBBLES];   /* ofx_check_of_key() */
 	struct ofx_key mask;		    /* by_mask; .shape: the table */
 	UT_hash_handle hh;
 	TAILQ_ENTRY(tuple) next;
@@ -38,6 +39,10 @@ bool tuple_is_unused(const struct tuple *tuple);
 struct tuple *tuple_home(struct tuple *mask, int level);
 /* The mask at that level of width. */
 void tuple_widen(const struct ofx_key *mask, int level, struct ofx_key *wide);
+/* All of its entry in a list but the priority. */
+void tuple_enter(const struct tuple *tuple, struct ofx_list_entry *e);
+/* What ofx_check_differs() is asked of a rule of this mask and key in the tuple. */
+uint16_t tuple_check(const struct tuple *tuple, const struct ofx_key *mask, const struct ofx_key *key);
 /* A flow entry of this mask more, or less: the cache is told which bits rules look at. */
 void tuple_take(struct tuple *mask);
 void tuple_give(struct tuple *mask);
