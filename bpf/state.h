@@ -33,6 +33,13 @@ struct cache_look {
 	__u64 key[OFX_CACHE_WORDS]; /* of a short one, behind two words the mark */
 };
 
+/* One of the tuples that are looked at together (bpf/table.h). */
+struct ofx_peek {
+	__u64 hits; /* rules with the packet's tag in its line, … */
+	__u32 line;
+	__u32 more; /* … and the line behind it */
+};
+
 struct ofx_state {
 	struct ofx_cache_cpu cache; /* first: the user reads it there */
 	struct cache_look look;	    /* what the packet was looked up by … */
@@ -65,9 +72,7 @@ struct ofx_state {
 	__u32 best_slot; /* table lookup: the best candidate so far; priority -1: none */
 	__s32 best_priority;
 	__u64 geometry; /* struct ofx_rule_geometry of this lookup */
-	struct {
-		__u64 hash, found;
-	} peek[OFX_LIST_GROUP]; /* tuples looked at together (bpf/table.h) */
+	struct ofx_peek peek[OFX_LIST_GROUP];
 	struct ofx_stamp stamp; /* of the continuation being written or restored */
 	__u32 live_depth; /* group liveness (bpf/liveness.h): groups being looked at, buckets yet to be seen in each */
 	struct {

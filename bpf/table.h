@@ -180,19 +180,24 @@ __weak __noinline int tuple_search(struct ofx_state *s, __u32 number, __u8 table
 	return 0;
 }
 
-/* hash: of the packet in this tuple. */
-static __always_inline void quick_search(struct ofx_state *s, const struct ofx_list_entry *e, __u64 hash, __u8 table)
+static __always_inline __u64 quick_hash(const struct ofx_state *s, const struct ofx_list_entry *e)
 {
+	return ofx_quick_hash(s->key.w, e->mask, e->subtable, ofx_rule_secret);
+}
+
+static __always_inline void quick_search(struct ofx_state *s, const struct ofx_list_entry *e, __u8 table)
+{
+	const __u64 hash = quick_hash(s, e), tag = ofx_rule_tag(hash);
 	const struct ofx_rule_line *line = line_at(s, hash);
-	__u64 tag = ofx_rule_tag(hash);
-	__u32 check;
+	__u64 hits;
 
 	if (!line)
 		return;
-	check = ofx_check_of_key(s->key.w, e->shift);
-	line_search(s, line, line_hits(line, tag), check, table);
+	hits = line_hits(line, tag);
+	if (hits)
+		line_search(s, line, hits, ofx_check_of_key(s->key.w, e->shift), table);
 	if (line->more)
-		lines_search(s, line->more, tag, check, table);
+		lines_search(s, line->more, tag, ofx_check_of_key(s->key.w, e->shift), table);
 }
 
 /* --- lists --- */
@@ -203,7 +208,7 @@ static __always_inline int list_step(struct ofx_state *s, const struct ofx_list_
 	if ((__s32)e->max_priority <= s->best_priority)
 		return 1;
 	if (e->quick)
-		quick_search(s, e, ofx_quick_hash(s->key.w, e->mask, e->subtable, ofx_rule_secret), table);
+		quick_search(s, e, table);
 	else
 		tuple_search(s, e->subtable, table);
 	return 0;
@@ -224,16 +229,32 @@ static __always_inline int list_singly(struct ofx_state *s, const struct ofx_lis
 }
 
 /*
- * A quick tuple's line: 0: nothing of this hash in it, no line behind it.  Without a branch, so that the CPU looks into
- * the lines of a group at the same time and no wrong guess about one delays the others.
+ * Look into a quick tuple's line.  Without a branch, so that the CPU looks into the lines of a group at the same time
+ * and no wrong guess about one delays the others.
  */
-static __always_inline __u64 quick_peek(const struct ofx_state *s, const struct ofx_list_entry *e, __u64 *hash)
+static __always_inline void quick_peek(const struct ofx_state *s, const struct ofx_list_entry *e, struct ofx_peek *peek)
 {
-	const __u64 h = ofx_quick_hash(s->key.w, e->mask, e->subtable, ofx_rule_secret);
-	const struct ofx_rule_line *line = line_at(s, h);
+	const struct ofx_rule_geometry g = {.word = s->geometry};
+	const __u64 hash = quick_hash(s, e);
+	const __u32 at = ofx_rule_line_of(hash, g);
+	const struct ofx_rule_line *line = bpf_map_lookup_elem(&rule_lines, &at);
 
-	*hash = h;
-	return line ? line_hits(line, ofx_rule_tag(h)) | line->more : 0;
+	peek->line = at;
+	peek->hits = line ? line_hits(line, ofx_rule_tag(hash)) : 0;
+	peek->more = line ? line->more : 0;
+}
+
+/* What was found there. */
+static __always_inline void quick_found(struct ofx_state *s, const struct ofx_list_entry *e,
+					const struct ofx_peek *peek, __u8 table)
+{
+	const __u32 check = ofx_check_of_key(s->key.w, e->shift), at = peek->line, more = peek->more;
+	const struct ofx_rule_line *line = bpf_map_lookup_elem(&rule_lines, &at);
+
+	if (line)
+		line_search(s, line, peek->hits, check, table);
+	if (more)
+		lines_search(s, more, ofx_rule_tag(quick_hash(s, e)), check, table);
 }
 
 static __always_inline int group_is_quick(const struct ofx_list_entry *e)
@@ -248,14 +269,14 @@ static __always_inline int group_step(struct ofx_state *s, const struct ofx_list
 		return 1;
 #pragma unroll
 	for (int i = 0; i < OFX_LIST_GROUP; i++)
-		s->peek[i].found = quick_peek(s, &e[i], &s->peek[i].hash);
+		quick_peek(s, &e[i], &s->peek[i]);
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < OFX_LIST_GROUP; i++) {
-		if (!s->peek[i].found)
+		if (!(s->peek[i].hits | s->peek[i].more))
 			continue;
 		if ((__s32)e[i].max_priority <= s->best_priority)
 			return 1;
-		quick_search(s, &e[i], s->peek[i].hash, table);
+		quick_found(s, &e[i], &s->peek[i], table);
 	}
 	return 0;
 }
@@ -303,15 +324,17 @@ static __always_inline void list_walk(struct ofx_state *s, __u32 slot, __u8 tabl
 /* The matching entry of highest priority: its slot in `flows` is s->best_slot.  0, or -1: a table miss. */
 static __always_inline int table_lookup(struct ofx_state *s, __u32 table)
 {
-	const volatile __u64 *root = bpf_map_lookup_elem(&table_roots, &table);
-	const volatile __u64 *geometry;
-	__u32 slot = root ? *root : 0, zero = 0;
+	const volatile __u64 *geometry, *root;
+	__u32 slot, zero = 0;
 
+	/* before the list: a rule may have moved to another tuple while other lines were being filled */
+	geometry = bpf_map_lookup_elem(&rule_geometry, &zero);
+	s->geometry = geometry ? *geometry : 0;
+	root = bpf_map_lookup_elem(&table_roots, &table);
+	slot = root ? *root : 0;
 	s->best_priority = -1;
 	if (!slot)
 		return -1;
-	geometry = bpf_map_lookup_elem(&rule_geometry, &zero);
-	s->geometry = geometry ? *geometry : 0;
 	list_walk(s, slot, table);
 	return s->best_priority < 0 ? -1 : 0;
 }

@@ -180,7 +180,7 @@ static inline __attribute__((always_inline)) __u64 ofx_rule_hash(const __u64 *ke
 /* Never 0.  Line and tag come from different bits of the upper half. */
 static inline __attribute__((always_inline)) __u64 ofx_rule_tag(__u64 hash)
 {
-	return 1 + ((hash >> 32 & 0xff) * 0xff >> 8);
+	return (hash >> 32 & 0xff) | 1;
 }
 
 static inline __attribute__((always_inline)) __u32 ofx_rule_line_of(__u64 hash, struct ofx_rule_geometry g)
@@ -246,7 +246,7 @@ struct ofx_flow {
 	__u32 first;
 	__u32 flags;
 	__u16 mask;  /* number in `subtables` */
-	__u16 tuple; /* number in `subtables`: where it is hashed; user's own */
+	__u16 tuple; /* number in `subtables`: where it is hashed; user's own, changes when it is moved */
 	__u64 match[OFX_FLOW_WORDS];
 	struct ofx_op ops[OFX_INLINE_OPS];
 };

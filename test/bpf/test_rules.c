@@ -147,6 +147,7 @@ static void test_acl(void **state)
 		      t->n_lookups, most, longest(t));
 	assert_true(t->n_lookups < t->n_masks / 2);
 	clear(w);
+	assert_int_equal(t->n_masks, 0);
 	check_empty(w);
 	assert_int_equal(w->dp.tables->rules.now.lines, lines);
 	world_close(w);
@@ -230,6 +231,74 @@ static void test_budget(void **state)
 	assert_true(refused > N_ACL / 10 && taken_again > N_ACL / 10);
 	clear(w);
 	assert_int_equal(table_probes(t), 0);
+	check_empty(w);
+	world_close(w);
+}
+
+/* --- rules that are moved to tuples they share --- */
+
+static void add_route(struct world *w, uint32_t i, int bits, uint32_t addr)
+{
+	struct rule *r = &w->rules[i];
+	struct dp_txn *txn = dp_txn_begin(&w->dp);
+
+	*r = (struct rule){.used = true};
+	put(&r->match, 30, 2, 0x0800, 0xffff);
+	put(&r->match, 52, 4, addr, UINT32_MAX << (32 - bits));
+	random_inst(w, r);
+	r->spec = (struct dp_rule){.priority = 1 + i, .match = &r->match, .inst = &r->inst};
+	assert_int_equal(dp_txn_add(txn, &r->spec, r, &r->flow), 0);
+	assert_int_equal(dp_txn_commit(txn), 0);
+}
+
+static void check_routes(struct world *w)
+{
+	for (uint32_t i = 0; i < w->n_rules; i++)
+		check_key(w, 0, &w->rules[i].match.value);
+}
+
+/* Those of the first masks, and of a chain, are found before, meanwhile and afterwards; changed and removed meanwhile.
+ */
+static void test_moves(void **state)
+{
+	static const int bits[] = {25, 26, 28, 30};
+	struct world *w = world_open(N_ACL, 1000, false);
+	struct table *t = &w->dp.tables->table[0];
+	uint32_t n = 0;
+
+	for (int i = 0; i < 400; i++, n++)
+		add_route(w, n, bits[i % 4], 0x0a000000 + i * 64);
+	for (int i = 0; i < 3; i++, n++)
+		add_route(w, n, 26, 0x0a000040);
+	w->n_rules = n;
+	assert_int_equal(t->n_lookups, 4);
+	add_route(w, n++, 32, 0x0a000001);
+	w->n_rules = n;
+	assert_true(t->moving);
+	for (int round = 0; t->moving; round++) {
+		struct dp_txn *txn = dp_txn_begin(&w->dp);
+		struct rule *r = &w->rules[random() % n];
+
+		event_base_loop(w->dp.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+		check_routes(w);
+		if (r->used && round % 2) {
+			r->used = false;
+			w->n_removed++;
+			assert_int_equal(dp_txn_remove(txn, r->flow, gone, w), 0);
+		} else if (r->used) {
+			random_inst(w, r);
+			assert_int_equal(dp_txn_modify(txn, r->flow, &r->inst), 0);
+		}
+		assert_int_equal(dp_txn_commit(txn), 0);
+		check_routes(w);
+	}
+	settle(w);
+	check_routes(w);
+	for (uint32_t i = 0; i < t->n_lookups; i++)
+		assert_int_equal(t->tables->tuple[t->lookups[i]->number]->mask.ipv4_dst, htonl(0xffffff00));
+	assert_int_equal(t->n_masks, 5);
+	clear(w);
+	assert_int_equal(t->n_masks, 0);
 	check_empty(w);
 	world_close(w);
 }
@@ -336,8 +405,8 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_acl),	    cmocka_unit_test(test_acl_program), cmocka_unit_test(test_budget),
-		cmocka_unit_test(test_none_misses), cmocka_unit_test(test_many),
+		cmocka_unit_test(test_acl),   cmocka_unit_test(test_acl_program), cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_moves), cmocka_unit_test(test_none_misses), cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

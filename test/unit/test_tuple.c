@@ -41,7 +41,7 @@ static void test_ipv4(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct ofx_key mask = ipv4(rows[i].src, rows[i].dst, 0xff, 0xffff);
-		const bool apart = rows[i].src0 + rows[i].dst0 >= 40; /* without the ports */
+		const bool apart = rows[i].src0 + rows[i].dst0 >= 24; /* without the ports */
 		const struct ofx_key wide0 = ipv4(rows[i].src0, rows[i].dst0, apart ? 0 : 0xff, apart ? 0 : 0xffff);
 		const struct ofx_key wide1 = ipv4(rows[i].src1, rows[i].dst1, 0xff, 0xffff);
 
@@ -53,7 +53,7 @@ static void test_ipv4(void **state)
 /* The protocol alone tells little; with a port it is always there. */
 static void test_protocol(void **state)
 {
-	struct ofx_key mask = ipv4(24, 0, 0xff, 0), without = ipv4(24, 0, 0, 0), port = ipv4(24, 0, 0xff, 0xffff);
+	struct ofx_key mask = ipv4(16, 0, 0xff, 0), without = ipv4(16, 0, 0, 0), port = ipv4(16, 0, 0xff, 0xffff);
 	struct ofx_key alone = ipv4(0, 0, 0xff, 0);
 
 	check(&mask, 0, &without);
@@ -96,6 +96,54 @@ static void test_ipv6(void **state)
 	}
 }
 
+/* A rule's check passes every packet that the rule matches, and not every other one. */
+static void test_check(void **state)
+{
+	uint32_t passed = 0, matched = 0;
+
+	srandom(2);
+	for (int i = 0; i < 200000; i++) {
+		const int src = random() % 33, dst = random() % 33, level = random() % 2;
+		struct ofx_key mask = ipv4(src, dst, random() % 2 ? 0xff : 0, random() % 2 ? 0xffff : 0), value, key;
+		struct tuple tuple = {.quick = true};
+		bool matches = true;
+
+		tuple_widen(&mask, level, &tuple.mask);
+		tuple_choose_check(&tuple);
+		for (int w = 0; w < OFX_KEY_WORDS; w++) {
+			key.w[w] = (uint64_t)random() << 42 ^ (uint64_t)random() << 21 ^ random();
+			value.w[w] = (random() % 2 ? key.w[w] : ~key.w[w]) & mask.w[w];
+			value.w[w] = (value.w[w] & ~tuple.mask.w[w]) | (key.w[w] & tuple.mask.w[w]);
+			matches &= (key.w[w] & mask.w[w]) == value.w[w];
+		}
+		matched += matches;
+		if (!ofx_check_differs(tuple_check(&tuple, &mask, &value), ofx_check_of_key(key.w, tuple.shift)))
+			passed++;
+		else
+			assert_false(matches);
+	}
+	assert_true(matched > 10000 && passed < 2 * matched);
+}
+
+static void test_line_hits(void **state)
+{
+	srandom(3);
+	for (int i = 0; i < 100000; i++) {
+		struct ofx_rule_line line = {0};
+		uint64_t hits, seen = 0;
+
+		for (int r = 0; r < OFX_LINE_RULES; r++) {
+			line.rule[r] = r;
+			line.tags |= (random() % 3 ? ofx_rule_tag((uint64_t)(random() % 4) << 32) : 0) << 8 * (r + 1);
+		}
+		for (hits = ofx_line_hits(line.tags, 1); hits; hits &= hits - 1)
+			seen |= 1u << *(uint64_t *)((char *)&line + ofx_hit_offset(hits));
+		for (int r = 0; r < OFX_LINE_RULES; r++)
+			assert_true(ofx_line_tag(&line, r) != 1 || seen >> r & 1);
+		assert_true(seen < 1u << OFX_LINE_RULES);
+	}
+}
+
 static void test_priorities(void **state)
 {
 	struct priorities p = {0};
@@ -123,8 +171,9 @@ static void test_priorities(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ipv4), cmocka_unit_test(test_protocol),	cmocka_unit_test(test_no_prefix),
-		cmocka_unit_test(test_ipv6), cmocka_unit_test(test_priorities),
+		cmocka_unit_test(test_ipv4),	   cmocka_unit_test(test_protocol), cmocka_unit_test(test_no_prefix),
+		cmocka_unit_test(test_ipv6),	   cmocka_unit_test(test_check),    cmocka_unit_test(test_line_hits),
+		cmocka_unit_test(test_priorities),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

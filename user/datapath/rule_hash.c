@@ -227,8 +227,16 @@ static void prefetch_rules(const struct rule_hash *h, const struct ofx_rule_line
 			h->ops->prefetch(h->aux, (struct ofx_rule_ref){.word = line->rule[i]}.slot);
 }
 
+/* A rule that has been left is not, it has another hash. */
+static bool belongs(const struct rule_hash *h, const struct ofx_rule_line *first, uint64_t hash, uint64_t tag)
+{
+	return line_of(h, h->now, hash) == first && ofx_rule_tag(hash) == tag;
+}
+
 static bool fill_from(struct rule_hash *h, const struct ofx_rule_line *line)
 {
+	const struct ofx_rule_line *first = line;
+
 	for (;; line = &h->line[line->more]) {
 		for (int i = 0; i < OFX_LINE_RULES; i++) {
 			const struct ofx_rule_ref ref = {.word = line->rule[i]};
@@ -237,6 +245,8 @@ static bool fill_from(struct rule_hash *h, const struct ofx_rule_line *line)
 			if (!ofx_line_tag(line, i))
 				continue;
 			hash = h->ops->hash_of(h->aux, ref.slot);
+			if (!belongs(h, first, hash, ofx_line_tag(line, i)))
+				continue;
 			if (!region_find(h, h->next, hash, ref.slot) && !region_add(h, h->next, hash, ref.word))
 				return false;
 		}
@@ -331,7 +341,8 @@ void rule_hash_change(struct rule_hash *h, uint64_t hash, uint32_t slot, struct 
 {
 	__u64 *word = region_find(h, h->now, hash, slot);
 
-	word_store(word, ref.word);
+	if (word)
+		word_store(word, ref.word);
 	word = h->next.lines ? region_find(h, h->next, hash, slot) : NULL;
 	if (word)
 		word_store(word, ref.word);
@@ -344,11 +355,21 @@ static void shrink(struct rule_hash *h)
 		publish(h, region_in_half(h, 0, 0));
 }
 
-void rule_hash_remove(struct rule_hash *h, uint64_t hash, uint32_t slot)
+void rule_hash_leave(struct rule_hash *h)
+{
+	h->n--;
+}
+
+void rule_hash_drop(struct rule_hash *h, uint64_t hash, uint32_t slot)
 {
 	region_remove(h, h->now, hash, slot);
 	if (h->next.lines)
 		region_remove(h, h->next, hash, slot);
+}
+
+void rule_hash_remove(struct rule_hash *h, uint64_t hash, uint32_t slot)
+{
+	rule_hash_drop(h, hash, slot);
 	if (!--h->n)
 		shrink(h);
 }

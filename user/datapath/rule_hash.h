@@ -67,6 +67,13 @@ __u64 *rule_hash_find(const struct rule_hash *h, uint64_t hash, uint32_t slot);
 void rule_hash_change(struct rule_hash *h, uint64_t hash, uint32_t slot, struct ofx_rule_ref ref);
 void rule_hash_remove(struct rule_hash *h, uint64_t hash, uint32_t slot);
 
+/*
+ * A rule gets another hash: add it there, leave the former one; what is left is found by packets for a while, changed
+ * together with the rule, and dropped after a grace period.  hash_of() knows the new one only.
+ */
+void rule_hash_leave(struct rule_hash *h);
+void rule_hash_drop(struct rule_hash *h, uint64_t hash, uint32_t slot);
+
 /* All words that may have this hash, that have its tag: for (word = first(); word; word = next()). */
 struct rule_cursor {
 	struct ofx_rule_line *line;

@@ -465,6 +465,8 @@ int tables_open(struct dp *dp)
 	tables->grow_event = evtimer_new(dp->base, grow_due, tables);
 	if (!err && (!tables->gone_event || !tables->grow_event))
 		err = -ENOMEM;
+	if (!err)
+		err = moves_open(tables);
 	if (err) {
 		log_error("cannot set up the flow tables: %s", strerror(-err));
 		tables_close(dp);
@@ -500,6 +502,7 @@ void tables_close(struct dp *dp)
 		event_free(tables->gone_event);
 	if (tables->grow_event)
 		event_free(tables->grow_event);
+	moves_close(tables);
 	maps_close(tables);
 	numbers_close(&tables->ids);
 	numbers_close(&tables->slots);

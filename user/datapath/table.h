@@ -89,6 +89,8 @@ struct table {
 	struct dp_tables *tables;
 	uint8_t number;
 	bool tidy_pending;
+	bool moving;	  /* rules of masks that are `alone` … */
+	uint32_t move_at; /* … from this flow id on */
 	uint32_t list;	  /* published slot in `lists`, 0: none */
 	uint32_t n_masks; /* of its flow entries */
 	uint32_t n_lookups;
@@ -144,6 +146,7 @@ struct dp_tables {
 	struct retired_flows gone; /* their callbacks are due */
 	struct event *gone_event;
 	struct event *grow_event; /* rule_hash_step() */
+	struct event *move_event; /* move.c */
 	struct table table[OFX_TABLES];
 };
 
@@ -188,6 +191,21 @@ int rule_add(struct dp_tables *tables, struct dp_flow *flow);
 /* Another compiled form. */
 void rule_change(struct dp_tables *tables, struct dp_flow *flow, uint32_t slot);
 void rule_remove(struct dp_tables *tables, struct dp_flow *flow);
+/* A rule that packets may still meet where it was. */
+struct left_rule {
+	uint64_t hash;
+	uint16_t mask;
+};
+/* Move the chain that begins with this flow entry, if its mask is `alone`, to a tuple it shares.  False: not done. */
+bool rule_move(struct dp_tables *tables, struct dp_flow *flow, struct left_rule *left);
+/* After a grace period. */
+void rule_drop_left(struct dp_tables *tables, const struct left_rule *left);
+
+/* move.c */
+int moves_open(struct dp_tables *tables);
+void moves_close(struct dp_tables *tables);
+/* The table shares tuples now: look for rules to be moved, in the background. */
+void table_move_later(struct table *t);
 
 /* flow.c */
 /* The key's words under the mask of the compiled flow entry. */

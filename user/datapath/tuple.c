@@ -7,7 +7,7 @@
 #include "user/datapath/cache.h"
 #include "user/openflow/error.h"
 
-#define OWN_MASKS 4 /* so many masks of a table are tuples each */
+#define OWN_MASKS 4 /* so many masks of a table are tuples each; with more, those of the first are moved (move.c) */
 
 /* --- widening --- */
 
@@ -65,7 +65,7 @@ static void widen_addresses(struct ofx_key *k, int level)
 	k->ipv4_dst = dst;
 }
 
-#define WELL_APART 40 /* bits of both IPv4 addresses together */
+#define WELL_APART 24 /* bits of both IPv4 addresses together */
 
 /* Of a mask that was widened; 0 for other addresses. */
 static int ipv4_bits(const struct ofx_key *k)
@@ -133,10 +133,12 @@ static uint8_t nibble_behind(bool dst, int bits)
 }
 
 /* What rules of narrower masks look at besides: behind both prefixes; behind one, if there is only one. */
-static void choose_shifts(const struct ofx_key *mask, uint8_t *shift)
+void tuple_choose_check(struct tuple *tuple)
 {
+	const struct ofx_key *mask = &tuple->mask;
 	const int src = prefix_of(be32toh(mask->ipv4_src), 32), dst = prefix_of(be32toh(mask->ipv4_dst), 32);
 	const bool src_only = src && !dst, dst_only = dst && !src;
+	uint8_t *shift = tuple->shift;
 
 	shift[0] = nibble_behind(dst_only, dst_only ? dst : src);
 	shift[1] = nibble_behind(!src_only, src_only ? src + 4 : dst_only ? dst + 4 : dst);
@@ -167,7 +169,7 @@ uint16_t tuple_check(const struct tuple *tuple, const struct ofx_key *mask, cons
 {
 	const uint64_t addr = key->w[OFX_W_ADDR], addr_mask = mask->w[OFX_W_ADDR];
 
-	if (!mask_is_quick(&tuple->mask))
+	if (!tuple->quick)
 		return OFX_CHECK_ANY;
 	return check_nibble(addr, addr_mask, tuple->shift[0]) << 10 |
 	       check_nibble(addr, addr_mask, tuple->shift[1]) << 5 | check_l4(key->w[OFX_W_L4], mask->w[OFX_W_L4]);
@@ -178,7 +180,7 @@ void tuple_enter(const struct tuple *tuple, struct ofx_list_entry *e)
 	const struct ofx_subtable *s = &tuple->lookup.table->tables->subtables[tuple->lookup.number];
 
 	e->subtable = tuple->lookup.number;
-	e->quick = s->head == OFX_QUICK_HEAD;
+	e->quick = tuple->quick;
 	if (!e->quick)
 		return;
 	memcpy(e->mask, s->mask, sizeof(e->mask));
@@ -202,7 +204,8 @@ static int tuple_new(struct table *t, const struct ofx_key *mask, struct tuple *
 	tuple->lookup.number = number;
 	tuple->mask = *mask;
 	describe(mask, &tables->subtables[number]);
-	choose_shifts(mask, tuple->shift);
+	tuple->quick = mask_is_quick(mask);
+	tuple_choose_check(tuple);
 	tables->tuple[number] = tuple;
 	HASH_ADD(hh, tables->by_mask, mask, sizeof(tuple->mask), tuple);
 	TAILQ_INSERT_TAIL(&t->tuples, tuple, next);
@@ -282,42 +285,6 @@ bool table_shares(const struct table *t)
 	return t->n_masks > OWN_MASKS;
 }
 
-/* a within b? */
-static bool mask_within(const struct ofx_key *a, const struct ofx_key *b)
-{
-	for (int i = 0; i < OFX_KEY_WORDS; i++)
-		if (a->w[i] & ~b->w[i])
-			return false;
-	return true;
-}
-
-static int mask_bits(const struct ofx_key *mask)
-{
-	int n = 0;
-
-	for (int i = 0; i < OFX_KEY_WORDS; i++)
-		n += __builtin_popcountll(mask->w[i]);
-	return n;
-}
-
-/* A tuple with rules that is narrower than `wide` and will do for `mask`; the narrowest. */
-static struct tuple *tuple_between(struct table *t, const struct ofx_key *wide, const struct ofx_key *mask)
-{
-	struct tuple *best = NULL;
-
-	for (uint32_t i = 0; i < t->n_lookups; i++) {
-		struct tuple *tuple;
-
-		if (!t->lookups[i]->priorities.n)
-			continue;
-		tuple = t->tables->tuple[t->lookups[i]->number];
-		if (mask_within(wide, &tuple->mask) && mask_within(&tuple->mask, mask) &&
-		    (!best || mask_bits(&tuple->mask) > mask_bits(&best->mask)))
-			best = tuple;
-	}
-	return best;
-}
-
 /* NULL: no room for it. */
 static struct tuple *home_find(struct tuple *mask, int level)
 {
@@ -325,10 +292,7 @@ static struct tuple *home_find(struct tuple *mask, int level)
 	struct ofx_key wide;
 
 	tuple_widen(&mask->mask, level, &wide);
-	home = tuple_between(mask->lookup.table, &wide, &mask->mask);
-	if (!home && tuple_of_mask(mask->lookup.table, &wide, &home))
-		return NULL;
-	return home;
+	return tuple_of_mask(mask->lookup.table, &wide, &home) ? NULL : home;
 }
 
 struct tuple *tuple_home(struct tuple *mask, int level)
@@ -343,6 +307,21 @@ struct tuple *tuple_home(struct tuple *mask, int level)
 	if (home != mask)
 		home->refs++;
 	return mask->home[level] = home;
+}
+
+bool tuple_has_others(const struct tuple *tuple)
+{
+	return tuple->lookup.priorities.n && !tuple->alone;
+}
+
+bool table_has_alone(const struct table *t)
+{
+	const struct tuple *tuple;
+
+	TAILQ_FOREACH(tuple, &t->tuples, next)
+	if (tuple->alone)
+		return true;
+	return false;
 }
 
 static uint32_t bounded(uint32_t n)

@@ -13,7 +13,7 @@
 
 #include "user/datapath/table.h"
 
-#define TUPLE_CHAIN 8  /* rules of one hash in a shared tuple */
+#define TUPLE_CHAIN 12 /* rules of one hash in a shared tuple */
 #define TUPLE_LEVELS 2 /* of width: level 0 is the widest */
 
 /* A mask of a table: of flow entries, or one to hash under, or both.  Its descriptor is tables->subtables[number]. */
@@ -21,10 +21,13 @@ struct tuple {
 	struct lookup lookup; /* of the rules hashed under it; first */
 	uint32_t n_flows;     /* flow entries whose own mask it is */
 	uint32_t refs;	      /* masks whose home it is */
+	uint32_t n_left;      /* rules of this mask that were moved and can still be met here (move.c) */
+	bool alone;	      /* rules of this mask may lie here only because its table did not share tuples then */
 	struct tuple
 		*home[TUPLE_LEVELS]; /* where rules of this mask may lie; itself: nowhere else; NULL: not known yet */
 	uint32_t n_at[TUPLE_LEVELS + 1];    /* flow entries of this mask there, at last here */
 	uint32_t n_hashes[TUPLE_CHAIN + 2]; /* hashes that so many rules of this tuple have; the last: that or more */
+	bool quick;			    /* struct ofx_list_entry */
 	uint8_t shift[OFX_CHECK_NIBBLES];   /* ofx_check_of_key() */
 	struct ofx_key mask;		    /* by_mask; .shape: the table */
 	UT_hash_handle hh;
@@ -41,6 +44,8 @@ struct tuple *tuple_home(struct tuple *mask, int level);
 void tuple_widen(const struct ofx_key *mask, int level, struct ofx_key *wide);
 /* All of its entry in a list but the priority. */
 void tuple_enter(const struct tuple *tuple, struct ofx_list_entry *e);
+/* Its shifts. */
+void tuple_choose_check(struct tuple *tuple);
 /* What ofx_check_differs() is asked of a rule of this mask and key in the tuple. */
 uint16_t tuple_check(const struct tuple *tuple, const struct ofx_key *mask, const struct ofx_key *key);
 /* A flow entry of this mask more, or less: the cache is told which bits rules look at. */
@@ -50,6 +55,10 @@ void tuple_give(struct tuple *mask);
 void tuples_narrow(struct dp_tables *tables);
 /* Should rules of its masks share tuples? */
 bool table_shares(const struct table *t);
+/* Has it rules that are not going to be moved? */
+bool tuple_has_others(const struct tuple *tuple);
+/* Has it masks that are `alone`? */
+bool table_has_alone(const struct table *t);
 /* One rule more (or less: change -1) of a hash that n rules of this tuple have now. */
 void tuple_count_hash(struct tuple *tuple, uint32_t n, int change);
 /* The most rules of one hash. */
