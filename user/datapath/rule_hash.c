@@ -96,9 +96,11 @@ static bool region_add(struct rule_hash *h, struct rule_region r, uint64_t hash,
 	uint32_t number;
 
 	for (int n = 0;; n++, line = &h->line[line->more]) {
-		for (int i = 0; i < OFX_LINE_RULES; i++) {
-			if (ofx_line_tag(line, i))
-				continue;
+		const uint64_t free = ofx_line_hits(line->tags | 0xff, 0); /* the lowest is sure to be */
+
+		if (free) {
+			const int i = ofx_hit_offset(free) / 8 - 1;
+
 			word_store(&line->rule[i], word);
 			tag_store(line, i, tag);
 			return true;
@@ -119,20 +121,20 @@ static bool region_add(struct rule_hash *h, struct rule_region r, uint64_t hash,
 static __u64 *cursor_next(const struct rule_hash *h, struct rule_cursor *c)
 {
 	for (;;) {
-		while (c->i < OFX_LINE_RULES) {
-			uint32_t i = c->i++;
-
-			if (ofx_line_tag(c->line, i) == c->tag)
-				return &c->line->rule[i];
+		while (c->hits) {
+			c->i = ofx_hit_offset(c->hits) / 8 - 1;
+			c->hits &= c->hits - 1;
+			if (ofx_line_tag(c->line, c->i) == c->tag)
+				return &c->line->rule[c->i];
 		}
 		if (!c->line->more)
 			return NULL;
 		c->line = &h->line[c->line->more];
-		c->i = 0;
+		c->hits = ofx_line_hits(c->line->tags, c->tag);
 	}
 }
 
-/* The cursor stands behind it then. */
+/* The cursor stands there then. */
 static __u64 *cursor_find(const struct rule_hash *h, struct rule_cursor *c, uint32_t slot)
 {
 	__u64 *word;
@@ -145,7 +147,10 @@ static __u64 *cursor_find(const struct rule_hash *h, struct rule_cursor *c, uint
 
 static struct rule_cursor cursor_begin(const struct rule_hash *h, struct rule_region r, uint64_t hash)
 {
-	return (struct rule_cursor){.line = line_of(h, r, hash), .tag = ofx_rule_tag(hash)};
+	struct rule_cursor c = {.line = line_of(h, r, hash), .tag = ofx_rule_tag(hash)};
+
+	c.hits = ofx_line_hits(c.line->tags, c.tag);
+	return c;
 }
 
 static __u64 *region_find(const struct rule_hash *h, struct rule_region r, uint64_t hash, uint32_t slot)
@@ -183,7 +188,7 @@ static void region_remove(struct rule_hash *h, struct rule_region r, uint64_t ha
 
 	if (!word)
 		return;
-	tag_store(c.line, c.i - 1, 0);
+	tag_store(c.line, c.i, 0);
 	word_store(word, 0);
 	unlink_empty(h, line_of(h, r, hash));
 }

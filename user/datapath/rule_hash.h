@@ -77,8 +77,8 @@ void rule_hash_drop(struct rule_hash *h, uint64_t hash, uint32_t slot);
 /* All words that may have this hash, that have its tag: for (word = first(); word; word = next()). */
 struct rule_cursor {
 	struct ofx_rule_line *line;
-	uint32_t i;
-	uint64_t tag;
+	uint64_t tag, hits; /* hits: ofx_line_hits() yet to be seen */
+	uint32_t i;	    /* of the last one */
 };
 __u64 *rule_hash_first(const struct rule_hash *h, uint64_t hash, struct rule_cursor *c);
 __u64 *rule_hash_next(const struct rule_hash *h, struct rule_cursor *c);
