@@ -355,7 +355,7 @@ static inline void add_internal(void)
 	attach("c1", bpf_program__fd(skel->progs.ofx_punt));
 	attach("l0", bpf_program__fd(skel->progs.ofx_branch));
 	attach("l1", bpf_program__fd(skel->progs.ofx_continue));
-	put_u32(skel->maps.internal_max, 0, 1500 + 18);
+	put_u32(skel->maps.internal_max, 0, 3000 + 18);
 	put_u32(skel->maps.internal, OFX_DEV_PUNT, if_nametoindex("c0"));
 	put_u32(skel->maps.internal, OFX_DEV_INJECT, if_nametoindex("c1"));
 	put_u32(skel->maps.internal, OFX_DEV_CONTINUE, if_nametoindex("l0"));
