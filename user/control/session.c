@@ -12,8 +12,9 @@
 #include "user/util/log.h"
 
 #define SESSION_BUDGET_MESSAGES 256
-#define SESSION_BUDGET_MS 10	    /* bytes are bounded by STREAM_IN_SIZE */
+#define SESSION_BUDGET_MS 5	    /* bytes are bounded by STREAM_IN_SIZE */
 #define SESSION_CLOCK_EVERY 16	    /* messages between two looks at the clock */
+#define SESSION_STEPS_NS 2000000    /* a long answer's steps in one turn */
 #define SESSION_PIECES (512 * 1024) /* unsent bytes up to which a long answer is continued */
 #define SESSION_REPLIES_HIGH (8 * 1024 * 1024)
 #define SESSION_REPLIES_LOW (4 * 1024 * 1024)
@@ -23,12 +24,17 @@
 #define SESSION_DRAIN_MS 1000
 #define SESSION_LOG_LINES 10 /* per second */
 
-uint64_t control_now_ms(void)
+static uint64_t now_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+uint64_t control_now_ms(void)
+{
+	return now_ns() / 1000000;
 }
 
 struct timeval control_ms(unsigned int ms)
@@ -179,15 +185,6 @@ static void handle_messages(struct session *s)
 	}
 }
 
-/* A long answer goes on as the peer takes it, other messages only behind it. */
-static void continue_answer(struct session *s)
-{
-	if (sw_busy(&s->conn) && stream_unsent(&s->stream.replies) < SESSION_PIECES)
-		sw_continue(s->control->sw, &s->conn);
-	if (!sw_busy(&s->conn))
-		handle_messages(s);
-}
-
 /* --- sending --- */
 
 /* It is not read from until it has taken more of its replies. */
@@ -214,6 +211,24 @@ static void flush(struct session *s)
 		s->shut = true;
 		shutdown(s->stream.fd, SHUT_WR);
 	}
+}
+
+/*
+ * A long answer goes on as the peer takes it, other messages only behind it.  What a step wrote is sent at once: the
+ * peer reads while the next is made.
+ */
+static void continue_answer(struct session *s)
+{
+	uint64_t end = now_ns() + SESSION_STEPS_NS;
+
+	while (sw_busy(&s->conn) && stream_unsent(&s->stream.replies) < SESSION_PIECES) {
+		sw_continue(s->control->sw, &s->conn);
+		flush(s);
+		if (s->end[0] || now_ns() >= end)
+			return;
+	}
+	if (!sw_busy(&s->conn))
+		handle_messages(s);
 }
 
 static void want(struct event *event, bool wanted)

@@ -81,6 +81,16 @@ void dp_flow_counters(struct dp *dp, const struct dp_flow *flow, uint64_t *packe
 	*bytes -= base->bytes;
 }
 
+void dp_flow_expect(const struct dp *dp, const struct dp_flow *flow)
+{
+	const uint32_t id = flow_id(dp->tables, flow);
+	const struct ofx_counter *c = dp->tables->counters + id;
+
+	__builtin_prefetch(&dp->tables->base[id]);
+	for (uint32_t cpu = 0; cpu < dp->n_cpus; cpu++, c += dp->n_flow_ids)
+		__builtin_prefetch(c);
+}
+
 void dp_flow_reset_counters(struct dp *dp, struct dp_flow *flow)
 {
 	struct ofx_counter *base = &dp->tables->base[flow_id(dp->tables, flow)];

@@ -110,6 +110,8 @@ void dp_txn_abort(struct dp_txn *txn);
 
 /* Since the entry was added or its counters were last reset. */
 void dp_flow_counters(struct dp *dp, const struct dp_flow *flow, uint64_t *packets, uint64_t *bytes);
+/* They will be asked for soon: ask the memory for them. */
+void dp_flow_expect(const struct dp *dp, const struct dp_flow *flow);
 void dp_flow_reset_counters(struct dp *dp, struct dp_flow *flow);
 
 struct dp_table_counters {

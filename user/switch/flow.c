@@ -5,6 +5,10 @@
 #include "include/openflow/openflow.h"
 #include "user/switch/internal.h"
 
+#define AHEAD_FAR 16 /* buckets */
+#define AHEAD_NEAR 8
+#define CACHE_LINE 64
+
 uint64_t sw_now(void)
 {
 	struct timespec ts;
@@ -144,13 +148,31 @@ static void meet_equal(struct sw *sw, const struct sw_walk *walk, sw_flow_fn fn,
 			fn(f, aux);
 }
 
+/*
+ * Buckets stand in a row, their entries and those's counters anywhere: ask the memory for those of later buckets, first
+ * for the entry, and when that is there for what it names.
+ */
+static void look_ahead(struct sw *sw, const struct sw_subtable *s, uint32_t hash)
+{
+	const struct sw_flow *far = sw_subtable_ahead(s, hash, AHEAD_FAR),
+			     *near = sw_subtable_ahead(s, hash, AHEAD_NEAR);
+
+	__builtin_prefetch(far);
+	__builtin_prefetch((const char *)far + CACHE_LINE);
+	if (!near)
+		return;
+	__builtin_prefetch(near->next);
+	dp_flow_expect(sw->dp, near->dp);
+}
+
 /* All buckets from walk->hash on, as far as the budget goes. */
-static void meet_covered(struct sw_walk *walk, uint32_t *budget, sw_flow_fn fn, void *aux)
+static void meet_covered(struct sw *sw, struct sw_walk *walk, uint32_t *budget, sw_flow_fn fn, void *aux)
 {
 	const struct sw_match *match = walk->filter->match;
 	const struct sw_subtable *s = walk->at;
 
 	while (*budget && walk->hash >> 32 == 0) {
+		look_ahead(sw, s, walk->hash);
 		for (struct sw_flow *f = sw_subtable_first(s, walk->hash); f; f = f->next) {
 			*budget -= *budget > 0;
 			__builtin_prefetch(f->next);
@@ -173,7 +195,7 @@ static bool walk_subtable(struct sw *sw, struct sw_walk *walk, uint32_t *budget,
 		meet_equal(sw, walk, fn, aux);
 		return true;
 	}
-	meet_covered(walk, budget, fn, aux);
+	meet_covered(sw, walk, budget, fn, aux);
 	return walk->hash >> 32 != 0;
 }
 

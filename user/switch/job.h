@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A message about so many flow entries that acting on it at once would keep everybody else waiting: a walk over them,
- * done in steps of a millisecond or so (sw_continue).  The connection's next message waits for it, others go on.
+ * done in steps of a millisecond at most (sw_continue).  The connection's next message waits for it, others go on.
  */
 #ifndef SWITCH_JOB_H
 #define SWITCH_JOB_H

@@ -102,6 +102,13 @@ struct sw_flow *sw_subtable_first(const struct sw_subtable *s, uint32_t hash)
 	return first_of(*bucket_of(s, hash));
 }
 
+struct sw_flow *sw_subtable_ahead(const struct sw_subtable *s, uint32_t hash, unsigned int n)
+{
+	uint64_t there = hash + ((uint64_t)n << (32 - s->bits));
+
+	return there >> 32 ? NULL : sw_subtable_first(s, there);
+}
+
 struct sw_flow *sw_subtable_candidates(const struct sw_subtable *s, uint32_t hash)
 {
 	uint64_t word = *bucket_of(s, hash);

@@ -45,7 +45,9 @@ void sw_subtable_free(struct sw_subtable *s);
 
 /* The first entry of the bucket of this hash, or NULL. */
 struct sw_flow *sw_subtable_first(const struct sw_subtable *s, uint32_t hash);
-/* The same, and NULL if none in the bucket has this hash, as a rule. */
+/* The first entry of the bucket `n` buckets behind it, or NULL. */
+struct sw_flow *sw_subtable_ahead(const struct sw_subtable *s, uint32_t hash, unsigned int n);
+/* As sw_subtable_first(), and NULL if none in the bucket has this hash, as a rule. */
 struct sw_flow *sw_subtable_candidates(const struct sw_subtable *s, uint32_t hash);
 /* One of the two will soon be asked. */
 void sw_subtable_prefetch(const struct sw_subtable *s, uint32_t hash);
