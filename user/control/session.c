@@ -382,6 +382,18 @@ static bool queue_packet_in(struct sw_conn *conn, const struct of_packet_in *p)
 	return true;
 }
 
+/* At once: another turn of the loop costs as much as the message. */
+static void send_packet_ins(struct sw_conn *conn)
+{
+	struct session *s = (struct session *)conn;
+
+	if (!s->flushing)
+		return;
+	event_del(&s->flush);
+	s->flushing = false;
+	settle(s);
+}
+
 static void wake(struct sw_conn *conn)
 {
 	struct session *s = (struct session *)conn;
@@ -428,6 +440,7 @@ struct session *session_new(struct control *control, int fd, const char *name,
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	s->conn.replies.version = s->packet_ins.version = OF_VERSION_13;
 	s->conn.packet_in = queue_packet_in;
+	s->conn.packet_ins_end = send_packet_ins;
 	s->conn.wake = wake;
 	stream_open(&s->stream, fd, &s->conn.replies.buf, &s->packet_ins.buf);
 	assign_events(s);

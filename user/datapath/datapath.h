@@ -61,6 +61,7 @@ struct dp_callbacks {
 	/* reason: OFPPR_* 0 add, 1 delete, 2 modify.  Also called for the ports present at dp_open (add). */
 	void (*port_status)(void *aux, uint8_t reason, const struct of_port *port);
 	void (*packet_in)(void *aux, const struct dp_packet_in *p);
+	void (*packet_ins_end)(void *aux); /* of those that were there; send them */
 };
 
 /*

@@ -97,6 +97,7 @@ static void on_readable(evutil_socket_t fd, short events, void *arg)
 	dp->punt->in_batch = false;
 	if (dp->punt->drops_changed)
 		write_drops(dp);
+	dp->cb.packet_ins_end(dp->aux);
 }
 
 static uint32_t ring_size(uint32_t n_queues)

@@ -57,6 +57,7 @@ int sw_flows_remove(struct sw *sw, const struct sw_flow_list *flows, uint8_t rea
 
 /* packet_in.c, packet_out.c */
 void sw_packet_in(void *aux, const struct dp_packet_in *p);
+void sw_packet_ins_end(void *aux);
 int sw_packet_out(struct sw *sw, const struct of_packet_out *po);
 
 /* port.c */

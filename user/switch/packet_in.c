@@ -43,3 +43,13 @@ void sw_packet_in(void *aux, const struct dp_packet_in *p)
 	if (!taken)
 		dp_count_punt_drop(sw->dp);
 }
+
+void sw_packet_ins_end(void *aux)
+{
+	struct sw *sw = aux;
+
+	for (struct sw_conn *c = sw->conns, *next; c; c = next) {
+		next = c->next;
+		c->packet_ins_end(c);
+	}
+}

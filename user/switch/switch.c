@@ -11,6 +11,7 @@
 const struct dp_callbacks sw_datapath_callbacks = {
 	.port_status = sw_port_status,
 	.packet_in = sw_packet_in,
+	.packet_ins_end = sw_packet_ins_end,
 };
 
 struct sw *sw_new(const struct sw_config *config, struct event_base *base)

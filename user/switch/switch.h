@@ -24,7 +24,8 @@ struct sw_conn {
 	struct of_out replies; /* control flushes it after each sw_* call and when `wake` was called */
 	/* Queue this packet-in (version of `replies`).  False: the queue is full, count it. */
 	bool (*packet_in)(struct sw_conn *conn, const struct of_packet_in *p);
-	void (*wake)(struct sw_conn *conn); /* `replies` was written outside of sw_handle */
+	void (*packet_ins_end)(struct sw_conn *conn); /* send them now; the connection may be gone behind it */
+	void (*wake)(struct sw_conn *conn);	      /* `replies` was written outside of sw_handle */
 	/* the switch's own */
 	uint32_t role; /* OFPCR_ROLE_* */
 	struct of_async async;
