@@ -73,19 +73,21 @@ static void send_async(struct sw *sw, unsigned int n)
 }
 
 struct sw_job {
-	unsigned int left;
+	unsigned int left, ms;
 };
 
-static void begin_pieces(struct sw_conn *conn, unsigned int n)
+static void begin_pieces(struct sw_conn *conn, unsigned int n, unsigned int ms)
 {
 	conn->job = calloc(1, sizeof(*conn->job));
 	conn->job->left = n;
+	conn->job->ms = ms;
 }
 
 void sw_continue(struct sw *sw, struct sw_conn *conn)
 {
 	struct of_multipart mp;
 
+	usleep(1000 * conn->job->ms);
 	of_multipart_begin(&mp, &conn->replies, OFPMP_FLOW, 1);
 	buf_put_zero(&conn->replies.buf, 60000 - 16);
 	of_multipart_pause(&mp);
@@ -98,15 +100,15 @@ void sw_continue(struct sw *sw, struct sw_conn *conn)
 static void command(struct sw *sw, struct sw_conn *conn, const uint8_t *data, size_t len)
 {
 	char text[64] = "";
-	unsigned int n, size, conns = 0;
+	unsigned int n, ms, size, conns = 0;
 
 	memcpy(text, data, len < sizeof(text) ? len : sizeof(text) - 1);
 	if (sscanf(text, "flood %u %u", &n, &size) == 2)
 		flood(sw, n, size);
 	else if (sscanf(text, "async %u", &n) == 1)
 		send_async(sw, n);
-	else if (sscanf(text, "pieces %u", &n) == 1)
-		begin_pieces(conn, n);
+	else if (sscanf(text, "pieces %u of %u", &n, &ms) == 2)
+		begin_pieces(conn, n, ms);
 	for (struct sw_conn *c = sw->conns; c; c = c->next)
 		conns++;
 	if (!strcmp(text, "stats"))

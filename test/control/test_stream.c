@@ -133,7 +133,7 @@ static void test_long_answer_in_pieces(void **state)
 
 	client_up(&c, *state);
 	client_up(&other, *state);
-	client_command(&c, "pieces 1000"); /* 60 MB */
+	client_command(&c, "pieces 1000 of 0"); /* 60 MB */
 	client_put(&c, 4, OFPT_BARRIER_REQUEST, 77, NULL, 0);
 	quick_echoes(&other, 20, 0);
 	for (unsigned int i = 0; i < n; i++) {
@@ -143,10 +143,26 @@ static void test_long_answer_in_pieces(void **state)
 		assert_int_equal(m.len, 60000);
 	}
 	assert_int_equal(client_read(&c).type, OFPT_BARRIER_REPLY);
-	client_command(&c, "pieces 1000"); /* goes while it is answered */
+	client_command(&c, "pieces 1000 of 0"); /* goes while it is answered */
 	client_close(&c);
 	client_echo_ms(&other);
 	client_close(&other);
+}
+
+/* Each step takes a whole turn: what was asked behind it is not forgotten. */
+static void test_long_answer_in_slow_pieces(void **state)
+{
+	struct client c;
+	struct message m;
+
+	client_up(&c, *state);
+	client_command(&c, "pieces 5 of 4"); /* ms; what follows comes meanwhile and is read at once */
+	client_command(&c, "pieces 5 of 4");
+	client_put(&c, 4, OFPT_BARRIER_REQUEST, 77, NULL, 0);
+	do
+		assert_true(client_read_within(&c, &m, 1000));
+	while (m.type != OFPT_BARRIER_REPLY);
+	client_close(&c);
 }
 
 static void test_fair_among_connections(void **state)
@@ -197,6 +213,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_peer_that_does_not_read, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_back_pressure, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_long_answer_in_pieces, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_long_answer_in_slow_pieces, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_fair_among_connections, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_async_burst, rig_setup, rig_teardown),
 	};

@@ -224,8 +224,12 @@ static void continue_answer(struct session *s)
 	while (sw_busy(&s->conn) && stream_unsent(&s->stream.replies) < SESSION_PIECES) {
 		sw_continue(s->control->sw, &s->conn);
 		flush(s);
-		if (s->end[0] || now_ns() >= end)
+		if (s->end[0])
 			return;
+		if (now_ns() < end)
+			continue;
+		go_on_later(s); /* with the answer or the messages behind it */
+		return;
 	}
 	if (!sw_busy(&s->conn))
 		handle_messages(s);
