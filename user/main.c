@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* ofxdpd: options, then the parts put together, run, and taken apart in reverse. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,8 @@ int main(int argc, char **argv)
 {
 	static struct options options; /* large */
 
+	/* No lists of small freed blocks: malloc() would join a million of them at once, for tens of milliseconds. */
+	mallopt(M_MXFAST, 0);
 	log_init("ofxdpd");
 	switch (options_parse(argc, argv, &options)) {
 	case OPTIONS_DONE:

@@ -20,10 +20,12 @@
 #include "user/datapath/internal.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
+#include "user/util/slab.h"
 
 #define GRACE_WAITS 2
 #define TURN_NS 2000000 /* of callbacks at a time */
 #define TURN_CHECK 64	/* callbacks between looks at the clock */
+#define TRIM_CHUNKS 16	/* of memory given back in a turn: 1 MB */
 
 struct deferred {
 	void (*fn)(void *aux);
@@ -37,6 +39,7 @@ struct dp_grace {
 	int event_fd;		/* thread → event loop: `done` is not empty */
 	struct event *event;
 	struct deferred_list run; /* waited for, to be called by the event loop */
+	struct slab slab;	  /* of struct deferred; the event loop's */
 	pthread_t thread;
 	bool thread_runs;
 	pthread_mutex_t lock; /* of what follows */
@@ -110,7 +113,7 @@ static bool grace_run(struct dp_grace *g, bool all)
 	for (uint32_t n = 1; (d = STAILQ_FIRST(&g->run)); n++) {
 		STAILQ_REMOVE_HEAD(&g->run, next);
 		d->fn(d->aux);
-		free(d);
+		slab_give(&g->slab, d);
 		if (n % TURN_CHECK == 0 && now_ns() > end)
 			break;
 	}
@@ -119,10 +122,14 @@ static bool grace_run(struct dp_grace *g, bool all)
 
 static void grace_ready(evutil_socket_t fd, short what, void *arg)
 {
+	struct dp_grace *g = arg;
 	eventfd_t n;
+	bool more;
 
 	eventfd_read(fd, &n);
-	if (grace_run(arg, false))
+	more = grace_run(g, false);
+	slab_trim(&g->slab, TRIM_CHUNKS);
+	if (more || slab_is_idle(&g->slab))
 		eventfd_write(fd, 1); /* again, after the events of others */
 }
 
@@ -171,6 +178,7 @@ int grace_open(struct dp *dp)
 	if (!g)
 		return -ENOMEM;
 	g->outer_fd = g->inner_fd = g->event_fd = -1;
+	g->slab = slab_of(sizeof(struct deferred));
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_cond_init(&g->changed, NULL);
 	STAILQ_INIT(&g->pending);
@@ -193,7 +201,7 @@ int grace_open(struct dp *dp)
 void grace_defer(struct dp *dp, void (*fn)(void *aux), void *aux)
 {
 	struct dp_grace *g = dp->grace;
-	struct deferred *d = malloc(sizeof(*d));
+	struct deferred *d = slab_take(&g->slab);
 
 	if (!d) { /* no memory to remember it: wait here */
 		grace_wait(g);
@@ -256,6 +264,7 @@ void grace_close(struct dp *dp)
 	cleanup_close(&g->event_fd);
 	cleanup_close(&g->outer_fd);
 	cleanup_close(&g->inner_fd);
+	slab_close(&g->slab);
 	pthread_cond_destroy(&g->changed);
 	pthread_mutex_destroy(&g->lock);
 	free(take_ptr(dp->grace));

@@ -4,10 +4,14 @@
 #include <time.h>
 #include "include/openflow/openflow.h"
 #include "user/switch/internal.h"
+#include "user/util/cleanup.h"
 
 #define AHEAD_FAR 16 /* buckets */
 #define AHEAD_NEAR 8
 #define CACHE_LINE 64
+
+#define TRIM_CHUNKS 32 /* 2 MB: half a millisecond */
+#define TRIM_MS 5
 
 uint64_t sw_now(void)
 {
@@ -40,6 +44,32 @@ struct sw_flow *sw_flow_new(struct sw *sw, uint8_t table, uint16_t priority, con
 	return flow;
 }
 
+/* True: there is more. */
+static bool trim_some(struct slab *slab)
+{
+	slab_trim(slab, TRIM_CHUNKS);
+	return slab_is_idle(slab);
+}
+
+static void trim_later(struct sw *sw)
+{
+	static const struct timeval soon = {.tv_usec = TRIM_MS * 1000};
+
+	if (sw->trim && !event_pending(sw->trim, EV_TIMEOUT, NULL))
+		event_add(sw->trim, &soon);
+}
+
+void sw_flows_trim(evutil_socket_t fd, short what, void *aux)
+{
+	struct sw *sw = aux;
+	bool more = trim_some(&sw->timeouts.slab);
+
+	for (size_t i = 0; i < ARRAY_LEN(sw->flow_slabs); i++)
+		more |= trim_some(&sw->flow_slabs[i]);
+	if (more)
+		trim_later(sw);
+}
+
 void sw_flow_free(struct sw *sw, struct sw_flow *flow)
 {
 	struct slab *slab = &sw->flow_slabs[flow->subtable->shape.n];
@@ -48,6 +78,8 @@ void sw_flow_free(struct sw *sw, struct sw_flow *flow)
 	sw_instructions_put(flow->inst);
 	sw_subtable_put(flow->subtable);
 	slab_give(slab, flow);
+	if (slab_is_idle(slab))
+		trim_later(sw);
 }
 
 /* The first entry from `f` on in its chain that has these values. */

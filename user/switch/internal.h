@@ -37,6 +37,7 @@ struct sw {
 	uint32_t n_removed;			   /* flow entries whose counters are not final yet … */
 	bool ended;				   /* … and which alone keep this in memory */
 	struct slab flow_slabs[OFX_KEY_WORDS + 1]; /* of struct sw_flow, by the number of its values */
+	struct event *trim; /* memory of entries that are gone is given back, a little at a time */
 };
 
 /* Does the connection, in its role, want asynchronous messages of this reason?  masks: of its struct of_async. */
@@ -47,6 +48,9 @@ static inline bool sw_wants(const struct sw_conn *conn, const uint32_t masks[2],
 
 /* switch.c */
 void sw_release(struct sw *sw); /* the last of it, once it has ended */
+
+/* flow.c */
+void sw_flows_trim(evutil_socket_t fd, short what, void *aux); /* the callback of sw.trim */
 
 /* flow_mod.c */
 int sw_flow_mod(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);

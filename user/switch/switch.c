@@ -27,7 +27,10 @@ struct sw *sw_new(const struct sw_config *config, struct event_base *base)
 		sw->flow_slabs[i] = slab_of(sizeof(struct sw_flow) + i * sizeof(uint64_t));
 	if (getrandom(&sw->secret, sizeof(sw->secret), 0) != sizeof(sw->secret))
 		sw->secret = sw_now();
-	if (!sw->name || sw_timeouts_open(sw)) {
+	sw->trim = evtimer_new(base, sw_flows_trim, sw);
+	if (!sw->name || !sw->trim || sw_timeouts_open(sw)) {
+		if (sw->trim)
+			event_free(sw->trim);
 		free(sw->name);
 		free(sw);
 		return NULL;
@@ -68,6 +71,7 @@ void sw_free(struct sw *sw)
 	sw_flow_each(sw, OFPTT_ALL, &all, leave_instructions, NULL);
 	sw_groups_free(sw);
 	sw_timeouts_close(sw);
+	event_free(take_ptr(sw->trim));
 	sw_meters_free(sw);
 	buf_free(&sw->scratch);
 	free(take_ptr(sw->name));

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Objects of one size, by the million: no header beside each of them, those made together lie together.  What is given
- * back is used again; memory goes back to the system when the last object does.
+ * back is used again.  When the last object is given back, all the memory waits to be used anew, in order, or to be
+ * freed with slab_trim(): a hundred megabytes at once would take tens of milliseconds.
  */
 #ifndef UTIL_SLAB_H
 #define UTIL_SLAB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +19,7 @@ struct slab {
 	size_t size;		  /* of an object: a multiple of 8 */
 	struct slab_object *free; /* given back */
 	struct slab_object *chunks;
+	struct slab_object *idle; /* chunks without objects */
 	size_t n_used;
 	size_t n_left; /* objects of the newest chunk that were never used */
 };
@@ -29,7 +32,14 @@ static inline struct slab slab_of(size_t size)
 /* Not cleared.  NULL: out of memory. */
 void *slab_take(struct slab *slab);
 void slab_give(struct slab *slab, void *object);
-/* All objects end, given back or not. */
+static inline bool slab_is_idle(const struct slab *slab)
+{
+	return slab->idle;
+}
+
+/* Free up to n idle chunks, of 64 KB. */
+void slab_trim(struct slab *slab, unsigned int n);
+/* All objects end, given back or not; all memory is freed. */
 void slab_close(struct slab *slab);
 
 #endif
