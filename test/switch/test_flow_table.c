@@ -193,7 +193,7 @@ static void dump_is_left(void **state)
 	buf_free(&request);
 }
 
-/* Its sender goes: the delete is all or nothing. */
+/* Its sender goes: the delete is all or nothing, and nobody waits for it. */
 static void delete_is_left(void **state)
 {
 	struct rig *rig = *state;
@@ -207,6 +207,11 @@ static void delete_is_left(void **state)
 	sw_conn_remove(rig->sw, &rig->conn[1].c);
 	assert_false(sw_busy(&rig->conn[1].c));
 	rig->hold = false;
+	assert_in_range(rig_count(rig), 1, 5999); /* it goes on by itself … */
+	send_some(rig, OFPFC_ADD, 0, 6000, 1);
+	rig_run_ms(rig, 500);
+	assert_int_equal(rig_count(rig), 6000); /* … and leaves what came after it */
+	rig_flow_mod(rig, 0, &everything);
 	assert_int_equal(rig_count(rig), 0);
 	fake_dp_grace(rig->dp);
 	assert_int_equal(rig->dp->n_flows, 0);

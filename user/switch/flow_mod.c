@@ -254,13 +254,29 @@ static int delete_strict(struct sw *sw, const struct of_flow_mod *fm)
 	return sw_flows_remove(sw, &chosen, OFPRR_DELETE);
 }
 
+struct to_delete {
+	struct sw_flow_list chosen;
+	uint64_t begun; /* the delete: entries that others add meanwhile are not meant */
+};
+
+static void choose_to_delete(struct sw_flow *flow, void *aux)
+{
+	struct to_delete *d = aux;
+
+	if (sw_flow_created(flow) <= d->begun)
+		sw_flow_list_add(flow, &d->chosen);
+}
+
 /* A transaction for each step: only want of memory could keep the later ones from following the first. */
 static int delete_some(struct sw *sw, struct sw_conn *conn, struct sw_job *job, bool *more)
 {
-	struct sw_flow_list chosen _flow_list_ = {0};
+	struct to_delete d = {.begun = job->begun};
+	int err;
 
-	*more = sw_walk_step(sw, &job->walk, DELETED_AT_ONCE, sw_flow_list_add, &chosen);
-	return sw_flows_remove(sw, &chosen, OFPRR_DELETE);
+	*more = sw_walk_step(sw, &job->walk, DELETED_AT_ONCE, choose_to_delete, &d);
+	err = sw_flows_remove(sw, &d.chosen, OFPRR_DELETE);
+	sw_flow_list_free(&d.chosen);
+	return err;
 }
 
 static int delete (struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)

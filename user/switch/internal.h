@@ -37,6 +37,8 @@ struct sw {
 	uint32_t n_removed;			   /* flow entries whose counters are not final yet … */
 	bool ended;				   /* … and which alone keep this in memory */
 	struct slab flow_slabs[OFX_KEY_WORDS + 1]; /* of struct sw_flow, by the number of its values */
+	struct sw_job *left;			   /* by connections that ended (job.h) */
+	struct event *left_due;
 	struct event *trim; /* memory of entries that are gone is given back, a little at a time */
 };
 

@@ -16,8 +16,10 @@ struct sw_job {
 	struct sw_match match;
 	struct sw_flow_filter filter;
 	struct sw_walk walk;
-	bool changes;  /* it is all or nothing: done to its end even if the connection ends */
-	uint16_t type; /* of the message, for its error */
+	bool changes;	     /* it is all or nothing: done to its end even if the connection ends */
+	uint64_t begun;	     /* sw_now() */
+	struct sw_job *next; /* in sw.left */
+	uint16_t type;	     /* of the message, for its error */
 	uint32_t xid;
 	size_t raw_len; /* as much of the message as errors quote */
 	uint8_t raw[64];
@@ -36,5 +38,10 @@ struct sw_job *sw_job_new(struct sw *sw, uint32_t xid, uint8_t table, const stru
 int sw_job_start(struct sw *sw, struct sw_conn *conn, struct sw_job *job);
 /* The connection's job ends here, done or not; none is fine. */
 void sw_job_drop(struct sw_conn *conn);
+/* The connection ends; its job, if it must be done to its end, goes on without (`conn` of its steps is NULL). */
+void sw_job_leave(struct sw_conn *conn);
+
+int sw_jobs_open(struct sw *sw);
+void sw_jobs_close(struct sw *sw); /* those that go on alone end here */
 
 #endif

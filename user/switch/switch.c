@@ -28,9 +28,11 @@ struct sw *sw_new(const struct sw_config *config, struct event_base *base)
 	if (getrandom(&sw->secret, sizeof(sw->secret), 0) != sizeof(sw->secret))
 		sw->secret = sw_now();
 	sw->trim = evtimer_new(base, sw_flows_trim, sw);
-	if (!sw->name || !sw->trim || sw_timeouts_open(sw)) {
+	if (!sw->name || !sw->trim || sw_jobs_open(sw) || sw_timeouts_open(sw)) {
 		if (sw->trim)
 			event_free(sw->trim);
+		if (sw->left_due)
+			event_free(sw->left_due);
 		free(sw->name);
 		free(sw);
 		return NULL;
@@ -68,6 +70,7 @@ void sw_free(struct sw *sw)
 
 	if (!sw)
 		return;
+	sw_jobs_close(sw);
 	sw_flow_each(sw, OFPTT_ALL, &all, leave_instructions, NULL);
 	sw_groups_free(sw);
 	sw_timeouts_close(sw);
@@ -98,9 +101,7 @@ void sw_conn_remove(struct sw *sw, struct sw_conn *conn)
 		}
 	conn->next = NULL;
 	buf_free(&conn->tables.body);
-	while (conn->job && conn->job->changes)
-		sw_continue(sw, conn);
-	sw_job_drop(conn);
+	sw_job_leave(conn);
 	sw_config_update(sw);
 }
 
