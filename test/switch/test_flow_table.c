@@ -281,6 +281,43 @@ static void packed_matches_relate_as_whole_ones(void **state)
 	assert_true(equal > 10 && covered > 1000 && overlapping > 1000);
 }
 
+/* CHECK_OVERLAP looks at one bucket of some shapes, at all of others; here at each entry. */
+static void overlap_is_found(void **state)
+{
+	enum { ROUNDS = 300, ADDS = 20 };
+	struct rig *rig = *state;
+	unsigned int refused = 0, accepted = 0;
+
+	srand(2);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct of_flow_mod there[ADDS], clear = flow_mod(OFPFC_DELETE);
+		int n = 0;
+
+		for (int i = 0; i < ADDS; i++) {
+			struct of_flow_mod fm = flow_mod(OFPFC_ADD);
+			bool overlaps = false;
+
+			random_match(&fm.match);
+			fm.priority = 1 + rand() % 3;
+			fm.flags = rand() % 4 ? OFPFF_CHECK_OVERLAP : 0;
+			for (int k = 0; k < n; k++)
+				overlaps |= there[k].priority == fm.priority &&
+					    of_match_overlaps(&there[k].match, &fm.match);
+			rig_flow_mod(rig, 0, &fm);
+			if (fm.flags && overlaps) {
+				EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_OVERLAP);
+				refused++;
+				continue;
+			}
+			EXPECT_OK();
+			accepted += fm.flags != 0;
+			there[n++] = fm;
+		}
+		rig_flow_mod(rig, 0, &clear);
+	}
+	assert_true(refused > 500 && accepted > 500);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +327,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(delete_is_left, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(dump_is_left, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(whole_masks_are_none, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(overlap_is_found, rig_setup, rig_teardown),
 		cmocka_unit_test(packed_matches_relate_as_whole_ones),
 	};
 

@@ -83,10 +83,20 @@ void sw_flow_free(struct sw *sw, struct sw_flow *flow)
 }
 
 /* The first entry from `f` on in its chain that has these values. */
-static struct sw_flow *with_values(struct sw_flow *f, uint32_t hash, const struct sw_match *match)
+static struct sw_flow *with_values(struct sw_flow *f, uint32_t hash, const uint64_t *value, unsigned int n)
 {
-	while (f && (f->hash != hash || memcmp(f->value, match->value, match->shape.n * sizeof(f->value[0]))))
+	while (f && (f->hash != hash || memcmp(f->value, value, n * sizeof(f->value[0]))))
 		f = f->next;
+	return f;
+}
+
+/* The first entry from `f` on in its chain that has these values and this priority. */
+static struct sw_flow *with_priority(struct sw_flow *f, uint32_t hash, const uint64_t *value, unsigned int n,
+				     uint16_t priority)
+{
+	f = with_values(f, hash, value, n);
+	while (f && f->priority != priority)
+		f = with_values(f->next, hash, value, n);
 	return f;
 }
 
@@ -102,14 +112,10 @@ struct sw_flow *sw_flow_find(struct sw *sw, uint8_t table, uint16_t priority, co
 {
 	const struct sw_subtable *s = sw_subtable_find(sw, table, &match->shape);
 	uint32_t hash = hash_of(sw, match);
-	struct sw_flow *f;
 
 	if (!s)
 		return NULL;
-	f = with_values(sw_subtable_candidates(s, hash), hash, match);
-	while (f && f->priority != priority)
-		f = with_values(f->next, hash, match);
-	return f;
+	return with_priority(sw_subtable_candidates(s, hash), hash, match->value, match->shape.n, priority);
 }
 
 static bool outputs_to(const struct of_actions *actions, uint32_t port)
@@ -173,9 +179,10 @@ static void meet_equal(struct sw *sw, const struct sw_walk *walk, sw_flow_fn fn,
 {
 	const struct sw_match *match = walk->filter->match;
 	uint32_t hash = hash_of(sw, match);
-	struct sw_flow *f = with_values(sw_subtable_candidates(walk->at, hash), hash, match);
+	const unsigned int n = match->shape.n;
+	struct sw_flow *f = with_values(sw_subtable_candidates(walk->at, hash), hash, match->value, n);
 
-	for (; f; f = with_values(f->next, hash, match))
+	for (; f; f = with_values(f->next, hash, match->value, n))
 		if (chosen(f, walk->filter))
 			fn(f, aux);
 }
@@ -261,6 +268,48 @@ void sw_flow_each(struct sw *sw, uint8_t table, const struct sw_flow_filter *fil
 		if (flow && chosen(flow, filter))
 			fn(flow, aux);
 	}
+}
+
+/* --- overlap --- */
+
+/* Looks at no other bits than the match: only entries with the match's values of those bits, which lie in one bucket.
+ */
+static bool overlaps_wider(struct sw *sw, const struct sw_subtable *s, uint16_t priority, const struct sw_match *match)
+{
+	uint64_t value[OFX_KEY_WORDS];
+	unsigned int n = 0, i = 0;
+	uint32_t hash;
+
+	for (unsigned int left = match->shape.words; left; left &= left - 1, i++) {
+		if (!(s->shape.words & left & -left))
+			continue;
+		value[n] = match->value[i] & s->shape.mask[n];
+		n++;
+	}
+	hash = sw_match_hash(value, n, sw->secret);
+	return with_priority(sw_subtable_candidates(s, hash), hash, value, n, priority);
+}
+
+static bool overlaps_any(struct sw *sw, const struct sw_subtable *s, uint16_t priority, const struct sw_match *match)
+{
+	for (uint64_t hash = 0; hash >> 32 == 0; hash = sw_subtable_next(s, hash)) {
+		look_ahead(sw, s, hash);
+		for (struct sw_flow *f = sw_subtable_first(s, hash); f; f = f->next)
+			if (f->priority == priority && sw_match_overlaps(match, &s->shape, f->value))
+				return true;
+	}
+	return false;
+}
+
+bool sw_flow_overlaps(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match)
+{
+	for (struct sw_subtable *s = sw->tables[table].subtables; s; s = s->hh.next) {
+		bool wider = sw_shape_covers(&s->shape, &match->shape);
+
+		if (s->n_flows && (wider ? overlaps_wider : overlaps_any)(sw, s, priority, match))
+			return true;
+	}
+	return false;
 }
 
 void sw_flow_list_add(struct sw_flow *flow, void *aux)

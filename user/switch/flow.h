@@ -40,6 +40,12 @@ void sw_flow_expect(struct sw *sw, uint8_t table, const struct sw_match *match);
 /* The entry with exactly this match and priority, or NULL. */
 struct sw_flow *sw_flow_find(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match);
 
+/*
+ * Is there an entry of this priority that may match a packet that `match` matches?  Entries that look at other bits
+ * than it are looked at one by one.
+ */
+bool sw_flow_overlaps(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match);
+
 static inline uint8_t sw_flow_table(const struct sw_flow *flow)
 {
 	return flow->subtable->table;

@@ -27,33 +27,6 @@ static int check_request(struct sw *sw, const struct of_flow_mod *fm)
 
 /* --- add --- */
 
-/*
- * §6.4: "Two flow entries overlap if a single packet may match both, and both entries have the same priority."  So an
- * identical entry overlaps too; that it is replaced holds for adds without overlap and those without this check.
- */
-struct overlap {
-	const struct sw_match *match;
-	uint16_t priority;
-	bool found;
-};
-
-static void look_for_overlap(struct sw_flow *f, void *aux)
-{
-	struct overlap *o = aux;
-
-	if (f->priority == o->priority && sw_match_overlaps(o->match, &f->subtable->shape, f->value))
-		o->found = true;
-}
-
-static bool overlaps_any(struct sw *sw, const struct of_flow_mod *fm, const struct sw_match *match)
-{
-	struct overlap o = {.match = match, .priority = fm->priority};
-	const struct sw_flow_filter all = {.out_port = OFPP_ANY, .out_group = OFPG_ANY};
-
-	sw_flow_each(sw, fm->table, &all, look_for_overlap, &o);
-	return o.found;
-}
-
 static void set_properties(struct sw *sw, struct sw_flow *flow, const struct of_flow_mod *fm,
 			   struct sw_timeout *timeout)
 {
@@ -160,6 +133,15 @@ static int replace(struct sw *sw, struct sw_flow *flow, const struct of_flow_mod
 	return 0;
 }
 
+/*
+ * §6.4: "Two flow entries overlap if a single packet may match both, and both entries have the same priority."  So an
+ * identical entry overlaps too; that it is replaced holds for adds without overlap and those without this check.
+ */
+static bool overlaps(struct sw *sw, const struct of_flow_mod *fm, const struct sw_match *match)
+{
+	return fm->flags & OFPFF_CHECK_OVERLAP && sw_flow_overlaps(sw, fm->table, fm->priority, match);
+}
+
 static int add(struct sw *sw, const struct of_flow_mod *fm)
 {
 	struct sw_timeout *timeout = NULL;
@@ -175,7 +157,7 @@ static int add(struct sw *sw, const struct of_flow_mod *fm)
 		err = sw_instructions_check_match(&fm->inst, &fm->match);
 	if (err)
 		return err;
-	if (fm->flags & OFPFF_CHECK_OVERLAP && overlaps_any(sw, fm, &match))
+	if (overlaps(sw, fm, &match))
 		return FLOW_MOD_FAILED(OVERLAP);
 	if (fm->idle_timeout || fm->hard_timeout) {
 		timeout = sw_timeout_new(sw, fm->idle_timeout, fm->hard_timeout);
