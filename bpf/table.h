@@ -30,13 +30,11 @@ static __always_inline int word_differs(const struct ofx_state *s, const struct 
 /*
  * The match words behind those in the flow entry itself.  Counted without a division: the verifier can't follow one.
  */
-__weak __noinline int flow_matches_far(const struct ofx_state *s, const struct ofx_flow *f,
-				       const struct ofx_subtable *t)
+static __always_inline int flow_matches_far(const struct ofx_state *s, const struct ofx_flow *f,
+					    const struct ofx_subtable *t)
 {
 	__u32 i = OFX_FLOW_WORDS;
 
-	if (!s || !f || !t)
-		return 0;
 	while (i < OFX_KEY_WORDS && i < t->n_words) {
 		const __u64 *words = (const __u64 *)op_at(ofx_flow_far_word(f, i));
 
@@ -134,12 +132,10 @@ static __always_inline void line_search(struct ofx_state *s, const struct ofx_ru
 	}
 }
 
-/* The lines behind a full one. */
-__weak __noinline int lines_search(struct ofx_state *s, __u32 at, __u64 tag, __u32 check, __u8 table)
+/* One line and those behind it. */
+static __always_inline void lines_walk(struct ofx_state *s, __u32 at, __u64 tag, __u32 check, __u8 table)
 {
-	if (!s)
-		return 0;
-	for (__u32 i = 0; i < OFX_MORE_LINES; i++) {
+	for (__u32 i = 0; i <= OFX_MORE_LINES; i++) {
 		const struct ofx_rule_line *line = bpf_map_lookup_elem(&rule_lines, &at);
 
 		if (!at || !line)
@@ -147,22 +143,34 @@ __weak __noinline int lines_search(struct ofx_state *s, __u32 at, __u64 tag, __u
 		line_search(s, line, line_hits(line, tag), check, table);
 		at = line->more;
 	}
+}
+
+/* The lines behind a full one. */
+__weak __noinline int lines_search(struct ofx_state *s, __u32 at, __u64 tag, __u32 check, __u8 table)
+{
+	if (s)
+		lines_walk(s, at, tag, check, table);
 	return 0;
+}
+
+static __always_inline __u32 line_number(const struct ofx_state *s, __u64 hash)
+{
+	const struct ofx_rule_geometry g = {.word = s->geometry};
+
+	return ofx_rule_line_of(hash, g);
 }
 
 static __always_inline const struct ofx_rule_line *line_at(const struct ofx_state *s, __u64 hash)
 {
-	const struct ofx_rule_geometry g = {.word = s->geometry};
-	__u32 at = ofx_rule_line_of(hash, g);
+	__u32 at = line_number(s, hash);
 
 	return bpf_map_lookup_elem(&rule_lines, &at);
 }
 
 __weak __noinline int tuple_search(struct ofx_state *s, __u32 number, __u8 table)
 {
-	const struct ofx_rule_line *line;
 	const struct ofx_subtable *t;
-	__u64 hash, tag;
+	__u64 hash;
 
 	if (!s)
 		return 0;
@@ -170,13 +178,7 @@ __weak __noinline int tuple_search(struct ofx_state *s, __u32 number, __u8 table
 	if (!t)
 		return 0;
 	hash = ofx_rule_hash(s->key.w, t, number, ofx_rule_secret);
-	line = line_at(s, hash);
-	if (!line)
-		return 0;
-	tag = ofx_rule_tag(hash);
-	line_search(s, line, line_hits(line, tag), 0, table);
-	if (line->more)
-		lines_search(s, line->more, tag, 0, table);
+	lines_walk(s, line_number(s, hash), ofx_rule_tag(hash), 0, table);
 	return 0;
 }
 
@@ -234,9 +236,8 @@ static __always_inline int list_singly(struct ofx_state *s, const struct ofx_lis
  */
 static __always_inline void quick_peek(const struct ofx_state *s, const struct ofx_list_entry *e, struct ofx_peek *peek)
 {
-	const struct ofx_rule_geometry g = {.word = s->geometry};
 	const __u64 hash = quick_hash(s, e);
-	const __u32 at = ofx_rule_line_of(hash, g);
+	const __u32 at = line_number(s, hash);
 	const struct ofx_rule_line *line = bpf_map_lookup_elem(&rule_lines, &at);
 
 	peek->line = at;
@@ -291,11 +292,12 @@ __weak __noinline int list_walk_far(struct ofx_state *s, __u32 slot, __u32 first
 #pragma clang loop unroll(disable)
 	for (__u32 n = 0; n < OFX_LIST_CALL; n += OFX_LIST_GROUP) {
 		__u32 i = first + n;
-		int done;
+		int done, left;
 
 		if (i > OFX_LIST_ENTRIES - OFX_LIST_GROUP)
 			return 1;
-		if (i + OFX_LIST_GROUP <= list->n && group_is_quick(&list->entries[i]))
+		left = list->n - i; /* not i + 4: some kernels lose the bounds of i over that */
+		if (left >= OFX_LIST_GROUP && group_is_quick(&list->entries[i]))
 			done = group_step(s, &list->entries[i], table);
 		else
 			done = list_singly(s, list, i, OFX_LIST_GROUP, table);
