@@ -274,9 +274,8 @@ uint32_t dp_max_flows(const struct dp *dp)
 	return dp->max_flows;
 }
 
-#define GONE_TURN                                                                                                      \
-	1024 /* callbacks before others have their turn: a message to each controller is some microseconds             \
-	      */
+/* Callbacks before others have their turn: a message to each controller is some microseconds. */
+#define GONE_TURN 1024
 
 static void gone_due(evutil_socket_t fd, short what, void *aux)
 {
@@ -295,7 +294,7 @@ static void gone_due(evutil_socket_t fd, short what, void *aux)
 
 /* --- growth of the rules' hash --- */
 
-#define GROW_LINES 2048 /* a round of the event loop: half a millisecond */
+#define GROW_LINES 256 /* a round of the event loop: a millisecond, where each rule is a cache miss */
 
 static void grow_due(evutil_socket_t fd, short what, void *aux)
 {
