@@ -159,12 +159,13 @@ static __always_inline void cache_retreat(struct ofx_cache_cpu *c)
 __weak __noinline int cache_turn(struct ofx_state *s)
 {
 	struct ofx_cache_cpu *c;
-	__u32 misses;
+	__u32 misses, was;
 
 	if (!s)
 		return 0;
 	c = &s->cache;
 	misses = c->window_misses;
+	was = c->window;
 	cache_account(c);
 	c->window_misses = 0;
 	c->window = OFX_CACHE_WINDOW;
@@ -173,10 +174,15 @@ __weak __noinline int cache_turn(struct ofx_state *s)
 		s->cpu = bpf_get_smp_processor_id();
 		c->base = s->cpu * ofx_cache_entries;
 	} else if (c->mode == OFX_CACHE_WARM) {
-		c->mode = OFX_CACHE_TRY;
+		if (was != OFX_CACHE_TASTE)
+			c->mode = OFX_CACHE_TRY;
+		else if (misses > OFX_CACHE_HOPELESS)
+			cache_retreat(c);
+		else
+			c->window = ofx_cache_entries;
 	} else if (c->mode == OFX_CACHE_OFF) {
 		c->mode = OFX_CACHE_WARM;
-		c->window = ofx_cache_entries;
+		c->window = OFX_CACHE_TASTE;
 	} else if (misses <= (c->mode == OFX_CACHE_TRY ? OFX_CACHE_TURN_ON : OFX_CACHE_TURN_OFF)) {
 		c->mode = OFX_CACHE_ON;
 		c->pauses = 0;

@@ -143,11 +143,13 @@ _Static_assert(sizeof(struct ofx_cached_more) == 192, "three cache lines");
 
 /*
  * It is off where too few packets find themselves in it: then a look costs more than it saves.  Off, it is tried again
- * after a while: filled first, then measured.
+ * after a while: filled first, then measured.  A first taste tells whether that is worth its cost.
  */
 enum ofx_cache_mode { OFX_CACHE_WARM = 0, OFX_CACHE_TRY, OFX_CACHE_ON, OFX_CACHE_OFF };
 
-#define OFX_CACHE_WINDOW 4096			 /* lookups that a hit rate is measured over */
+#define OFX_CACHE_WINDOW 4096 /* lookups that a hit rate is measured over */
+#define OFX_CACHE_TASTE 8192
+#define OFX_CACHE_HOPELESS (OFX_CACHE_TASTE - OFX_CACHE_TASTE / 256) /* misses in it: nearly every flow is new */
 #define OFX_CACHE_PAUSE (256 * 1024)		 /* packets without it, the first time; then twice as many … */
 #define OFX_CACHE_PAUSES 6			 /* … so many times */
 #define OFX_CACHE_TURN_ON (OFX_CACHE_WINDOW / 2) /* misses at most */

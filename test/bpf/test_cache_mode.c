@@ -63,7 +63,18 @@ static void pass_pause(uint32_t length, uint32_t percent)
 	receive_here(&plain, 1);
 	assert_int_equal(account().mode, OFX_CACHE_WARM);
 	assert_int_equal(account().bypassed - before.bypassed, length);
+	assert_int_equal(rest_of_window(percent), OFX_CACHE_WARM);
+	assert_int_equal(account().window, OFXDP_CACHED);
 	assert_int_equal(rest_of_window(percent), OFX_CACHE_TRY);
+}
+
+/* … → new flows only: off again, at once. */
+static void pass_pause_in_vain(uint32_t length)
+{
+	receive_here(&plain, length + 1);
+	assert_int_equal(account().mode, OFX_CACHE_WARM);
+	assert_int_equal(account().window, OFX_CACHE_TASTE);
+	assert_int_equal(rest_of_window(100), OFX_CACHE_OFF);
 }
 
 static void test_modes(void **state)
@@ -80,6 +91,10 @@ static void test_modes(void **state)
 	assert_int_equal(rest_of_window(100), OFX_CACHE_OFF);
 	pass_pause(OFX_CACHE_PAUSE, 56);
 	assert_int_equal(rest_of_window(56), OFX_CACHE_OFF);
+	pass_pause(2 * OFX_CACHE_PAUSE, 0);
+	assert_int_equal(rest_of_window(0), OFX_CACHE_ON);
+	assert_int_equal(rest_of_window(100), OFX_CACHE_OFF);
+	pass_pause_in_vain(OFX_CACHE_PAUSE);
 	pass_pause(2 * OFX_CACHE_PAUSE, 0);
 	assert_int_equal(rest_of_window(0), OFX_CACHE_ON);
 }
