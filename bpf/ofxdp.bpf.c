@@ -198,9 +198,18 @@ static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, __u64 v, c
 	return run_verdict(ctx, s);
 }
 
+/* Its key, as it was received.  What else state_receive() sets, a simple verdict does not need. */
+static __always_inline void plain_received(struct ofx_state *s, const struct plain *k, __u32 index)
+{
+	s->metadata = 0;
+	s->tunnel_id = 0;
+	s->in_port = ofx_port_no(index);
+	plain_key(s, k);
+}
+
 enum { NOT_PLAIN = 0, IS_PLAIN, IS_SHORT };
 
-/* A plain frame, by a short key or not: what to look it up by is in the state. */
+/* A plain frame: what to look it up by, a short key or not, is in the state; while the cache is off its key. */
 static __always_inline int receive_plain(ofx_ctx *ctx, struct ofx_state *s, __u32 index,
 					 const struct ofx_cache_live *live)
 {
@@ -209,6 +218,10 @@ static __always_inline int receive_plain(ofx_ctx *ctx, struct ofx_state *s, __u3
 
 	if (plain_read(ctx, &k))
 		return NOT_PLAIN;
+	if (!s->look.gen) {
+		plain_received(s, &k, index);
+		return IS_PLAIN;
+	}
 	if (keys) {
 		cache_look_short(&s->look, &k, index, live, keys);
 		return IS_SHORT;
@@ -218,13 +231,12 @@ static __always_inline int receive_plain(ofx_ctx *ctx, struct ofx_state *s, __u3
 }
 
 /* Its key.  Read once more: to keep the words until here would cost the packets that don't come here. */
-static __always_inline void plain_again(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)
+static __always_inline void plain_again(ofx_ctx *ctx, struct ofx_state *s, __u32 index)
 {
 	struct plain k;
 
-	state_receive(s, ofx_port_no(index), len);
 	if (!plain_read(ctx, &k))
-		plain_key(s, &k);
+		plain_received(s, &k, index);
 }
 
 static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)
@@ -252,9 +264,10 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 		}
 	}
 	if (!v || ofx_cached_kind(v) == OFX_CACHED_OPS) {
-		if (plain)
-			plain_again(ctx, s, index, len);
+		if (plain && s->look.gen)
+			plain_again(ctx, s, index);
 		s->key_changed = 0;
+		s->next_table = 0;
 		if (!v && !simple_resolve(s)) {
 			v = s->made.word;
 			more = cache_has_more(v) ? &s->made_more : NULL;
@@ -262,8 +275,10 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 	}
 	if (v && ofx_cached_kind(v) != OFX_CACHED_OPS)
 		return cache_run(ctx, s, v, more, index, len);
-	if (plain)
+	if (plain) {
+		state_receive(s, ofx_port_no(index), len);
 		plain_offsets(s);
+	}
 	return run_ops(ctx, s, v, more);
 }
 

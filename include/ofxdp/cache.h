@@ -148,8 +148,8 @@ _Static_assert(sizeof(struct ofx_cached_more) == 192, "three cache lines");
 enum ofx_cache_mode { OFX_CACHE_WARM = 0, OFX_CACHE_TRY, OFX_CACHE_ON, OFX_CACHE_OFF };
 
 #define OFX_CACHE_WINDOW 4096 /* lookups that a hit rate is measured over */
-#define OFX_CACHE_TASTE 8192
-#define OFX_CACHE_HOPELESS (OFX_CACHE_TASTE - OFX_CACHE_TASTE / 256) /* misses in it: nearly every flow is new */
+#define OFX_CACHE_TASTE (3 * OFX_CACHE_WINDOW)
+#define OFX_CACHE_HOPELESS (OFX_CACHE_TASTE - OFX_CACHE_TASTE / 32) /* misses in it: nearly every flow is new */
 #define OFX_CACHE_PAUSE (256 * 1024)		 /* packets without it, the first time; then twice as many … */
 #define OFX_CACHE_PAUSES 6			 /* … so many times */
 #define OFX_CACHE_TURN_ON (OFX_CACHE_WINDOW / 2) /* misses at most */
