@@ -62,16 +62,16 @@ static __always_inline void cache_look_parsed(struct cache_look *look, const str
 }
 
 /* Of a plain packet. */
-static __always_inline void cache_look_plain(struct cache_look *look, const struct plain *k, __u32 index,
+static __always_inline void cache_look_plain(struct cache_look *look, const void *p, __u32 index,
 					     const struct ofx_cache_live *live)
 {
 	const __u64 *m = live->mask;
 
-	look->key[0] = k->eth_dst & m[3];
-	look->key[1] = k->eth_src & m[4];
-	look->key[2] = k->l4 & m[5];
-	look->key[3] = k->addr & m[6];
-	look->key[4] = k->flabel & m[10];
+	look->key[0] = plain_eth_dst(p) & m[3];
+	look->key[1] = plain_eth_src(p) & m[4];
+	look->key[2] = plain_l4(p) & m[5];
+	look->key[3] = plain_addr(p) & m[6];
+	look->key[4] = plain_flags(p) & m[10];
 	look->key[5] = cache_port_shape(live, index, PLAIN_SHAPE);
 }
 
@@ -79,19 +79,19 @@ static __always_inline void cache_look_plain(struct cache_look *look, const stru
 #define SHORT_PORT 16 /* bits */
 
 /* The same in two words and a mark; keys: live->short_keys. */
-static __always_inline void cache_look_short(struct cache_look *look, const struct plain *k, __u32 index,
+static __always_inline void cache_look_short(struct cache_look *look, const void *p, __u32 index,
 					     const struct ofx_cache_live *live, __u64 keys)
 {
 	const __u64 *m = live->mask;
 
 	look->key[SHORT_MARK] = look->gen << SHORT_PORT | (index & m[OFX_W_PORTS]);
 	if (keys == OFX_KEYS_L3) {
-		look->key[0] = k->addr & m[6];
-		look->key[1] = k->l4 & m[5];
+		look->key[0] = plain_addr(p) & m[6];
+		look->key[1] = plain_l4(p) & m[5];
 		asm volatile("" ::: "memory"); /* one branch, not one for each value */
 	} else {
-		look->key[0] = k->eth_dst & m[3];
-		look->key[1] = k->eth_src & m[4];
+		look->key[0] = plain_eth_dst(p) & m[3];
+		look->key[1] = plain_eth_src(p) & m[4];
 	}
 }
 
@@ -376,11 +376,9 @@ static __always_inline int cache_set_eth(ofx_ctx *ctx, const struct ofx_cached_m
 /* The set-fields that have checksums to keep. */
 __weak __noinline int cache_set_fields(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached_more *more)
 {
-	struct plain k;
-
 	if (!ctx || !s || !more)
 		return -1;
-	if (!plain_read(ctx, &k)) { /* else it has been parsed */
+	if (plain_at(ctx)) { /* else it has been parsed */
 		s->key.w[OFX_W_SHAPE] = PLAIN_SHAPE;
 		plain_offsets(s);
 	}

@@ -199,12 +199,12 @@ static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, __u64 v, c
 }
 
 /* Its key, as it was received.  What else state_receive() sets, a simple verdict does not need. */
-static __always_inline void plain_received(struct ofx_state *s, const struct plain *k, __u32 index)
+static __always_inline void plain_received(struct ofx_state *s, const void *p, __u32 index)
 {
 	s->metadata = 0;
 	s->tunnel_id = 0;
 	s->in_port = ofx_port_no(index);
-	plain_key(s, k);
+	plain_key(s, p);
 }
 
 enum { NOT_PLAIN = 0, IS_PLAIN, IS_SHORT };
@@ -214,29 +214,29 @@ static __always_inline int receive_plain(ofx_ctx *ctx, struct ofx_state *s, __u3
 					 const struct ofx_cache_live *live)
 {
 	const __u64 keys = live->short_keys;
-	struct plain k;
+	const void *p = plain_at(ctx);
 
-	if (plain_read(ctx, &k))
+	if (!p)
 		return NOT_PLAIN;
 	if (!s->look.gen) {
-		plain_received(s, &k, index);
+		plain_received(s, p, index);
 		return IS_PLAIN;
 	}
 	if (keys) {
-		cache_look_short(&s->look, &k, index, live, keys);
+		cache_look_short(&s->look, p, index, live, keys);
 		return IS_SHORT;
 	}
-	cache_look_plain(&s->look, &k, index, live);
+	cache_look_plain(&s->look, p, index, live);
 	return IS_PLAIN;
 }
 
 /* Its key.  Read once more: to keep the words until here would cost the packets that don't come here. */
 static __always_inline void plain_again(ofx_ctx *ctx, struct ofx_state *s, __u32 index)
 {
-	struct plain k;
+	const void *p = plain_at(ctx);
 
-	if (!plain_read(ctx, &k))
-		plain_received(s, &k, index);
+	if (p)
+		plain_received(s, p, index);
 }
 
 static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)

@@ -185,15 +185,11 @@ static __always_inline void parse_reset(struct ofx_state *s)
  * The frames that most are, in line: TCP or UDP in IPv4 without options, fragments or tags.  All else, and all that is
  * odd about them, is parse_packet()'s; the two agree.
  */
-struct plain {
-	__u64 eth_dst, eth_src, l4, addr, flabel; /* words of the key; the shape is PLAIN_SHAPE, others are 0 */
-};
-
 #define PLAIN_L4 (ETH_HLEN + sizeof(struct iphdr))
 #define PLAIN_SHAPE (OFX_SHAPE_IPV4 | OFX_SHAPE_L4)
 
-/* 0, or -1: the frame is not one of them. */
-static __always_inline int plain_read(const ofx_ctx *ctx, struct plain *k)
+/* Such a frame, or NULL.  Its key's words, of which others are 0, are read where they are needed. */
+static __always_inline const void *plain_at(const ofx_ctx *ctx)
 {
 	const void *p = pkt_at(ctx, 0, PLAIN_L4 + TCP_HEAD);
 	const struct iphdr *ip = p + ETH_HLEN;
@@ -202,36 +198,60 @@ static __always_inline int plain_read(const ofx_ctx *ctx, struct plain *k)
 
 	if (!p || *(const pkt16 *)(p + 12) != bpf_htons(ETH_P_IP) || *(const __u8 *)ip != 0x45 ||
 	    ip->frag_off & bpf_htons(0x3fff))
-		return -1;
+		return NULL;
 	total = bpf_ntohs(ip->tot_len);
 	if (total < sizeof(*ip) + UDP_HEAD || ETH_HLEN + total > ctx_len(ctx))
-		return -1;
-	k->flabel = 0;
-	if (ip->protocol == IPPROTO_TCP) {
-		if (l4[12] >> 4 < 5 || sizeof(*ip) + (l4[12] >> 4) * 4 > total)
-			return -1;
-		k->flabel = (__u64)(*(const pkt16 *)(l4 + 12) & bpf_htons(0x0fff)) << 48;
-	} else if (ip->protocol != IPPROTO_UDP) {
-		return -1;
-	}
-	k->eth_dst = (*(const pkt64 *)p & PKT_FIRST6) | (__u64)bpf_htons(ETH_P_IP) << 48;
-	k->eth_src = *(const pkt64 *)(p + ETH_ALEN) & PKT_FIRST6;
-	k->l4 = (ip->tos >> 2) << 8 | (ip->tos & 3) << 16 | (__u64)ip->protocol << 24 |
-		(__u64) * (const pkt32 *)l4 << 32;
-	k->addr = *(const pkt64 *)(p + ETH_HLEN + offsetof(struct iphdr, saddr)); /* by ip it would be two loads */
-	return 0;
+		return NULL;
+	if (ip->protocol == IPPROTO_UDP)
+		return p;
+	if (ip->protocol != IPPROTO_TCP || l4[12] >> 4 < 5 || sizeof(*ip) + (l4[12] >> 4) * 4 > total)
+		return NULL;
+	return p;
 }
 
-/* As parse_packet(), from what plain_read() found: the key. */
-static __always_inline void plain_key(struct ofx_state *s, const struct plain *k)
+static __always_inline __u64 plain_eth_dst(const void *p)
+{
+	return (*(const pkt64 *)p & PKT_FIRST6) | (__u64)bpf_htons(ETH_P_IP) << 48;
+}
+
+static __always_inline __u64 plain_eth_src(const void *p)
+{
+	return *(const pkt64 *)(p + ETH_ALEN) & PKT_FIRST6;
+}
+
+static __always_inline __u64 plain_l4(const void *p)
+{
+	const struct iphdr *ip = p + ETH_HLEN;
+
+	return (ip->tos >> 2) << 8 | (ip->tos & 3) << 16 | (__u64)ip->protocol << 24 |
+	       (__u64) * (const pkt32 *)(p + PLAIN_L4) << 32;
+}
+
+static __always_inline __u64 plain_addr(const void *p)
+{
+	return *(const pkt64 *)(p + ETH_HLEN + offsetof(struct iphdr, saddr)); /* by its type it would be two loads */
+}
+
+/* The word of IPv6's flow label: TCP flags. */
+static __always_inline __u64 plain_flags(const void *p)
+{
+	const struct iphdr *ip = p + ETH_HLEN;
+
+	if (ip->protocol != IPPROTO_TCP)
+		return 0;
+	return (__u64)(*(const pkt16 *)(p + PLAIN_L4 + 12) & bpf_htons(0x0fff)) << 48;
+}
+
+/* As parse_packet(): the key. */
+static __always_inline void plain_key(struct ofx_state *s, const void *p)
 {
 	key_pipeline(s);
-	s->key.w[OFX_W_ETH_DST] = k->eth_dst;
-	s->key.w[OFX_W_ETH_SRC] = k->eth_src;
-	s->key.w[OFX_W_L4] = k->l4;
-	s->key.w[OFX_W_ADDR] = k->addr;
+	s->key.w[OFX_W_ETH_DST] = plain_eth_dst(p);
+	s->key.w[OFX_W_ETH_SRC] = plain_eth_src(p);
+	s->key.w[OFX_W_L4] = plain_l4(p);
+	s->key.w[OFX_W_ADDR] = plain_addr(p);
 	s->key.w[OFX_W_ADDR1] = s->key.w[OFX_W_ADDR2] = s->key.w[OFX_W_ADDR3] = 0;
-	s->key.w[OFX_W_FLABEL] = k->flabel;
+	s->key.w[OFX_W_FLABEL] = plain_flags(p);
 	s->key.w[OFX_W_ND] = s->key.w[OFX_W_ND1] = s->key.w[OFX_W_ND_LL] = s->key.w[OFX_W_TYPE] = 0;
 	s->key.w[OFX_W_SHAPE] = PLAIN_SHAPE;
 }
