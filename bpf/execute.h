@@ -34,6 +34,7 @@ static __always_inline int execute_set(struct ofx_state *s, const struct ofx_op 
 		value = s->set_value[w];
 		mask = s->set_mask[w];
 	}
+	s->key_changed = 1;
 	s->set_value[w] = (value & ~op->mask) | op->value;
 	s->set_mask[w] = mask | op->mask;
 	s->dirty |= bit;

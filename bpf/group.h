@@ -15,6 +15,7 @@
 
 #include "bpf/liveness.h"
 #include "bpf/packet_in.h"
+#include "bpf/parse.h"
 #include "include/ofxdp/group.h"
 
 #define OFX_NO_BUCKET 0xffffffffU
@@ -188,12 +189,23 @@ static __always_inline int group_all(ofx_ctx *ctx, struct ofx_state *s, const st
 	return group_split(ctx, s, slot, g->gen, first, end);
 }
 
-static __always_inline int group_choose(struct ofx_state *s, const struct ofx_group *g)
+/* The key of the packet as it is at this op: resolve has made all set-fields in it, a copy goes on with none. */
+static __always_inline int key_as_is(ofx_ctx *ctx, struct ofx_state *s)
+{
+	if (!s->key_changed)
+		return 0;
+	s->key_changed = 0;
+	return commit(ctx, s) || parse_packet(ctx, s);
+}
+
+static __always_inline int group_choose(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_group *g)
 {
 	__u32 number = OFX_NO_BUCKET;
 
 	switch (g->type) {
 	case OFX_GROUP_SELECT:
+		if (key_as_is(ctx, s))
+			return drop(OFX_DROP_ACTION_FAILED);
 		number = bucket_select(s, g);
 		break;
 	case OFX_GROUP_INDIRECT:
@@ -220,7 +232,7 @@ __weak __noinline int group_enter(ofx_ctx *ctx, struct ofx_state *s, __u32 index
 	count_group(s, index);
 	if (g->type == OFX_GROUP_ALL)
 		return group_all(ctx, s, g, slot, 0, g->n_buckets);
-	return group_choose(s, g);
+	return group_choose(ctx, s, g);
 }
 
 /* A part of an ALL group that it has come to. */

@@ -70,6 +70,7 @@ static __always_inline struct ofx_state *state_new(void)
 	if (!s)
 		return NULL;
 	s->cpu = bpf_get_smp_processor_id();
+	s->key_changed = 0;
 	state_begin(s);
 	return s;
 }
@@ -191,6 +192,7 @@ static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, __u64 v, c
 	s->next_table = 0;
 	if (s->key_changed && parse(ctx, s))
 		return drop(OFX_DROP_INTERNAL);
+	s->key_changed = 0;
 	if (v)
 		cache_load(s, more, ofx_cached_n(v));
 	else

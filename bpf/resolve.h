@@ -30,8 +30,10 @@ static __always_inline void key_set(struct ofx_key *key, const struct ofx_op *op
 
 static __always_inline void resolve_apply(struct ofx_state *s, const struct ofx_op *op)
 {
-	if (op->code == OFX_OP_SET)
+	if (op->code == OFX_OP_SET) {
 		key_set(&s->key, op);
+		s->key_changed = 1;
+	}
 	verdict_copy(s, op);
 }
 

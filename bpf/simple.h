@@ -227,7 +227,7 @@ __weak __noinline int cache_keep(struct ofx_state *s)
 	return 0;
 }
 
-/* The ops of the packet's entry become the verdict.  What apply-actions make of the key, group hashes look at. */
+/* The ops of the packet's entry become the verdict. */
 __weak __noinline int cache_load(struct ofx_state *s, const struct ofx_cached_more *more, __u32 n)
 {
 	if (!s || !more)
@@ -237,8 +237,6 @@ __weak __noinline int cache_load(struct ofx_state *s, const struct ofx_cached_mo
 
 		if (i >= n)
 			break;
-		if (op->code == OFX_OP_SET && op->arg != OFX_BY_ACTION_SET)
-			key_set(&s->key, op);
 		verdict_copy(s, op);
 	}
 	return 0;

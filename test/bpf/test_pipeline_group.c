@@ -136,6 +136,50 @@ static void test_select_by_label(void **state)
 }
 
 /* Port 2's carrier goes with its far end. */
+/* The host that a packet of this number comes out at; it must be 2 or 3. */
+static int chosen(const struct frame *want)
+{
+	struct frame got;
+	int h = receive_frame(host[2], &got, 50) ? 2 : 3;
+
+	if (h == 3)
+		assert_true(receive_frame(host[3], &got, 1000));
+	assert_int_equal(got.len, want->len);
+	assert_memory_equal(got.b, want->b, want->len);
+	return h;
+}
+
+/*
+ * The choice is by the packet as it is at the group: set-fields before it count, those behind it do not, wherever the
+ * packet was copied on the way.
+ */
+static void test_select_as_it_is(void **state)
+{
+	GROUP_OF(0, SELECT, {OPS(OUTPUT(2)), 1, 0, 0}, {OPS(OUTPUT(3)), 1, 0, 0});
+	for (uint8_t i = 1; i <= 12; i++) {
+		struct frame sent = plain, want;
+		int before, after;
+
+		sent.b[11] = i; /* the source */
+		want = to_mac(sent, 9);
+		apply(OPS(GROUP(0)));
+		send_frame(host[1], &want);
+		after = chosen(&want);
+		send_frame(host[1], &sent);
+		before = chosen(&sent);
+		apply(OPS(set_mac(9), GROUP(0)));
+		send_frame(host[1], &sent);
+		assert_int_equal(chosen(&want), after);
+		apply(OPS(GROUP(0), set_mac(9)));
+		send_frame(host[1], &sent);
+		assert_int_equal(chosen(&sent), before);
+		apply(OPS(IN_PORT, set_mac(9), GROUP(0)));
+		send_frame(host[1], &sent);
+		expect(1, sent);
+		assert_int_equal(chosen(&want), after);
+	}
+}
+
 static void test_liveness(void **state)
 {
 	uint64_t none = drop_count(OFX_DROP_NO_BUCKET);
@@ -184,15 +228,9 @@ static void test_slot_of_another(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_all),
-		T(test_not_last),
-		T(test_chain_and_action_set),
-		T(test_generic_port),
-		T(test_no_group),
-		T(test_select),
-		T(test_select_by_label),
-		T(test_liveness),
-		T(test_slot_of_another),
+		T(test_all),	  T(test_not_last),	   T(test_chain_and_action_set), T(test_generic_port),
+		T(test_no_group), T(test_select),	   T(test_select_by_label),	 T(test_select_as_it_is),
+		T(test_liveness), T(test_slot_of_another),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
