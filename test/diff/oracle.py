@@ -38,7 +38,7 @@ def fix_sums(p, new):
     """Write into `new` the checksums of p.f as the change of bytes changes them (RFC 1624, equation 3)."""
     for (place, udp, old_sum), (_, _, new_sum) in zip(p.sums(p.f), p.sums(new)):
         old = half(p.f, place)
-        if udp and not old:
+        if udp and not old or old_sum == new_sum:  # the sum of what stays the same stays, even 0xffff for 0
             continue
         s = (~old & 0xffff) + (~old_sum & 0xffff) + new_sum
         while s >> 16:
