@@ -108,6 +108,7 @@ __weak __noinline int action(ofx_ctx *ctx, struct ofx_state *s)
 	if (!s)
 		return drop(OFX_DROP_INTERNAL);
 	op = verdict_op(s, s->at);
+	s->key_changed = 1;
 	switch (op->code) {
 	case OFX_OP_MISS:
 		count_miss(op->a);

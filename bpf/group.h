@@ -189,7 +189,8 @@ static __always_inline int group_all(ofx_ctx *ctx, struct ofx_state *s, const st
 	return group_split(ctx, s, slot, g->gen, first, end);
 }
 
-/* The key of the packet as it is at this op: resolve has made all set-fields in it, a copy goes on with none. */
+/* The key of the packet as it is at this op: resolve has made all set-fields in it, a copy goes on with none; what
+ * pushes and pops is in neither. */
 static __always_inline int key_as_is(ofx_ctx *ctx, struct ofx_state *s)
 {
 	if (!s->key_changed)

@@ -80,7 +80,7 @@ struct ofx_state {
 	} live[OFX_WATCH_DEPTH];
 	struct ofx_cached_verdict made; /* in the making (bpf/simple.h) */
 	struct ofx_cached_more made_more;
-	__u32 key_changed; /* set-fields have been seen: it may not be the key of the packet as it is */
+	__u32 key_changed; /* by set-fields or other changes: it may not be the key of the packet as it is */
 	struct ofx_action_set set;
 	struct ofx_op ops[OFX_VERDICT_OPS];
 };

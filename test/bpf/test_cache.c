@@ -195,6 +195,41 @@ static void test_group(void **state)
 	assert_true(n[2] && n[3]);
 }
 
+/* Pushed tags count, too, whichever way the packet came. */
+static void test_group_behind_push(void **state)
+{
+	int n[N_PORTS + 1] = {0};
+
+	GROUP_OF(0, SELECT, {OPS(OUTPUT(2)), 1, 0, 0}, {OPS(OUTPUT(3)), 1, 0, 0});
+	one_table(0, OPS(PUSH, set_vid(77), GROUP(0)));
+	for (uint16_t port = 1; port <= 16; port++) {
+		struct frame sent = from_udp(port), want = tagged(sent, 77), got;
+		int h;
+
+		changed();
+		send_frame(host[1], &sent);
+		h = receive_frame(host[2], &got, 20) ? 2 : 3;
+		if (h == 3)
+			expect(3, want);
+		n[h]++;
+		TWICE(&sent, {h, want});
+	}
+	assert_true(n[2] && n[3]);
+	for (uint16_t port = 1; port <= 16; port++) { /* as one that comes with the tag */
+		struct frame sent = from_udp(port), want = tagged(sent, 77), got;
+		int h;
+
+		one_table(0, OPS(GROUP(0)));
+		changed();
+		send_frame(host[1], &want);
+		h = receive_frame(host[2], &got, 20) ? 2 : 3;
+		if (h == 3)
+			expect(3, want);
+		one_table(0, OPS(PUSH, set_vid(77), GROUP(0)));
+		TWICE(&sent, {h, want});
+	}
+}
+
 static void test_meter(void **state)
 {
 	const uint64_t second = 1000000000ULL << OFX_METER_TIME_SHIFT;
@@ -470,15 +505,29 @@ int main(void)
 #define L2(NAME) cmocka_unit_test_setup(NAME, fresh_l2)
 #define L3(NAME) cmocka_unit_test_setup(NAME, fresh_l3)
 	const struct CMUnitTest tests[] = {
-		T(test_output),	     T(test_nowhere),	  T(test_miss),	       T(test_set_eth),	   T(test_set_fields),
-		T(test_ops),	     T(test_action_set),  T(test_controller),  T(test_group),	   T(test_meter),
-		T(test_tables),	     T(test_falls_back),  T(test_too_long),    T(test_live_masks), T(test_port_mask),
-		T(test_generation),  T(test_not_plain),	  T(test_wide),	       L3(test_output),	   L3(test_nowhere),
-		L3(test_miss),	     L3(test_set_eth),	  L3(test_set_fields), L3(test_ops),	   L3(test_action_set),
-		L3(test_controller), L3(test_group),	  L3(test_meter),      L3(test_tables),	   L3(test_falls_back),
-		L3(test_too_long),   L3(test_port_mask),  L3(test_generation), L3(test_not_plain), L3(test_l3_keys),
-		L2(test_output),     L2(test_nowhere),	  L2(test_miss),       L2(test_set_eth),   L2(test_set_fields),
-		L2(test_ops),	     L2(test_action_set), L2(test_tables),     L2(test_port_mask), L2(test_generation),
+		T(test_output),	     T(test_nowhere),
+		T(test_miss),	     T(test_set_eth),
+		T(test_set_fields),  T(test_ops),
+		T(test_action_set),  T(test_controller),
+		T(test_group),	     T(test_group_behind_push),
+		T(test_meter),	     T(test_tables),
+		T(test_falls_back),  T(test_too_long),
+		T(test_live_masks),  T(test_port_mask),
+		T(test_generation),  T(test_not_plain),
+		T(test_wide),	     L3(test_output),
+		L3(test_nowhere),    L3(test_miss),
+		L3(test_set_eth),    L3(test_set_fields),
+		L3(test_ops),	     L3(test_action_set),
+		L3(test_controller), L3(test_group),
+		L3(test_meter),	     L3(test_tables),
+		L3(test_falls_back), L3(test_too_long),
+		L3(test_port_mask),  L3(test_generation),
+		L3(test_not_plain),  L3(test_l3_keys),
+		L2(test_output),     L2(test_nowhere),
+		L2(test_miss),	     L2(test_set_eth),
+		L2(test_set_fields), L2(test_ops),
+		L2(test_action_set), L2(test_tables),
+		L2(test_port_mask),  L2(test_generation),
 		L2(test_not_plain),  L2(test_l2_keys),
 	};
 #undef L3
