@@ -8,7 +8,7 @@
 
 #include "bpf/verdict.h"
 
-#define OFX_BY_ACTION_SET 1 /* arg of an OFX_OP_CONTROLLER or OFX_OP_SET that comes from the action set */
+#define OFX_BY_ACTION_SET 1 /* arg of an OFX_OP_CONTROLLER that comes from the action set */
 
 static __always_inline void action_set_clear(struct ofx_action_set *set)
 {
@@ -100,8 +100,7 @@ static __always_inline void action_set_add_fields(struct ofx_state *s)
 		__u16 need = i < OFX_SHARED_WORDS ? s->set.set_need[i] : 0;
 
 		if (s->set.dirty & 1u << w)
-			verdict_put(s, op_head(OFX_OP_SET, w, need, OFX_BY_ACTION_SET), s->set.set_value[w],
-				    s->set.set_mask[w]);
+			verdict_put(s, op_head(OFX_OP_SET, w, need, 0), s->set.set_value[w], s->set.set_mask[w]);
 	}
 }
 

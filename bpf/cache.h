@@ -273,7 +273,6 @@ static __always_inline __u32 short_place(const struct ofx_state *s, __u64 bits)
 static __always_inline __u64 short_differs(const struct cache_look *look, const struct ofx_cached_short *e)
 {
 	__u64 d = (look->key[SHORT_MARK] ^ e->mark) | (look->key[0] ^ e->key[0]) | (look->key[1] ^ e->key[1]);
-
 	__u64 minus = d;
 
 	asm volatile("%0 = -%0" : "+r"(minus)); /* unknown to the compiler, or it would make it a comparison */

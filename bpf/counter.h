@@ -20,6 +20,15 @@ static __always_inline void count_drop(__u32 reason)
 		*n += 1;
 }
 
+/* Of a flow entry, a group or a bucket.  c: NULL counts nothing. */
+static __always_inline void counter_add(struct ofx_counter *c, __u32 len)
+{
+	if (!c)
+		return;
+	c->packets += 1;
+	c->bytes += len;
+}
+
 /* The packet, or this copy of it, ends here: every drop goes through this function. */
 static __always_inline int drop(__u32 reason)
 {
@@ -31,28 +40,20 @@ static __always_inline int drop(__u32 reason)
 static __always_inline void count_flow(struct ofx_state *s, const struct ofx_op *op)
 {
 	__u32 cell = s->cpu * ofx_n_flow_ids + op->arg;
-	struct ofx_counter *c = bpf_map_lookup_elem(&flow_counters, &cell);
 
 	s->flow = op->arg;
 	s->gen = op->b;
 	s->table = op->a;
 	s->punt_flags &= ~OFX_PUNT_NO_FLOW;
-	if (!c)
-		return;
-	c->packets += 1;
-	c->bytes += s->len;
+	counter_add(bpf_map_lookup_elem(&flow_counters, &cell), s->len);
 }
 
 /* A group or a bucket, by its cell (include/ofxdp/group.h). */
 static __always_inline void count_group(const struct ofx_state *s, __u32 cell)
 {
 	__u32 at = s->cpu * OFX_GROUP_CELLS + cell;
-	struct ofx_counter *c = bpf_map_lookup_elem(&group_counters, &at);
 
-	if (!c)
-		return;
-	c->packets += 1;
-	c->bytes += s->len;
+	counter_add(bpf_map_lookup_elem(&group_counters, &at), s->len);
 }
 
 static __always_inline void count_miss(__u32 table)

@@ -6,6 +6,7 @@
 #ifndef BPF_FLOW_LOG_H
 #define BPF_FLOW_LOG_H
 
+#include "bpf/counter.h"
 #include "bpf/maps.h"
 #include "bpf/state.h"
 
@@ -21,12 +22,8 @@ __weak __noinline int flow_log_add_up(__u32 cpu)
 	for (__u32 i = 0; i < OFX_FLOW_LOG; i++) {
 		__u64 word = log->word[i];
 		__u32 cell = word;
-		struct ofx_counter *c = bpf_map_lookup_elem(&flow_counters, &cell);
 
-		if (!c)
-			continue;
-		c->packets += 1;
-		c->bytes += word >> 32;
+		counter_add(bpf_map_lookup_elem(&flow_counters, &cell), word >> 32);
 	}
 	log->n = 0;
 	__sync_fetch_and_add(&log->version, 1);
@@ -64,12 +61,7 @@ __weak __noinline int flow_log_more(struct ofx_state *s, const struct ofx_cached
 
 static __always_inline void count_cell(__u32 cell, __u32 len)
 {
-	struct ofx_counter *c = bpf_map_lookup_elem(&flow_counters, &cell);
-
-	if (!c)
-		return;
-	c->packets += 1;
-	c->bytes += len;
+	counter_add(bpf_map_lookup_elem(&flow_counters, &cell), len);
 }
 
 /* more: NULL if v has no more than one flow. */
