@@ -63,10 +63,18 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, OFX_SIZED);
+	__uint(max_entries, 1); /* the loader's, too */
 	__type(key, __u32);
-	__type(value, struct ofx_rule_line);
+	__type(value, struct ofx_line_chunk);
 } rule_lines SEC(".maps");
+
+static __always_inline const struct ofx_rule_line *rule_line_at(__u32 at)
+{
+	__u32 number = at / OFX_LINE_CHUNK;
+	const struct ofx_line_chunk *chunk = bpf_map_lookup_elem(&rule_lines, &number);
+
+	return chunk ? &chunk->line[at % OFX_LINE_CHUNK] : NULL;
+}
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

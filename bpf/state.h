@@ -12,9 +12,9 @@
 #include "include/ofxdp/key.h"
 #include "include/ofxdp/limits.h"
 #include "include/ofxdp/loop.h"
+#include "include/ofxdp/table.h"
 
 #define OFX_NO_OP 0xffffffffU
-#define OFX_LIST_GROUP 4 /* entries of a list looked at together */
 
 /* Offsets of headers from the frame's start, in bytes; 0 = not there.  Written by parse, kept right by push and pop. */
 struct ofx_offsets {

@@ -6,11 +6,11 @@
  * later one can hold a better rule.  Two rules of equal priority that match the same packet are undefined by the spec,
  * so it stops at equality too.
  *
- * A tuple without a rule for this packet costs a hash and a look at one cache line, at six tags at once.  Where a tag
- * and the rule's check are right, the flow entry itself says whether it matches: its slot is not written again before a
- * grace period, so whatever happens to the line meanwhile, what is found is a rule of this table that matches.
+ * A tuple without a rule for this packet costs a hash and a look at one cache line, at the tags and checks of five
+ * rules at once.  Where they are right, the flow entry itself says whether it matches: its slot is not written again
+ * before a grace period, so whatever happens to the line meanwhile, what is found is a rule of this table that matches.
  *
- * A few entries are searched in line, the many of an ACL table by the dozen in a function.
+ * What costs time here is a wrong guess of the CPU about a branch, much more than the instructions that avoid it.
  */
 #ifndef BPF_TABLE_H
 #define BPF_TABLE_H
@@ -96,75 +96,71 @@ static __always_inline void rule_found(struct ofx_state *s, struct ofx_rule_ref 
 }
 
 /* Better than the best, for all that the rule itself tells?  As one condition, which the CPU guesses better. */
-static __always_inline int rule_may_do(const struct ofx_state *s, struct ofx_rule_ref ref, __u32 check)
+static __always_inline int rule_may_do(const struct ofx_state *s, struct ofx_rule_ref ref)
 {
-	return !(ofx_check_differs(ref.check, check) | (__u32)(ref.priority - s->best_priority - 1) >> 31);
+	const __u32 l4 = ofx_l4_check_of_key(s->key.w[OFX_W_L4]);
+
+	return !(ofx_l4_check_differs(ref.l4_check, l4) | (__u32)(ref.priority - s->best_priority - 1) >> 31);
 }
 
-/* A rule whose tag is right, if it is still there. */
-static __always_inline void rule_try(struct ofx_state *s, const void *word, __u32 check, __u8 table)
+/* A rule whose tag and check are right, if it is still there. */
+static __always_inline void rule_try(struct ofx_state *s, const void *word, __u8 table)
 {
 	struct ofx_rule_ref ref = {.word = *(const volatile __u64 *)word};
 	const struct ofx_flow *f;
 
-	if (!ref.slot || !rule_may_do(s, ref, check))
+	if (!ref.slot || !rule_may_do(s, ref))
 		return;
 	f = flow_at(ref.slot);
 	if (f && flow_matches(s, f, table))
 		rule_found(s, ref);
 }
 
-static __always_inline __u64 line_hits(const struct ofx_rule_line *line, __u64 tag)
+/* check: ofx_check_of_key(); of no matter in tuples that check nothing. */
+static __always_inline __u64 line_hits(const struct ofx_rule_line *line, __u64 tag, __u64 check)
 {
-	return ofx_line_hits(*(const volatile __u64 *)&line->tags, tag);
+	const __u64 tags = *(const volatile __u64 *)&line->tags, checks = *(const volatile __u64 *)&line->checks;
+
+	return ofx_line_candidates(tags, checks, tag, check);
 }
 
-/* check: ofx_check_of_key(); of no matter in tuples that check nothing. */
-static __always_inline void line_search(struct ofx_state *s, const struct ofx_rule_line *line, __u64 hits, __u32 check,
-					__u8 table)
+static __always_inline void line_search(struct ofx_state *s, const struct ofx_rule_line *line, __u64 hits, __u8 table)
 {
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < OFX_LINE_RULES; i++) {
 		if (!hits)
 			return;
-		rule_try(s, (const char *)line + ofx_hit_offset(hits), check, table);
+		rule_try(s, (const char *)line + ofx_hit_offset(hits), table);
 		hits &= hits - 1;
 	}
 }
 
 /* One line and those behind it. */
-static __always_inline void lines_walk(struct ofx_state *s, __u32 at, __u64 tag, __u32 check, __u8 table)
+static __always_inline void lines_walk(struct ofx_state *s, __u32 at, __u64 tag, __u64 check, __u8 table)
 {
 	for (__u32 i = 0; i <= OFX_MORE_LINES; i++) {
-		const struct ofx_rule_line *line = bpf_map_lookup_elem(&rule_lines, &at);
+		const struct ofx_rule_line *line = rule_line_at(at);
 
-		if (!at || !line)
+		if (!line)
 			break;
-		line_search(s, line, line_hits(line, tag), check, table);
+		line_search(s, line, line_hits(line, tag, check), table);
 		at = line->more;
+		if (!at)
+			break;
 	}
 }
 
-/* The lines behind a full one. */
-__weak __noinline int lines_search(struct ofx_state *s, __u32 at, __u64 tag, __u32 check, __u8 table)
+/* As a function: from the places that are not in a hurry. */
+__weak __noinline int lines_search(struct ofx_state *s, __u32 at, __u64 tag, __u64 check, __u8 table)
 {
 	if (s)
 		lines_walk(s, at, tag, check, table);
 	return 0;
 }
 
-static __always_inline __u32 line_number(const struct ofx_state *s, __u64 hash)
+static __always_inline struct ofx_rule_geometry geometry(const struct ofx_state *s)
 {
-	const struct ofx_rule_geometry g = {.word = s->geometry};
-
-	return ofx_rule_line_of(hash, g);
-}
-
-static __always_inline const struct ofx_rule_line *line_at(const struct ofx_state *s, __u64 hash)
-{
-	__u32 at = line_number(s, hash);
-
-	return bpf_map_lookup_elem(&rule_lines, &at);
+	return (struct ofx_rule_geometry){.word = s->geometry};
 }
 
 __weak __noinline int tuple_search(struct ofx_state *s, __u32 number, __u8 table)
@@ -178,7 +174,7 @@ __weak __noinline int tuple_search(struct ofx_state *s, __u32 number, __u8 table
 	if (!t)
 		return 0;
 	hash = ofx_rule_hash(s->key.w, t, number, ofx_rule_secret);
-	lines_walk(s, line_number(s, hash), ofx_rule_tag(hash), 0, table);
+	lines_walk(s, ofx_rule_line_of(hash, geometry(s)), ofx_rule_tag(hash), 0, table);
 	return 0;
 }
 
@@ -187,19 +183,16 @@ static __always_inline __u64 quick_hash(const struct ofx_state *s, const struct 
 	return ofx_quick_hash(s->key.w, e->mask, e->subtable, ofx_rule_secret);
 }
 
+static __always_inline __u64 quick_check(const struct ofx_state *s, const struct ofx_list_entry *e)
+{
+	return ofx_check_of_key(s->key.w[OFX_W_ADDR], e->shift);
+}
+
 static __always_inline void quick_search(struct ofx_state *s, const struct ofx_list_entry *e, __u8 table)
 {
-	const __u64 hash = quick_hash(s, e), tag = ofx_rule_tag(hash);
-	const struct ofx_rule_line *line = line_at(s, hash);
-	__u64 hits;
+	const __u64 hash = quick_hash(s, e), tag = ofx_rule_tag(hash), check = quick_check(s, e);
 
-	if (!line)
-		return;
-	hits = line_hits(line, tag);
-	if (hits)
-		line_search(s, line, hits, ofx_check_of_key(s->key.w, e->shift), table);
-	if (line->more)
-		lines_search(s, line->more, tag, ofx_check_of_key(s->key.w, e->shift), table);
+	lines_search(s, ofx_rule_line_of(hash, geometry(s)), tag, check, table);
 }
 
 /* --- lists --- */
@@ -230,75 +223,108 @@ static __always_inline int list_singly(struct ofx_state *s, const struct ofx_lis
 	return 0;
 }
 
+/* --- groups --- */
+
+/* Where the lines of all tuples are. */
+struct group_look {
+	const struct ofx_line_chunk *chunk;
+	__u32 base, lines; /* in it */
+};
+
 /*
- * Look into a quick tuple's line.  Without a branch, so that the CPU looks into the lines of a group at the same time
+ * Look into the line of tuple i.  Without a branch, so that the CPU looks into the lines of a group at the same time
  * and no wrong guess about one delays the others.
  */
-static __always_inline void quick_peek(const struct ofx_state *s, const struct ofx_list_entry *e, struct ofx_peek *peek)
+static __always_inline void group_peek(struct ofx_state *s, const struct group_look *look,
+				       const struct ofx_list_entry *e, __u64 hash, int i)
 {
-	const __u64 hash = quick_hash(s, e);
-	const __u32 at = line_number(s, hash);
-	const struct ofx_rule_line *line = bpf_map_lookup_elem(&rule_lines, &at);
+	const __u32 at = look->base + ((hash >> 32) * look->lines >> 32);
+	const struct ofx_rule_line *line = &look->chunk->line[at % OFX_LINE_CHUNK];
 
-	peek->line = at;
-	peek->hits = line ? line_hits(line, ofx_rule_tag(hash)) : 0;
-	peek->more = line ? line->more : 0;
+	s->peek[i].line = at;
+	s->peek[i].more = line->more;
+	s->peek[i].hits = line_hits(line, ofx_rule_tag(hash), quick_check(s, &e[i]));
+}
+
+static __always_inline void group_peek_all(struct ofx_state *s, const struct group_look *look,
+					   const struct ofx_list_entry *e)
+{
+	if (e->group == OFX_GROUP_ADDRESS) {
+		const __u64 type = ofx_type_hash(s->key.w, ofx_rule_secret), addr = s->key.w[OFX_W_ADDR];
+		const __u64 secret = ofx_rule_secret[3];
+
+#pragma unroll
+		for (int i = 0; i < OFX_LIST_GROUP; i++)
+			group_peek(s, look, e, ofx_address_hash(type, addr, e[i].mask[2], e[i].subtable, secret), i);
+	} else {
+#pragma unroll
+		for (int i = 0; i < OFX_LIST_GROUP; i++)
+			group_peek(s, look, e, quick_hash(s, &e[i]), i);
+	}
 }
 
 /* What was found there. */
-static __always_inline void quick_found(struct ofx_state *s, const struct ofx_list_entry *e,
-					const struct ofx_peek *peek, __u8 table)
+static __always_inline void group_found(struct ofx_state *s, const struct group_look *look,
+					const struct ofx_list_entry *e, const struct ofx_peek *peek, __u8 table)
 {
-	const __u32 check = ofx_check_of_key(s->key.w, e->shift), at = peek->line, more = peek->more;
-	const struct ofx_rule_line *line = bpf_map_lookup_elem(&rule_lines, &at);
+	const struct ofx_rule_line *line = &look->chunk->line[peek->line % OFX_LINE_CHUNK];
+	const __u32 more = peek->more;
 
-	if (line)
-		line_search(s, line, peek->hits, check, table);
+	line_search(s, line, peek->hits, table);
 	if (more)
-		lines_search(s, more, ofx_rule_tag(quick_hash(s, e)), check, table);
+		lines_search(s, more, ofx_rule_tag(quick_hash(s, e)), quick_check(s, e), table);
 }
 
-static __always_inline int group_is_quick(const struct ofx_list_entry *e)
-{
-	return e[0].quick & e[1].quick & e[2].quick & e[3].quick;
-}
-
-/* Look at a group of quick entries.  0: go on; 1: the rest of the list can't be better. */
-static __always_inline int group_step(struct ofx_state *s, const struct ofx_list_entry *e, __u8 table)
+/* Look at a group.  0: go on; 1: the rest of the list can't be better. */
+static __always_inline int group_step(struct ofx_state *s, const struct group_look *look,
+				      const struct ofx_list_entry *e, __u8 table)
 {
 	if ((__s32)e->max_priority <= s->best_priority)
 		return 1;
-#pragma unroll
-	for (int i = 0; i < OFX_LIST_GROUP; i++)
-		quick_peek(s, &e[i], &s->peek[i]);
+	group_peek_all(s, look, e);
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < OFX_LIST_GROUP; i++) {
 		if (!(s->peek[i].hits | s->peek[i].more))
 			continue;
 		if ((__s32)e[i].max_priority <= s->best_priority)
 			return 1;
-		quick_found(s, &e[i], &s->peek[i], table);
+		group_found(s, look, &e[i], &s->peek[i], table);
 	}
 	return 0;
 }
 
+/* 0, or hashes lead to lines of several chunks: no groups then. */
+static __always_inline int group_begin(const struct ofx_state *s, struct group_look *look)
+{
+	const struct ofx_rule_geometry g = geometry(s);
+	const __u32 number = g.base / OFX_LINE_CHUNK;
+
+	look->chunk = bpf_map_lookup_elem(&rule_lines, &number);
+	look->base = g.base % OFX_LINE_CHUNK;
+	look->lines = g.lines;
+	return look->chunk && look->base + look->lines <= OFX_LINE_CHUNK ? 0 : -1;
+}
+
 /* Entries `first` and following of the list at `slot`: OFX_LIST_CALL at most.  0: go on behind those; 1: done. */
-__weak __noinline int list_walk_far(struct ofx_state *s, __u32 slot, __u32 first, __u8 table)
+__weak __noinline int list_walk_from(struct ofx_state *s, __u32 slot, __u32 first, __u8 table)
 {
 	const struct ofx_list *list = bpf_map_lookup_elem(&lists, &slot);
+	struct group_look look;
+	int several;
 
 	if (!s || !list)
 		return 1;
+	several = group_begin(s, &look);
 #pragma clang loop unroll(disable)
 	for (__u32 n = 0; n < OFX_LIST_CALL; n += OFX_LIST_GROUP) {
-		__u32 i = first + n;
-		int done, left;
+		const __u32 i = (first + n) & (OFX_LIST_ENTRIES - OFX_LIST_GROUP);
+		const struct ofx_list_entry *e = &list->entries[i];
+		int done;
 
-		if (i > OFX_LIST_ENTRIES - OFX_LIST_GROUP)
+		if (i >= list->n)
 			return 1;
-		left = list->n - i; /* not i + 4: some kernels lose the bounds of i over that */
-		if (left >= OFX_LIST_GROUP && group_is_quick(&list->entries[i]))
-			done = group_step(s, &list->entries[i], table);
+		if (e->group && !several && look.chunk)
+			done = group_step(s, &look, e, table);
 		else
 			done = list_singly(s, list, i, OFX_LIST_GROUP, table);
 		if (done)
@@ -309,16 +335,8 @@ __weak __noinline int list_walk_far(struct ofx_state *s, __u32 slot, __u32 first
 
 static __always_inline void list_walk(struct ofx_state *s, __u32 slot, __u8 table)
 {
-	const struct ofx_list *list = bpf_map_lookup_elem(&lists, &slot);
-
-	if (!list)
-		return;
-	if (list->n < OFX_LIST_GROUP) {
-		list_singly(s, list, 0, OFX_LIST_GROUP - 1, table);
-		return;
-	}
 	for (__u32 i = 0; i < OFX_LIST_ENTRIES; i += OFX_LIST_CALL) {
-		if (i >= list->n || list_walk_far(s, slot, i, table))
+		if (list_walk_from(s, slot, i, table))
 			return;
 	}
 }

@@ -28,7 +28,6 @@
 /* table_roots, ARRAY[OFX_TABLES] of u64: the slot in `lists`, 0 = empty table (slot 0 is never used). */
 
 #define OFX_QUICK_WORDS 3
-#define OFX_CHECK_NIBBLES 2
 #define OFX_RULE_SECRETS 4 /* random words of a switch that hashes are made with; all but the first are odd */
 
 /*
@@ -39,10 +38,21 @@ struct ofx_list_entry {
 	__u16 subtable;	    /* number in `subtables` */
 	__u16 max_priority; /* of the rules reachable through this entry, or higher */
 	__u8 quick;
-	__u8 shift[OFX_CHECK_NIBBLES]; /* of what a quick one checks (ofx_check_of_key()) */
+	__u8 shift; /* of what a quick one checks (ofx_check_of_key()) */
+	__u8 group; /* enum ofx_list_group: of this and the next three, if they begin at a multiple of four */
 	__u8 pad;
 	__u64 mask[OFX_QUICK_WORDS]; /* of a quick one */
 };
+
+/* What entries that are looked at together have in common. */
+enum ofx_list_group {
+	OFX_GROUP_NONE = 0, /* to be looked at one by one */
+	OFX_GROUP_QUICK,    /* all are quick */
+	OFX_GROUP_ADDRESS   /* all masks are the Ethernet type and bits of OFX_W_ADDR */
+};
+
+#define OFX_LIST_GROUP 4
+#define OFX_TYPE_MASK 0xffff000000000000ULL /* the Ethernet type in OFX_W_ETH_DST */
 
 struct ofx_list {
 	__u32 n;
@@ -71,27 +81,31 @@ struct ofx_rule_ref {
 		struct {
 			__u32 slot; /* in `flows`, never 0 */
 			__u16 priority;
-			__u16 check; /* ofx_check_differs() */
+			__u8 check;    /* ofx_checks_differ() */
+			__u8 l4_check; /* ofx_l4_check_differs() */
 		};
 	};
 };
 
 /*
- * rule_lines, ARRAY of cache lines.  Byte 1 + i of `tags` is rule i's tag, 0: there is none; bytes 0 and 7 are 0. Rules
- * stand in no order.  `more` is the number of a further line for what did not fit, 0: none (line 0 is never one); at
- * most OFX_MORE_LINES of them follow one another.
+ * rule_lines, ARRAY of chunks of cache lines: line i is line i % N of chunk i / N, as if it were one array.  Byte 2 + i
+ * of `tags` is rule i's tag, 0: there is none; the other bytes are 0.  Byte 2 + i of `checks` is its check; none is 0
+ * while there are rules.  Rules stand in no order.  `more` is the number of a further line for what did not fit, 0:
+ * none (line 0 is never one); at most OFX_MORE_LINES of them follow one another.
  *
- * A reader takes `tags` once, then the rules of those that are his.  So a rule's word is written before its tag and
- * stays where it is; what comes to its place when it is gone is a rule of another hash at worst, which the reader
- * compares with the packet as any other.
+ * A reader takes `tags` and `checks` once, then the rules of those that are his.  So a rule's word and check are
+ * written before its tag and stay where they are; what comes to its place when it is gone is a rule of another hash at
+ * worst, which the reader compares with the packet as any other.
  */
-#define OFX_LINE_RULES 6
+#define OFX_LINE_RULES 5
+#define OFX_LINE_FIRST 2 /* the first rule's word, and byte of the others' */
 #define OFX_MORE_LINES 16
 
 struct ofx_rule_line {
 	union {
 		struct {
 			__u64 tags;
+			__u64 checks;
 			__u64 rule[OFX_LINE_RULES]; /* struct ofx_rule_ref */
 			__u64 more;
 		};
@@ -99,18 +113,31 @@ struct ofx_rule_line {
 	};
 };
 
+/* As large as a value may be: where hashes lead to one chunk only, a lookup needs no more than its address. */
+#define OFX_LINE_CHUNK 65536
+
+struct ofx_line_chunk {
+	struct ofx_rule_line line[OFX_LINE_CHUNK];
+};
+_Static_assert(sizeof(struct ofx_line_chunk) == 4 << 20, "no kernel's limit is lower");
+
+#define OFX_BYTES 0x0101010101010101ULL
+
 static inline __u64 ofx_line_tag(const struct ofx_rule_line *line, int i)
 {
-	return line->tags >> 8 * (i + 1) & 0xff;
+	return line->tags >> 8 * (OFX_LINE_FIRST + i) & 0xff;
 }
 
-/* A bit for each rule with this tag, in its byte of `tags`; seldom, above such a one, for another tag. */
+/* A bit for each rule whose byte is 0; seldom, above such a one, for another. */
+static inline __attribute__((always_inline)) __u64 ofx_line_zeros(__u64 bytes)
+{
+	return (bytes - OFX_BYTES) & ~bytes & 0x0080808080800000ULL;
+}
+
+/* A bit for each rule with this tag, and seldom for others. */
 static inline __attribute__((always_inline)) __u64 ofx_line_hits(__u64 tags, __u64 tag)
 {
-	const __u64 ones = 0x0101010101010101ULL;
-	const __u64 x = tags ^ tag * ones;
-
-	return (x - ones) & ~x & 0x0080808080808000ULL;
+	return ofx_line_zeros(tags ^ tag * OFX_BYTES);
 }
 
 /* Where the rule of the lowest of these bits (not none) stands in the line, in bytes. */
@@ -140,6 +167,11 @@ static inline __attribute__((always_inline)) __u64 ofx_key_word(const __u64 *key
  * The hash of a key in a quick tuple: independent products by secret factors, so that nobody can choose keys that
  * share a hash.
  */
+static inline __attribute__((always_inline)) __u64 ofx_hash_end(__u64 h)
+{
+	return (h ^ h >> 32) * 0xd6e8feb86659fd93ULL;
+}
+
 static inline __attribute__((always_inline)) __u64 ofx_quick_hash(const __u64 *key, const __u64 *mask, __u32 number,
 								  const volatile __u64 *secret)
 {
@@ -148,7 +180,20 @@ static inline __attribute__((always_inline)) __u64 ofx_quick_hash(const __u64 *k
 	h += (key[OFX_W_ETH_DST] & mask[0]) * secret[1];
 	h += (key[OFX_W_L4] & mask[1]) * secret[2];
 	h += (key[OFX_W_ADDR] & mask[2]) * secret[3];
-	return (h ^ h >> 32) * 0xd6e8feb86659fd93ULL;
+	return ofx_hash_end(h);
+}
+
+/* What the hashes in tuples of OFX_GROUP_ADDRESS have in common, … */
+static inline __attribute__((always_inline)) __u64 ofx_type_hash(const __u64 *key, const volatile __u64 *secret)
+{
+	return secret[0] + (key[OFX_W_ETH_DST] & OFX_TYPE_MASK) * secret[1];
+}
+
+/* … and the hash in one of them. */
+static inline __attribute__((always_inline)) __u64 ofx_address_hash(__u64 type, __u64 addr, __u64 mask, __u32 number,
+								    __u64 secret)
+{
+	return ofx_hash_end(type + number + (addr & mask) * secret);
 }
 
 static inline __attribute__((always_inline)) __u64 ofx_hash_word(__u64 h, __u64 word)
@@ -191,26 +236,43 @@ static inline __attribute__((always_inline)) __u32 ofx_rule_line_of(__u64 hash, 
 /* --- checks --- */
 
 /*
- * What a rule that shares a wider tuple asks for besides, in part, so that few flow entries are looked at in vain.
- * Three fields of five bits: the leading bits of four that the rule looks at, then a one, then zeros.  The four are of
- * OFX_W_ADDR, at two places the tuple says, and the protocol's last bit with three of the destination port.
+ * What a rule that shares a wider tuple asks for besides, in part, so that few flow entries are looked at in vain: of
+ * eight bits of OFX_W_ADDR, at a place the tuple says, the leading ones that the rule looks at, seven at most; then a
+ * one, then zeros.  It is asked of all rules of a line at the same time.
  */
-#define OFX_CHECK_ANY 0x4210
-#define OFX_CHECK_LOWEST 0x0421
+#define OFX_CHECK_BITS 7
+#define OFX_CHECK_ANY 0x80
 
 /* shift: of the OFX_W_ADDR word, to the right. */
-static inline __attribute__((always_inline)) __u32 ofx_check_of_key(const __u64 *key, const __u8 *shift)
+static inline __attribute__((always_inline)) __u64 ofx_check_of_key(__u64 addr, __u32 shift)
 {
-	const __u64 l4 = key[OFX_W_L4], addr = key[OFX_W_ADDR];
-
-	return (addr >> (shift[0] & 63) & 15) << 11 | (addr >> (shift[1] & 63) & 15) << 6 | (l4 >> 24 & 1) << 4 |
-	       (l4 >> 56 & 7) << 1;
+	return addr >> (shift & 63) & 0xff;
 }
 
-/* 0: the rule may match. */
-static inline __attribute__((always_inline)) __u32 ofx_check_differs(__u32 rule, __u32 key)
+/* In each byte: 0, or the rule does not match.  checks: no byte is 0. */
+static inline __attribute__((always_inline)) __u64 ofx_checks_differ(__u64 checks, __u64 key)
 {
-	return (rule ^ key) & ~(rule ^ (rule - OFX_CHECK_LOWEST));
+	return (checks ^ key * OFX_BYTES) & ~(checks ^ (checks - OFX_BYTES));
+}
+
+/*
+ * Of the protocol's last bit and the last six of the destination port, in the same form: asked of a rule when all the
+ * rest is right.
+ */
+static inline __attribute__((always_inline)) __u32 ofx_l4_check_of_key(__u64 l4)
+{
+	return (l4 >> 24 & 1) << 7 | (l4 >> 56 & 0x3f) << 1;
+}
+
+static inline __attribute__((always_inline)) __u32 ofx_l4_check_differs(__u32 check, __u32 key)
+{
+	return (check ^ key) & ~(check ^ (check - 1));
+}
+
+/* As ofx_line_hits(), of those that may match. */
+static inline __attribute__((always_inline)) __u64 ofx_line_candidates(__u64 tags, __u64 checks, __u64 tag, __u64 key)
+{
+	return ofx_line_zeros((tags ^ tag * OFX_BYTES) | ofx_checks_differ(checks, key));
 }
 
 #define OFX_NO_TABLE 255

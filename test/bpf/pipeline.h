@@ -28,6 +28,7 @@ static int n_cpus;
 static int host[N_PORTS + 1];	 /* packet socket on h1 … h3 */
 static int ctl;			 /* on c1: packet-outs */
 static int flow_chunk, op_chunk; /* the only ones of flows and op_pool */
+static struct ofx_line_chunk *line_chunk;
 
 /* --- maps --- */
 
@@ -96,21 +97,19 @@ static inline void subtable(uint32_t id, uint8_t n_words, const uint8_t *word, c
 /* A word whose tag is there already is replaced. */
 static inline void rule_word(uint64_t hash, struct ofx_rule_ref ref)
 {
-	const struct ofx_rule_geometry g = {.base = 1, .lines = OFXDP_LINES - 1};
+	const struct ofx_rule_geometry g = {.lines = OFXDP_LINES};
 	const uint64_t tag = ofx_rule_tag(hash);
-	uint32_t at = ofx_rule_line_of(hash, g), zero = 0, i = 1;
-	int fd = bpf_map__fd(skel->maps.rule_lines);
-	struct ofx_rule_line line;
+	uint32_t at = ofx_rule_line_of(hash, g), zero = 0, i = OFX_LINE_FIRST;
+	struct ofx_rule_line *line = &line_chunk->line[at];
 
 	put(skel->maps.rule_geometry, &zero, &g.word);
-	assert_int_equal(bpf_map_lookup_elem(fd, &at, &line), 0);
 	ref.check = OFX_CHECK_ANY;
-	while (i <= OFX_LINE_RULES && line.word[i] && (line.tags >> 8 * i & 0xff) != tag)
+	while (i < OFX_LINE_FIRST + OFX_LINE_RULES && line->word[i] && (line->tags >> 8 * i & 0xff) != tag)
 		i++;
-	assert_true(i <= OFX_LINE_RULES);
-	line.word[i] = ref.word;
-	line.tags = (line.tags & ~(0xffULL << 8 * i)) | tag << 8 * i;
-	put(skel->maps.rule_lines, &at, &line);
+	assert_true(i < OFX_LINE_FIRST + OFX_LINE_RULES);
+	line->word[i] = ref.word;
+	line->checks = OFX_CHECK_ANY * OFX_BYTES;
+	line->tags = (line->tags & ~(0xffULL << 8 * i)) | tag << 8 * i;
 }
 
 /* Tuple `id` leads to flow `slot` for packets with these words under its mask; the flow says the same. */
@@ -380,7 +379,7 @@ static inline int open_skel(void)
 	skel->rodata->ofx_netns = ns.st_ino;
 	for (int i = 0; i < OFX_RULE_SECRETS; i++)
 		skel->rodata->ofx_rule_secret[i] = 0x9fb21c651e98df25ULL * (2 * i + 1);
-	bpf_map__set_max_entries(skel->maps.rule_lines, OFXDP_LINES);
+	bpf_map__set_max_entries(skel->maps.rule_lines, 1);
 	bpf_map__set_max_entries(skel->maps.flow_counters, OFXDP_FLOWS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.conts, OFX_CONTS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.cache, OFXDP_CACHED * n_cpus);
@@ -389,6 +388,9 @@ static inline int open_skel(void)
 	bpf_map__set_max_entries(skel->maps.cache_more, OFX_CACHE_NEAR * n_cpus);
 	bpf_map__set_max_entries(skel->maps.group_counters, OFX_GROUP_CELLS * n_cpus);
 	assert_int_equal(ofxdp_bpf__load(skel), 0);
+	line_chunk = mmap(NULL, sizeof(*line_chunk), PROT_READ | PROT_WRITE, MAP_SHARED,
+			  bpf_map__fd(skel->maps.rule_lines), 0);
+	assert_ptr_not_equal(line_chunk, MAP_FAILED);
 	flow_chunk = chunk_of(skel->maps.flows, sizeof(struct ofx_flow), OFX_FLOW_CHUNK);
 	op_chunk = chunk_of(skel->maps.op_pool, sizeof(struct ofx_op), OFX_OP_CHUNK);
 	skel->links.ofx_redirect_err = bpf_program__attach(skel->progs.ofx_redirect_err);

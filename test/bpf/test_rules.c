@@ -153,13 +153,52 @@ static void test_acl(void **state)
 	world_close(w);
 }
 
+/* What the program finds for n packets, some of which no rule matches.  How many one does. */
+static uint32_t check_program(struct world *w, int n)
+{
+	uint64_t packets, bytes, before;
+	uint32_t hits = 0;
+	struct ofx_key key;
+
+	for (int i = 0; i < n; i++) {
+		const struct rule *r;
+
+		acl_key(w, &key);
+		key.eth_type = htons(0x0800);
+		key.ip_proto = 6;
+		r = oracle(w, 0, &key);
+		if (!r)
+			continue;
+		dp_flow_counters(&w->dp, r->flow, &before, &bytes);
+		send_key(w, &key);
+		dp_flow_counters(&w->dp, r->flow, &packets, &bytes);
+		assert_int_equal(packets, before + 1);
+		hits++;
+	}
+	return hits;
+}
+
+/* As if there were so many rules that their lines do not fit one chunk. */
+static void spread(struct world *w)
+{
+	struct rule_hash *h = &w->dp.tables->rules;
+
+	settle(w);
+	assert_int_equal(h->phase, RULES_STEADY);
+	assert_true(h->max_lines >= 2 * OFX_LINE_CHUNK && !h->now.base && h->now.lines < OFX_LINE_CHUNK);
+	h->next = (struct rule_region){.base = OFX_LINE_CHUNK / 2, .lines = OFX_LINE_CHUNK};
+	h->phase = RULES_FILL;
+	h->cursor = 0;
+	rule_hash_step(h, UINT32_MAX);
+	settle(w);
+	assert_int_equal(h->now.base, OFX_LINE_CHUNK / 2);
+}
+
 /* The program finds the same while the hash grows. */
 static void test_acl_program(void **state)
 {
-	struct world *w = world_open(4 * N_ACL, 1000, true);
-	uint64_t packets, bytes, before;
+	struct world *w = world_open(6 * OFX_LINE_CHUNK, 1000, true);
 	uint32_t next = 0, hits = 0;
-	struct ofx_key key;
 
 	w->n_rules = N_ACL;
 	w->no_actions = true;
@@ -173,25 +212,13 @@ static void test_acl_program(void **state)
 					 0);
 		}
 		assert_int_equal(dp_txn_commit(txn), 0);
-		for (int i = 0; i < 6; i++) {
-			const struct rule *r;
-
-			acl_key(w, &key);
-			key.eth_type = htons(0x0800);
-			key.ip_proto = 6;
-			r = oracle(w, 0, &key);
-			if (!r)
-				continue;
-			dp_flow_counters(&w->dp, r->flow, &before, &bytes);
-			send_key(w, &key);
-			dp_flow_counters(&w->dp, r->flow, &packets, &bytes);
-			assert_int_equal(packets, before + 1);
-			hits++;
-		}
+		hits += check_program(w, 6);
 		if (random() % 4 == 0)
 			event_base_loop(w->dp.base, EVLOOP_NONBLOCK);
 	}
 	assert_true(hits > 500);
+	spread(w);
+	assert_true(check_program(w, 500) > 100);
 	clear(w);
 	check_empty(w);
 	world_close(w);

@@ -117,7 +117,7 @@ static void line_read(const struct flows *f, const struct ofx_rule_line *lines, 
 		      struct line_words *l)
 {
 	l->n = 0;
-	for (int n = 0; n <= OFX_MORE_LINES && at && at < n_lines; n++, at = lines[at].more) {
+	for (int n = 0; n <= OFX_MORE_LINES && at < n_lines && (at || !n); n++, at = lines[at].more) {
 		for (int i = 0; i < OFX_LINE_RULES; i++) {
 			const struct ofx_rule_ref ref = {.word = lines[at].rule[i]};
 			const struct ofx_flow *of = ref.word ? flow_at(f, ref.slot) : NULL;
@@ -172,17 +172,17 @@ static int count_rules(const struct pins *pins, struct counts *c)
 	__attribute__((cleanup(view_close))) struct view subtables = {0};
 	_close_ int geometry_fd = pins_map(pins, "rule_geometry");
 	struct ofx_rule_geometry g = {0};
-	uint32_t zero = 0, n_lines, n_subtables;
+	uint32_t zero = 0, n_chunks, n_subtables;
 
 	if (geometry_fd < 0 || bpf_map_lookup_elem(geometry_fd, &zero, &g.word) || flows_open(&flows, pins) ||
 	    !view_open(&subtables, pins_map(pins, "subtables"), sizeof(struct ofx_subtable), &n_subtables) ||
 	    n_subtables < OFX_SUBTABLES ||
-	    !view_open(&lines, pins_map(pins, "rule_lines"), sizeof(struct ofx_rule_line), &n_lines))
+	    !view_open(&lines, pins_map(pins, "rule_lines"), sizeof(struct ofx_line_chunk), &n_chunks))
 		return -1;
 	for (uint32_t i = 0; i < g.lines; i++) {
 		struct line_words l;
 
-		line_read(&flows, lines.at, n_lines, g.base + i, &l);
+		line_read(&flows, lines.at, n_chunks * OFX_LINE_CHUNK, g.base + i, &l);
 		line_count(c, subtables.at, &l);
 	}
 	return 0;

@@ -78,19 +78,22 @@ static uint64_t count_rules(const char *dir)
 	_close_ int lines_fd = pinned_map(dir, "rule_lines"), geometry_fd = pinned_map(dir, "rule_geometry");
 	struct ofx_rule_geometry g = {0};
 	struct bpf_map_info info = {0};
-	uint32_t zero = 0, len = sizeof(info);
+	uint32_t zero = 0, len = sizeof(info), n_lines;
 	struct mapped map = {0};
 	uint64_t n = 0;
 
 	if (lines_fd < 0 || geometry_fd < 0 || bpf_map_lookup_elem(geometry_fd, &zero, &g.word) ||
-	    bpf_obj_get_info_by_fd(lines_fd, &info, &len) || (uint64_t)g.base + g.lines > info.max_entries ||
-	    mapped_open_fd(&map, lines_fd, sizeof(struct ofx_rule_line), info.max_entries, false))
+	    bpf_obj_get_info_by_fd(lines_fd, &info, &len) || info.value_size != sizeof(struct ofx_line_chunk))
+		return 0;
+	n_lines = info.max_entries * OFX_LINE_CHUNK;
+	if ((uint64_t)g.base + g.lines > n_lines ||
+	    mapped_open_fd(&map, lines_fd, info.value_size, info.max_entries, false))
 		return 0;
 	for (uint32_t i = 0; i < g.lines; i++) {
 		const struct ofx_rule_line *lines = map.at, *line = &lines[g.base + i];
 
 		n += count_in_line(line);
-		for (int more = 0; line->more && line->more < info.max_entries && more < OFX_MORE_LINES; more++) {
+		for (int more = 0; line->more && line->more < n_lines && more < OFX_MORE_LINES; more++) {
 			line = &lines[line->more];
 			n += count_in_line(line);
 		}

@@ -108,7 +108,7 @@ static int set_sizes(struct dp *dp)
 		struct bpf_map *map;
 		uint32_t size;
 	} sized[] = {
-		{s->maps.rule_lines, rule_hash_size(dp->max_flows)},
+		{s->maps.rule_lines, rule_hash_chunks(dp->max_flows)},
 		{s->maps.flows, chunks_for(dp->n_flow_ids + 1, OFX_FLOW_CHUNK)},
 		{s->maps.op_pool, chunks_for(pool, OFX_OP_CHUNK)},
 		{s->maps.flow_counters, dp->n_flow_ids * dp->n_cpus},

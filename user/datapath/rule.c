@@ -65,8 +65,10 @@ static void place_at(struct place *p, struct tuple *tuple, int level)
 /* A flow entry of this mask and key in this tuple. */
 static struct ofx_rule_ref ref_in(const struct place *p, const struct tuple *tuple, uint32_t slot, uint16_t priority)
 {
-	return (struct ofx_rule_ref){
-		.slot = slot, .priority = priority, .check = tuple_check(tuple, &p->mask->mask, &p->key)};
+	return (struct ofx_rule_ref){.slot = slot,
+				     .priority = priority,
+				     .check = tuple_check(tuple, &p->mask->mask, &p->key),
+				     .l4_check = mask_l4_check(&p->mask->mask, &p->key)};
 }
 
 static struct ofx_rule_ref ref_to(const struct place *p, uint32_t slot, const struct dp_flow *flow)

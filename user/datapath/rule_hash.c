@@ -4,22 +4,37 @@
 #include "user/util/log.h"
 
 #define MIN_LINES 256
-#define FULL_LOAD 4 /* rules a line, of the largest region; a smaller one grows at … */
-#define GROW_LOAD 3
-#define FEW_SPARE 32 /* … or with so few lines left */
+#define FULL_LOAD 3  /* rules a line: how many the largest region has to hold, and when a smaller one grows; … */
+#define FEW_SPARE 32 /* … this too with so few lines left */
+
+static uint32_t round_up(uint32_t n, uint32_t to)
+{
+	return (n + to - 1) / to * to;
+}
 
 static uint32_t largest(uint32_t max_rules)
 {
-	uint32_t lines = max_rules / FULL_LOAD + 1;
+	uint32_t lines = (max_rules + FULL_LOAD - 1) / FULL_LOAD;
 
 	return lines < MIN_LINES ? MIN_LINES : lines;
 }
 
-uint32_t rule_hash_size(uint32_t max_rules)
+/* Where half 1 begins: such that of its regions those are in one chunk that can be. */
+static uint32_t second_half(uint32_t lines)
+{
+	return lines <= OFX_LINE_CHUNK / 2 ? lines : round_up(lines, OFX_LINE_CHUNK);
+}
+
+static uint32_t first_spare(uint32_t lines)
+{
+	return second_half(lines) + lines / 2;
+}
+
+uint32_t rule_hash_chunks(uint32_t max_rules)
 {
 	uint32_t lines = largest(max_rules);
 
-	return 1 + lines + lines / 2 + lines / 4;
+	return round_up(first_spare(lines) + lines / 4, OFX_LINE_CHUNK) / OFX_LINE_CHUNK;
 }
 
 /* The smallest region in this half with so many lines, or the largest. */
@@ -31,7 +46,7 @@ static struct rule_region region_in_half(const struct rule_hash *h, int half, ui
 		n /= 2;
 	if (!half && n == h->max_lines / 2) /* none in half 1 would be larger */
 		n = h->max_lines;
-	return (struct rule_region){.base = half ? 1 + h->max_lines : 1, .lines = n};
+	return (struct rule_region){.base = half ? second_half(h->max_lines) : 0, .lines = n};
 }
 
 static void publish(struct rule_hash *h, struct rule_region r)
@@ -45,12 +60,11 @@ static void publish(struct rule_hash *h, struct rule_region r)
 int rule_hash_open(struct rule_hash *h, struct ofx_rule_line *line, __u64 *geometry, uint32_t max_rules,
 		   const struct rule_hash_ops *ops, void *aux)
 {
-	const uint32_t size = rule_hash_size(max_rules);
-
 	*h = (struct rule_hash){.line = line, .geometry = geometry, .ops = ops, .aux = aux};
 	h->max_lines = largest(max_rules);
+	h->first_spare = first_spare(h->max_lines);
 	publish(h, region_in_half(h, 0, 0));
-	return numbers_open(&h->spare, 1 + h->max_lines + h->max_lines / 2, size);
+	return numbers_open(&h->spare, h->first_spare, h->first_spare + h->max_lines / 4);
 }
 
 void rule_hash_close(struct rule_hash *h)
@@ -79,12 +93,34 @@ static struct ofx_rule_line *line_of(const struct rule_hash *h, struct rule_regi
 	return &h->line[ofx_rule_line_of(hash, (struct ofx_rule_geometry){.base = r.base, .lines = r.lines})];
 }
 
+static uint64_t with_byte(uint64_t word, int i, uint64_t byte)
+{
+	const int shift = 8 * (OFX_LINE_FIRST + i);
+
+	return (word & ~(0xffULL << shift)) | byte << shift;
+}
+
 /* 0: no rule there. */
 static void tag_store(struct ofx_rule_line *line, int i, uint64_t tag)
 {
-	const int shift = 8 * (i + 1);
+	word_store(&line->tags, with_byte(line->tags, i, tag));
+}
 
-	word_store(&line->tags, (line->tags & ~(0xffULL << shift)) | tag << shift);
+static void rule_store(struct ofx_rule_line *line, int i, uint64_t word, uint64_t tag)
+{
+	const uint64_t checks = line->checks ?: OFX_CHECK_ANY * OFX_BYTES;
+
+	word_store(&line->rule[i], word);
+	word_store(&line->checks, with_byte(checks, i, (struct ofx_rule_ref){.word = word}.check));
+	tag_store(line, i, tag);
+}
+
+/* A free place, or -1. */
+static int line_free(const struct ofx_rule_line *line)
+{
+	const uint64_t free = ofx_line_hits(line->tags | 0xffff, 0); /* the lowest is sure to be */
+
+	return free ? (int)(ofx_hit_offset(free) / 8) - OFX_LINE_FIRST : -1;
 }
 
 /* --- one region --- */
@@ -96,13 +132,10 @@ static bool region_add(struct rule_hash *h, struct rule_region r, uint64_t hash,
 	uint32_t number;
 
 	for (int n = 0;; n++, line = &h->line[line->more]) {
-		const uint64_t free = ofx_line_hits(line->tags | 0xff, 0); /* the lowest is sure to be */
+		const int free = line_free(line);
 
-		if (free) {
-			const int i = ofx_hit_offset(free) / 8 - 1;
-
-			word_store(&line->rule[i], word);
-			tag_store(line, i, tag);
+		if (free >= 0) {
+			rule_store(line, free, word, tag);
 			return true;
 		}
 		if (n == OFX_MORE_LINES)
@@ -112,8 +145,8 @@ static bool region_add(struct rule_hash *h, struct rule_region r, uint64_t hash,
 	}
 	if (spare_left(h) <= spare_reserved(h, r) || !numbers_take(&h->spare, &number))
 		return false;
-	h->line[number] = (struct ofx_rule_line){.rule = {word}};
-	tag_store(&h->line[number], 0, tag);
+	h->line[number] = (struct ofx_rule_line){0};
+	rule_store(&h->line[number], 0, word, tag);
 	word_store(&line->more, number);
 	return true;
 }
@@ -122,7 +155,7 @@ static __u64 *cursor_next(const struct rule_hash *h, struct rule_cursor *c)
 {
 	for (;;) {
 		while (c->hits) {
-			c->i = ofx_hit_offset(c->hits) / 8 - 1;
+			c->i = ofx_hit_offset(c->hits) / 8 - OFX_LINE_FIRST;
 			c->hits &= c->hits - 1;
 			if (ofx_line_tag(c->line, c->i) == c->tag)
 				return &c->line->rule[c->i];
@@ -293,9 +326,9 @@ static void grow_if_full(struct rule_hash *h)
 	struct rule_region next;
 
 	if (h->phase != RULES_STEADY ||
-	    (h->n <= GROW_LOAD * h->now.lines && spare_left(h) > spare_reserved(h, h->now) + FEW_SPARE))
+	    (h->n <= FULL_LOAD * h->now.lines && spare_left(h) > spare_reserved(h, h->now) + FEW_SPARE))
 		return;
-	next = region_in_half(h, h->now.base == 1, 2 * h->n / GROW_LOAD);
+	next = region_in_half(h, !h->now.base, 2 * h->n / FULL_LOAD);
 	if (next.lines <= h->now.lines)
 		return;
 	h->next = next;

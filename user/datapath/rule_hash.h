@@ -6,7 +6,7 @@
  * the rules: the next region is filled in small steps while every change goes into both; then the geometry word is
  * stored, and what was before is cleared after a grace period.
  *
- *     lines: 0 (unused), half 0 (the largest region, or a smaller one), half 1 (a smaller one), spare lines for `more`
+ *     lines: half 0 (the largest region, or a smaller one), half 1 (a smaller one), spare lines for `more`
  */
 #ifndef DATAPATH_RULE_HASH_H
 #define DATAPATH_RULE_HASH_H
@@ -44,15 +44,16 @@ struct rule_hash {
 	void *aux;
 	struct rule_region now, next, old;
 	enum rule_phase phase;
-	uint32_t cursor;    /* lines of now (FILL) or old (CLEAR) that are done */
-	uint32_t n;	    /* rules */
-	uint32_t max_lines; /* of half 0; half 1 has half as many, and there are a quarter as many spare ones */
+	uint32_t cursor;      /* lines of now (FILL) or old (CLEAR) that are done */
+	uint32_t n;	      /* rules */
+	uint32_t max_lines;   /* of half 0; half 1 has half as many, and there are a quarter as many spare ones, … */
+	uint32_t first_spare; /* … from here on */
 	struct numbers spare;
 };
 
-/* Lines that a map for so many rules needs. */
-uint32_t rule_hash_size(uint32_t max_rules);
-/* line: zeroed, rule_hash_size(max_rules) of them.  0 or -ENOMEM. */
+/* Chunks that a map for so many rules needs. */
+uint32_t rule_hash_chunks(uint32_t max_rules);
+/* line: zeroed, those of rule_hash_chunks(max_rules).  0 or -ENOMEM. */
 int rule_hash_open(struct rule_hash *h, struct ofx_rule_line *line, __u64 *geometry, uint32_t max_rules,
 		   const struct rule_hash_ops *ops, void *aux);
 void rule_hash_close(struct rule_hash *h);

@@ -105,6 +105,7 @@ static void draft_write(const struct dp_tables *tables, const struct draft *d, u
 		list->entries[i] = (struct ofx_list_entry){.max_priority = d->v[i].max};
 		tuple_enter(tables->tuple[d->v[i].lookup->number], &list->entries[i]);
 	}
+	tuples_group(list);
 }
 
 /* The draft becomes the table's list, in this slot (0: no list, the draft is empty). */
@@ -350,7 +351,7 @@ static int rules_open(struct dp_tables *tables)
 		.hash_of = rule_hash_of_slot, .prefetch = rule_prefetch_slot, .later = line_later};
 	const struct dp *dp = tables->dp;
 
-	if (bpf_map__max_entries(dp->skel->maps.rule_lines) < rule_hash_size(dp->max_flows))
+	if (bpf_map__max_entries(dp->skel->maps.rule_lines) < rule_hash_chunks(dp->max_flows))
 		return -EINVAL;
 	return rule_hash_open(&tables->rules, tables->lines_map.at, tables->geometry_map.at, dp->max_flows, &ops,
 			      tables);

@@ -124,55 +124,42 @@ static void describe(const struct ofx_key *mask, struct ofx_subtable *s)
 
 /* --- checks --- */
 
-/* Where the four bits behind these of an IPv4 address stand in their word; the last four, if there are none. */
-static uint8_t nibble_behind(bool dst, int bits)
+/* Where the bits behind so many of an IPv4 address stand in their word; the last eight, if there are none. */
+static uint8_t bits_behind(bool dst, int bits)
 {
-	const int at = bits >= 0 && bits < 28 ? bits & ~3 : 28;
+	const int at = bits >= 0 && bits < 32 ? bits : 24;
 
-	return 32 * dst + 8 * (at / 8) + (at % 8 ? 0 : 4);
+	return 32 * dst + 8 * (at / 8) - (at % 8 >= 4 && dst + at / 8 ? 4 : 0);
 }
 
-/* What rules of narrower masks look at besides: behind both prefixes; behind one, if there is only one. */
+/* What rules of narrower masks look at besides: behind the longer prefix. */
 void tuple_choose_check(struct tuple *tuple)
 {
 	const struct ofx_key *mask = &tuple->mask;
 	const int src = prefix_of(be32toh(mask->ipv4_src), 32), dst = prefix_of(be32toh(mask->ipv4_dst), 32);
-	const bool src_only = src && !dst, dst_only = dst && !src;
-	uint8_t *shift = tuple->shift;
 
-	shift[0] = nibble_behind(dst_only, dst_only ? dst : src);
-	shift[1] = nibble_behind(!src_only, src_only ? src + 4 : dst_only ? dst + 4 : dst);
+	tuple->shift = bits_behind(dst > src, dst > src ? dst : src);
 }
 
-/* So many leading bits of four, the others are any. */
-static uint16_t check_field(uint64_t four, int bits)
+/* The leading bits under the mask, OFX_CHECK_BITS at most, then a one, then zeros. */
+static uint8_t check_byte(uint8_t value, uint8_t mask)
 {
-	return ((four & 15) >> (4 - bits) << 1 | 1) << (4 - bits);
+	const uint8_t inverted = ~mask | 1;
+	const int bits = __builtin_clz(inverted) - 24;
+
+	return ((value >> (8 - bits)) << 1 | 1) << (OFX_CHECK_BITS - bits);
 }
 
-static uint16_t check_nibble(uint64_t value, uint64_t mask, uint8_t shift)
+uint8_t mask_l4_check(const struct ofx_key *mask, const struct ofx_key *key)
 {
-	const uint32_t inverted = ~(mask >> shift) & 15;
-
-	return check_field(value >> shift, inverted ? __builtin_clz(inverted) - 28 : 4);
+	return check_byte(ofx_l4_check_of_key(key->w[OFX_W_L4]), ofx_l4_check_of_key(mask->w[OFX_W_L4]));
 }
 
-/* The last bit of the protocol, the last three of the destination port. */
-static uint16_t check_l4(uint64_t value, uint64_t mask)
+uint8_t tuple_check(const struct tuple *tuple, const struct ofx_key *mask, const struct ofx_key *key)
 {
-	const bool proto = mask >> 24 & 1, port = (mask >> 56 & 7) == 7;
+	const uint8_t value = key->w[OFX_W_ADDR] >> tuple->shift, cares = mask->w[OFX_W_ADDR] >> tuple->shift;
 
-	return check_field((value >> 24 & 1) << 3 | (value >> 56 & 7), proto ? (port ? 4 : 1) : 0);
-}
-
-uint16_t tuple_check(const struct tuple *tuple, const struct ofx_key *mask, const struct ofx_key *key)
-{
-	const uint64_t addr = key->w[OFX_W_ADDR], addr_mask = mask->w[OFX_W_ADDR];
-
-	if (!tuple->quick)
-		return OFX_CHECK_ANY;
-	return check_nibble(addr, addr_mask, tuple->shift[0]) << 10 |
-	       check_nibble(addr, addr_mask, tuple->shift[1]) << 5 | check_l4(key->w[OFX_W_L4], mask->w[OFX_W_L4]);
+	return tuple->quick ? check_byte(value, cares) : OFX_CHECK_ANY;
 }
 
 void tuple_enter(const struct tuple *tuple, struct ofx_list_entry *e)
@@ -184,7 +171,26 @@ void tuple_enter(const struct tuple *tuple, struct ofx_list_entry *e)
 	if (!e->quick)
 		return;
 	memcpy(e->mask, s->mask, sizeof(e->mask));
-	memcpy(e->shift, tuple->shift, sizeof(e->shift));
+	e->shift = tuple->shift;
+}
+
+static enum ofx_list_group group_of(const struct ofx_list_entry *e)
+{
+	enum ofx_list_group group = OFX_GROUP_ADDRESS;
+
+	for (int i = 0; i < OFX_LIST_GROUP; i++) {
+		if (!e[i].quick)
+			return OFX_GROUP_NONE;
+		if (e[i].mask[0] != OFX_TYPE_MASK || e[i].mask[1])
+			group = OFX_GROUP_QUICK;
+	}
+	return group;
+}
+
+void tuples_group(struct ofx_list *list)
+{
+	for (uint32_t i = 0; i + OFX_LIST_GROUP <= list->n; i += OFX_LIST_GROUP)
+		list->entries[i].group = group_of(&list->entries[i]);
 }
 
 static int tuple_new(struct table *t, const struct ofx_key *mask, struct tuple **out)

@@ -28,7 +28,7 @@ struct tuple {
 	uint32_t n_at[TUPLE_LEVELS + 1];    /* flow entries of this mask there, at last here */
 	uint32_t n_hashes[TUPLE_CHAIN + 2]; /* hashes that so many rules of this tuple have; the last: that or more */
 	bool quick;			    /* struct ofx_list_entry */
-	uint8_t shift[OFX_CHECK_NIBBLES];   /* ofx_check_of_key() */
+	uint8_t shift;			    /* ofx_check_of_key() */
 	struct ofx_key mask;		    /* by_mask; .shape: the table */
 	UT_hash_handle hh;
 	TAILQ_ENTRY(tuple) next;
@@ -44,10 +44,13 @@ struct tuple *tuple_home(struct tuple *mask, int level);
 void tuple_widen(const struct ofx_key *mask, int level, struct ofx_key *wide);
 /* All of its entry in a list but the priority. */
 void tuple_enter(const struct tuple *tuple, struct ofx_list_entry *e);
-/* Its shifts. */
+/* Complete a list whose entries are there: .group, and what fills the last group. */
+void tuples_group(struct ofx_list *list);
+/* Its shift. */
 void tuple_choose_check(struct tuple *tuple);
-/* What ofx_check_differs() is asked of a rule of this mask and key in the tuple. */
-uint16_t tuple_check(const struct tuple *tuple, const struct ofx_key *mask, const struct ofx_key *key);
+/* The checks of a rule of this mask and key (ofx_l4_check_differs()), in the tuple (ofx_checks_differ()). */
+uint8_t mask_l4_check(const struct ofx_key *mask, const struct ofx_key *key);
+uint8_t tuple_check(const struct tuple *tuple, const struct ofx_key *mask, const struct ofx_key *key);
 /* A flow entry of this mask more, or less: the cache is told which bits rules look at. */
 void tuple_take(struct tuple *mask);
 void tuple_give(struct tuple *mask);
