@@ -21,6 +21,7 @@ from cases import CASES  # noqa: E402
 
 BENCHGEN = BUILD + '/benchgen'
 LEAST, MOST = 1 << 16, (1 << 23) - 4096  # frames of a sample (benchgen.h: BG_CHUNK, BG_STAMPS)
+WARM_UP = 1 << 21  # before the first: each of 100 000 flows has come, and the microflow cache knows its mode
 ERROR, BARRIER_REQUEST = 1, 20
 
 
@@ -110,7 +111,7 @@ class Bench:
     def pairs(self, n, seconds=0.1):
         """[(ns of ours, ns of the bare redirect)], each over so many frames as take that time."""
         for row in (self.bare, self.ours):
-            self.sample(row, LEAST)  # the caches are warm, the first frames' pages are there
+            self.sample(row, WARM_UP)
         frames = [max(LEAST, min(MOST, int(seconds * 1e9 / self.sample(row, LEAST)))) for row in (self.ours, self.bare)]
         return [(self.sample(self.ours, frames[0]), self.sample(self.bare, frames[1])) for _ in range(n)]
 
