@@ -401,29 +401,52 @@ static __always_inline int cache_set(ofx_ctx *ctx, struct ofx_state *s, const st
 	return more->n_sets ? cache_set_fields(ctx, s, more) : 0;
 }
 
+/* Does the port not take the frame?  0, or the reason + 1. */
+static __always_inline int cache_refused(__u32 index, __u32 len)
+{
+	const struct ofx_cache_live *live = (const void *)cache_live;
+
+	return len > live->ports_take ? port_refuses(port_at(index), len) : 0;
+}
+
+static __always_inline int cache_send(ofx_ctx *ctx, __u32 index, __u32 len)
+{
+	if (ctx_redirect(&tx_ports, index) != OFX_ACT_REDIRECT)
+		return drop(OFX_DROP_OUTPUT_NO_PORT);
+	count_tx(index, len);
+	return OFX_ACT_REDIRECT;
+}
+
 /* OFX_CACHED_OUTPUT and OFX_CACHED_IN_PORT, as output_port() would. */
 static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, __u64 v, const struct ofx_cached_more *more,
 					__u32 in_index, __u32 len)
 {
-	const struct ofx_cache_live *live = (const void *)cache_live;
 	__u32 index = ofx_cached_port(v);
+	int refused;
 
 	if (ofx_cached_kind(v) == OFX_CACHED_IN_PORT)
 		index = in_index;
 	else if (index == in_index)
 		return drop(OFX_DROP_OUTPUT_IN_PORT);
-	if (len > live->ports_take) {
-		int refused = port_refuses(port_at(index), len);
-
-		if (refused)
-			return drop(refused - 1);
-	}
+	refused = cache_refused(index, len);
+	if (refused)
+		return drop(refused - 1);
 	if (ofx_cached_n(v) & OFX_CACHED_SETS && more && cache_set(ctx, s, more))
 		return drop(OFX_DROP_ACTION_FAILED);
-	if (ctx_redirect(&tx_ports, index) != OFX_ACT_REDIRECT)
-		return drop(OFX_DROP_OUTPUT_NO_PORT);
-	count_tx(index, len);
-	return OFX_ACT_REDIRECT;
+	return cache_send(ctx, index, len);
+}
+
+/* The most common verdict: one flow, one output, nothing else (OFX_CACHED_FORWARD). */
+static __always_inline int cache_forward(ofx_ctx *ctx, struct ofx_state *s, __u64 v, __u32 in_index, __u32 len)
+{
+	const __u32 index = ofx_cached_port(v);
+	int refused;
+
+	count_first(s, v, len);
+	if (index == in_index)
+		return drop(OFX_DROP_OUTPUT_IN_PORT);
+	refused = cache_refused(index, len);
+	return refused ? drop(refused - 1) : cache_send(ctx, index, len);
 }
 
 /* A simple verdict, found in the cache or just made.  more: NULL if it needs none. */

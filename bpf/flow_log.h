@@ -64,6 +64,15 @@ static __always_inline void count_cell(__u32 cell, __u32 len)
 	counter_add(bpf_map_lookup_elem(&flow_counters, &cell), len);
 }
 
+/* The first flow of v, which has one. */
+static __always_inline void count_first(struct ofx_state *s, __u64 v, __u32 len)
+{
+	if (s->cache.mask >= OFX_CACHE_NEAR)
+		flow_log(s->cpu, ofx_cached_cell0(v), len);
+	else
+		count_cell(ofx_cached_cell0(v), len);
+}
+
 /* more: NULL if v has no more than one flow. */
 static __always_inline void count_flows(struct ofx_state *s, __u64 v, const struct ofx_cached_more *more, __u32 len)
 {

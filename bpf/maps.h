@@ -278,12 +278,7 @@ struct {
 } port_of_ifindex SEC(".maps");
 
 /* The same for small ifindexes, with the flags (ofx_near_port()); 0 = look there. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, OFX_NEAR_IFINDEXES);
-	__type(key, __u32);
-	__type(value, __u32);
-} near_ports SEC(".maps");
+volatile __u32 near_ports[OFX_NEAR_IFINDEXES] SEC(".data.near");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

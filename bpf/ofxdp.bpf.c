@@ -145,6 +145,12 @@ static __always_inline int port_no_recv(__u32 index)
 	return drop(OFX_DROP_PORT_NO_RECV);
 }
 
+/* A port whose frames are not looked up here. */
+static __always_inline int port_elsewhere(ofx_ctx *ctx, __u32 port, __u32 index)
+{
+	return port & (OFX_PORT_NO_RECV | OFX_PORT_DOWN) << 16 ? port_no_recv(index) : port_hop(ctx, index);
+}
+
 /*
  * A frame that is not plain has to be parsed before it can be looked up; what by is then in the state.  0, or dropped
  * and counted.
@@ -241,6 +247,17 @@ static __always_inline void plain_again(ofx_ctx *ctx, struct ofx_state *s, __u32
 		plain_received(s, p, index);
 }
 
+/* The simple verdict that has just been made. */
+__weak __noinline int run_made(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)
+{
+	__u64 v;
+
+	if (!ctx || !s)
+		return drop(OFX_DROP_INTERNAL);
+	v = s->made.word;
+	return cache_run(ctx, s, v, cache_has_more(v) ? &s->made_more : NULL, index, len);
+}
+
 static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)
 {
 	const struct ofx_cache_live *live = (const void *)cache_live;
@@ -258,6 +275,8 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 	}
 	if (s->look.gen)
 		v = plain == IS_SHORT ? short_find(s) : cache_find(s);
+	if ((v & 0xffff) == OFX_CACHED_FORWARD)
+		return cache_forward(ctx, s, v, index, len);
 	if (v && cache_has_more(v)) {
 		more = cache_more_found(s);
 		if (!more) {
@@ -265,18 +284,17 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 			s->cache.window_misses += 1;
 		}
 	}
-	if (!v || ofx_cached_kind(v) == OFX_CACHED_OPS) {
-		if (plain && s->look.gen)
-			plain_again(ctx, s, index);
-		s->key_changed = 0;
-		s->next_table = 0;
-		if (!v && !simple_resolve(s)) {
-			v = s->made.word;
-			more = cache_has_more(v) ? &s->made_more : NULL;
-		}
-	}
 	if (v && ofx_cached_kind(v) != OFX_CACHED_OPS)
 		return cache_run(ctx, s, v, more, index, len);
+	if (plain && s->look.gen)
+		plain_again(ctx, s, index);
+	s->key_changed = 0;
+	s->next_table = 0;
+	if (!v && !simple_resolve(s)) {
+		v = s->made.word;
+		return (v & 0xffff) == OFX_CACHED_FORWARD ? cache_forward(ctx, s, v, index, len)
+							  : run_made(ctx, s, index, len);
+	}
 	if (plain) {
 		state_receive(s, ofx_port_no(index), len);
 		plain_offsets(s);
@@ -297,7 +315,7 @@ SEC("xdp")
 int ofx_port(struct xdp_md *ctx)
 {
 	__u32 ifindex = ctx_ifindex(ctx), len = ctx_len(ctx), index;
-	__u32 *near = bpf_map_lookup_elem(&near_ports, &ifindex), port = near ? *near : 0;
+	__u32 port = ifindex < OFX_NEAR_IFINDEXES ? near_ports[ifindex] : 0;
 	struct ofx_state *s;
 
 	if (!port)
@@ -306,10 +324,8 @@ int ofx_port(struct xdp_md *ctx)
 		return drop(OFX_DROP_PORT_UNKNOWN);
 	index = (port & 0xffff) - 1;
 	count_rx(index, len);
-	if (port & (OFX_PORT_NO_RECV | OFX_PORT_DOWN) << 16)
-		return port_no_recv(index);
-	if (port & OFX_PORT_GENERIC << 16)
-		return port_hop(ctx, index);
+	if (port & (OFX_PORT_NO_RECV | OFX_PORT_DOWN | OFX_PORT_GENERIC) << 16)
+		return port_elsewhere(ctx, port, index);
 	s = state_here();
 	if (!s)
 		return drop(OFX_DROP_INTERNAL);

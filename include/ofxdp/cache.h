@@ -77,6 +77,8 @@ struct ofx_cached_verdict {
 	};
 };
 
+#define OFX_CACHED_FORWARD (OFX_CACHED_OUTPUT | 1 << 8) /* the lower half of .word but for the port */
+
 /* Parts of .word.  In one register: as a struct, the compiler takes it apart and puts it together time and again. */
 static inline __attribute__((always_inline)) __u32 ofx_cached_kind(__u64 word)
 {

@@ -3,7 +3,7 @@
  * Ports.  Written by user/datapath/port.c, read by bpf/.
  *
  *   port_of_ifindex   HASH ifindex (u32) → port index (u32); the ends of a generic port's relay pair too
- *   near_ports        ARRAY[OFX_NEAR_IFINDEXES] by ifindex: ofx_near_port(), a shorter way for ports with small ones
+ *   near_ports        [OFX_NEAR_IFINDEXES] by ifindex: ofx_near_port(), a shorter way for ports with small ones
  *   ports             ARRAY[OFX_PORTS] of struct ofx_port, by port index
  *   tx_ports          DEVMAP[OFX_PORTS], by port index
  *   port_devices      DEVMAP[OFX_PORTS], by port index: its own interface, even where tx_ports leads to a relay; only
