@@ -47,79 +47,76 @@ static __always_inline __u64 cache_port_shape(const struct ofx_cache_live *live,
 	return (index & live->mask[OFX_W_PORTS]) | shape << 32;
 }
 
-/* Of a packet that has been parsed. */
-static __always_inline void cache_look_parsed(struct cache_look *look, const struct ofx_state *s,
-					      const struct ofx_cache_live *live)
+/*
+ * The hash of a key is the sum of its words, each times a secret odd factor: nobody can choose flows that come to one
+ * place.  It is summed up while the words are still in registers, for the place in the cache depends on it, and much on
+ * that; its upper bits are the good ones.
+ */
+static __always_inline __u64 look_word(struct cache_look *look, int i, __u64 word)
+{
+	look->key[i] = word;
+	return word * ofx_cache_secret[i];
+}
+
+/* Of a packet that has been parsed.  Gives the hash. */
+static __always_inline __u64 cache_look_parsed(struct cache_look *look, const struct ofx_state *s,
+					       const struct ofx_cache_live *live)
 {
 	const __u64 *w = s->key.w, *m = live->mask;
+	__u64 h = look_word(look, 0, w[3] & m[3]);
 
-	look->key[0] = w[3] & m[3];
-	look->key[1] = w[4] & m[4];
-	look->key[2] = w[5] & m[5];
-	look->key[3] = w[6] & m[6];
-	look->key[4] = w[10] & m[10];
-	look->key[5] = cache_port_shape(live, s->in_index, s->key.shape);
+	h += look_word(look, 1, w[4] & m[4]);
+	h += look_word(look, 2, w[5] & m[5]);
+	h += look_word(look, 3, w[6] & m[6]);
+	h += look_word(look, 4, w[10] & m[10]);
+	return h + look_word(look, 5, cache_port_shape(live, s->in_index, s->key.shape));
 }
 
 /* Of a plain packet. */
-static __always_inline void cache_look_plain(struct cache_look *look, const void *p, __u32 index,
-					     const struct ofx_cache_live *live)
+static __always_inline __u64 cache_look_plain(struct cache_look *look, const void *p, __u32 index,
+					      const struct ofx_cache_live *live)
 {
 	const __u64 *m = live->mask;
+	__u64 h = look_word(look, 0, plain_eth_dst(p) & m[3]);
 
-	look->key[0] = plain_eth_dst(p) & m[3];
-	look->key[1] = plain_eth_src(p) & m[4];
-	look->key[2] = plain_l4(p) & m[5];
-	look->key[3] = plain_addr(p) & m[6];
-	look->key[4] = plain_flags(p) & m[10];
-	look->key[5] = cache_port_shape(live, index, PLAIN_SHAPE);
+	h += look_word(look, 1, plain_eth_src(p) & m[4]);
+	h += look_word(look, 2, plain_l4(p) & m[5]);
+	h += look_word(look, 3, plain_addr(p) & m[6]);
+	h += look_word(look, 4, plain_flags(p) & m[10]);
+	return h + look_word(look, 5, cache_port_shape(live, index, PLAIN_SHAPE));
 }
 
 #define SHORT_MARK 2  /* in cache_look.key */
 #define SHORT_PORT 16 /* bits */
 
 /* The same in two words and a mark; keys: live->short_keys. */
-static __always_inline void cache_look_short(struct cache_look *look, const void *p, __u32 index,
-					     const struct ofx_cache_live *live, __u64 keys)
+static __always_inline __u64 cache_look_short(struct cache_look *look, const void *p, __u32 index,
+					      const struct ofx_cache_live *live, __u64 keys)
 {
 	const __u64 *m = live->mask;
+	__u64 h = look_word(look, SHORT_MARK, look->gen << SHORT_PORT | (index & m[OFX_W_PORTS]));
 
-	look->key[SHORT_MARK] = look->gen << SHORT_PORT | (index & m[OFX_W_PORTS]);
 	if (keys == OFX_KEYS_L3) {
-		look->key[0] = plain_addr(p) & m[6];
-		look->key[1] = plain_l4(p) & m[5];
+		h += look_word(look, 0, plain_addr(p) & m[6]);
+		h += look_word(look, 1, plain_l4(p) & m[5]);
 		asm volatile("" ::: "memory"); /* one branch, not one for each value */
 	} else {
-		look->key[0] = plain_eth_dst(p) & m[3];
-		look->key[1] = plain_eth_src(p) & m[4];
+		h += look_word(look, 0, plain_eth_dst(p) & m[3]);
+		h += look_word(look, 1, plain_eth_src(p) & m[4]);
 	}
+	return h;
 }
 
-/*
- * Independent products: they run in parallel.  The secret is within them, or a sender could choose addresses that make
- * one of them 0 and all its flows come to one place.
- */
-static __always_inline __u64 cache_hash(const struct cache_look *look)
+/* The number of the entry where the packet's verdict should be; first ^ 1 is nearly as good. */
+static __always_inline __u32 cache_first(const struct ofx_state *s, __u64 hash)
 {
-	const __u64 *k = look->key, secret = ofx_secret;
-	__u64 h = (k[0] + 0x9e3779b97f4a7c15ULL) * (k[1] + secret) + (k[2] + 0x94d049bb133111ebULL) * (k[3] ^ secret) +
-		  k[4] + k[5] * 0xc4ceb9fe1a85ec53ULL;
-
-	return (h ^ h >> 32) * 0x9fb21c651e98df25ULL;
+	return s->cache.base + (hash >> (s->cache.shift & 63));
 }
 
-static __always_inline __u64 cache_hash_short(const struct cache_look *look)
+/* Of another one, for when others are there. */
+static __always_inline __u32 cache_second(const struct ofx_state *s, __u64 hash)
 {
-	__u64 h = (look->key[0] + 0x9e3779b97f4a7c15ULL) * (look->key[1] + ofx_secret) +
-		  (look->key[SHORT_MARK] << (64 - SHORT_PORT));
-
-	return (h ^ h >> 32) * 0x9fb21c651e98df25ULL;
-}
-
-/* The number of an entry, by some bits of the hash. */
-static __always_inline __u32 cache_place(const struct ofx_state *s, __u64 bits)
-{
-	return s->cache.base + (bits & s->cache.mask);
+	return s->cache.base + ((hash ^ hash >> 32) * 0x9fb21c651e98df25ULL >> 20 & s->cache.mask);
 }
 
 static __always_inline int cache_matches(const struct cache_look *look, const struct ofx_cached *e)
@@ -145,6 +142,7 @@ static __always_inline void cache_retreat(struct ofx_cache_cpu *c)
 {
 	if (c->mask < ofx_cache_entries - 1) {
 		c->mask = ofx_cache_entries - 1;
+		c->shift = ofx_cache_shift;
 		c->mode = OFX_CACHE_WARM;
 		c->window = ofx_cache_entries;
 		return;
@@ -171,6 +169,7 @@ __weak __noinline int cache_turn(struct ofx_state *s)
 	c->window = OFX_CACHE_WINDOW;
 	if (!c->mask) {
 		c->mask = OFX_CACHE_NEAR - 1;
+		c->shift = 64 - OFX_CACHE_NEAR_BITS;
 		s->cpu = bpf_get_smp_processor_id();
 		c->base = s->cpu * ofx_cache_entries;
 	} else if (c->mode == OFX_CACHE_WARM) {
@@ -229,13 +228,14 @@ static __always_inline __u32 cache_missed(struct ofx_state *s)
 }
 
 /* The other two places of a packet that is not in the first two. */
-__weak __noinline __u64 cache_find_far(struct ofx_state *s, __u32 first, __u32 second)
+__weak __noinline __u64 cache_find_far(struct ofx_state *s, __u32 first, __u64 hash)
 {
+	__u32 second, turn;
 	__u64 verdict;
-	__u32 turn;
 
 	if (!s)
 		return 0;
+	second = cache_second(s, hash);
 	verdict = cache_try(s, &s->look, second);
 	if (!verdict)
 		verdict = cache_try(s, &s->look, second ^ 1);
@@ -251,22 +251,16 @@ __weak __noinline __u64 cache_find_far(struct ofx_state *s, __u32 first, __u32 s
  * The packet's verdict, or 0; then s->cache_at is where its verdict is to be kept.  Four places, of which two are by
  * another part of the hash: flows hardly ever displace each other, and most are at their first.
  */
-static __always_inline __u64 cache_find(struct ofx_state *s)
+static __always_inline __u64 cache_find(struct ofx_state *s, __u64 hash)
 {
-	__u64 hash = cache_hash(&s->look), verdict;
-	__u32 first = cache_place(s, hash >> 40), second = cache_place(s, hash >> 20);
+	__u32 first = cache_first(s, hash);
+	__u64 verdict;
 
 	verdict = cache_try(s, &s->look, first);
 	if (verdict)
 		return verdict;
 	verdict = cache_try(s, &s->look, first ^ 1);
-	return verdict ? verdict : cache_find_far(s, first, second);
-}
-
-/* The number of a pair. */
-static __always_inline __u32 short_place(const struct ofx_state *s, __u64 bits)
-{
-	return (s->cache.base + (bits & s->cache.mask)) >> 1;
+	return verdict ? verdict : cache_find_far(s, first, hash);
 }
 
 /* 0: it is the packet's; 1.  Not by a branch: which of a pair it is, nobody can predict. */
@@ -304,13 +298,14 @@ static __always_inline __u64 short_try(struct ofx_state *s, const struct cache_l
 	return 0;
 }
 
-__weak __noinline __u64 short_find_far(struct ofx_state *s, __u32 first, __u32 second)
+__weak __noinline __u64 short_find_far(struct ofx_state *s, __u32 first, __u64 hash)
 {
+	__u32 second, turn;
 	__u64 verdict;
-	__u32 turn;
 
 	if (!s)
 		return 0;
+	second = cache_second(s, hash) >> 1;
 	verdict = short_try(s, &s->look, second);
 	if (verdict)
 		return verdict;
@@ -321,13 +316,13 @@ __weak __noinline __u64 short_find_far(struct ofx_state *s, __u32 first, __u32 s
 }
 
 /* As cache_find(), by a short key. */
-static __always_inline __u64 short_find(struct ofx_state *s)
+static __always_inline __u64 short_find(struct ofx_state *s, __u64 hash)
 {
-	__u64 hash = cache_hash_short(&s->look), verdict;
-	__u32 first = short_place(s, hash >> 40), second = short_place(s, hash >> 20);
+	__u32 first = cache_first(s, hash) >> 1; /* the number of a pair */
+	__u64 verdict;
 
 	verdict = short_try(s, &s->look, first);
-	return verdict ? verdict : short_find_far(s, first, second);
+	return verdict ? verdict : short_find_far(s, first, hash);
 }
 
 /* --- run --- */

@@ -29,10 +29,12 @@ const volatile __u32 ofx_magic;
 const volatile __u32 ofx_n_flow_ids;
 const volatile __u32 ofx_n_cpus;
 const volatile __u64 ofx_netns;
-const volatile __u32 ofx_cache_entries = OFX_CACHE_NEAR; /* per CPU */
-const volatile __u64 ofx_secret;			 /* of hashes that choose buckets */
-const volatile __u64 ofx_rule_secret[OFX_RULE_SECRETS];	 /* of the hash of rules */
-const volatile __u32 ofx_sees_carrier = 1;		 /* bpf_probe_read_kernel() is allowed */
+const volatile __u32 ofx_cache_entries = OFX_CACHE_NEAR;	 /* per CPU */
+const volatile __u32 ofx_cache_shift = 64 - OFX_CACHE_NEAR_BITS; /* of a hash, to the right: one of all entries */
+const volatile __u64 ofx_cache_secret[OFX_CACHE_WORDS];		 /* odd: of the hash of keys */
+const volatile __u64 ofx_secret;				 /* of hashes that choose buckets */
+const volatile __u64 ofx_rule_secret[OFX_RULE_SECRETS];		 /* of the hash of rules */
+const volatile __u32 ofx_sees_carrier = 1;			 /* bpf_probe_read_kernel() is allowed */
 
 /* --- flow tables (include/ofxdp/table.h) --- */
 

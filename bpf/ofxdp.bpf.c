@@ -171,7 +171,7 @@ __weak __noinline int look_parsed(ofx_ctx *ctx, struct ofx_state *s, __u32 index
 	if (!s->look.gen)
 		return 0;
 	if (cache_fits(s, live)) {
-		cache_look_parsed(&s->look, s, live);
+		s->look.hash = cache_look_parsed(&s->look, s, live);
 		return 0;
 	}
 	s->look.gen = 0;
@@ -219,7 +219,7 @@ enum { NOT_PLAIN = 0, IS_PLAIN, IS_SHORT };
 
 /* A plain frame: what to look it up by, a short key or not, is in the state; while the cache is off its key. */
 static __always_inline int receive_plain(ofx_ctx *ctx, struct ofx_state *s, __u32 index,
-					 const struct ofx_cache_live *live)
+					 const struct ofx_cache_live *live, __u64 *hash)
 {
 	const __u64 keys = live->short_keys;
 	const void *p = plain_at(ctx);
@@ -231,10 +231,10 @@ static __always_inline int receive_plain(ofx_ctx *ctx, struct ofx_state *s, __u3
 		return IS_PLAIN;
 	}
 	if (keys) {
-		cache_look_short(&s->look, p, index, live, keys);
+		*hash = cache_look_short(&s->look, p, index, live, keys);
 		return IS_SHORT;
 	}
-	cache_look_plain(&s->look, p, index, live);
+	*hash = cache_look_plain(&s->look, p, index, live);
 	return IS_PLAIN;
 }
 
@@ -262,19 +262,20 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 {
 	const struct ofx_cache_live *live = (const void *)cache_live;
 	const struct ofx_cached_more *more = NULL;
-	__u64 v = 0;
+	__u64 v = 0, hash = 0;
 	int plain;
 
 	s->look.gen = cache_gen(s, cache_begin(live));
-	plain = receive_plain(ctx, s, index, live);
+	plain = receive_plain(ctx, s, index, live, &hash);
 	if (!plain) {
 		int act = look_parsed(ctx, s, index);
 
 		if (act)
 			return act;
+		hash = s->look.hash;
 	}
 	if (s->look.gen)
-		v = plain == IS_SHORT ? short_find(s) : cache_find(s);
+		v = plain == IS_SHORT ? short_find(s, hash) : cache_find(s, hash);
 	if ((v & 0xffff) == OFX_CACHED_FORWARD)
 		return cache_forward(ctx, s, v, index, len);
 	if (v && cache_has_more(v)) {

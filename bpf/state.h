@@ -30,6 +30,7 @@ struct ofx_offsets {
 /* What a packet is looked up in the cache by (bpf/cache.h). */
 struct cache_look {
 	__u64 gen;		    /* the generation when the packet came; 0: not to be looked up */
+	__u64 hash;		    /* of a packet that had to be parsed */
 	__u64 key[OFX_CACHE_WORDS]; /* of a short one, behind two words the mark */
 };
 

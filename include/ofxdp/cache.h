@@ -32,7 +32,8 @@
  * Entries per CPU, powers of two.  A cache begins with the first number of them, which stay near the CPU; it takes all
  * when too many flows come for those, and is off when even all are too few.
  */
-#define OFX_CACHE_NEAR 8192
+#define OFX_CACHE_NEAR_BITS 13
+#define OFX_CACHE_NEAR (1 << OFX_CACHE_NEAR_BITS)
 #define OFX_CACHE_ALL 131072		      /* the loader makes fewer where there are many CPUs … */
 #define OFX_CACHE_BYTES (64ULL * 1024 * 1024) /* … so that all together take no more */
 
@@ -169,6 +170,8 @@ struct ofx_cache_cpu {
 	__u32 mask;   /* entries in use - 1; 0: not begun */
 	__u32 pauses; /* so far, OFX_CACHE_PAUSES at most */
 	__u32 base;   /* the CPU's first entry */
+	__u32 shift;  /* of a hash, to the right: the number of an entry in use */
+	__u32 pad;
 };
 
 #endif

@@ -376,6 +376,9 @@ static inline int open_skel(void)
 	skel->rodata->ofx_n_flow_ids = OFXDP_FLOWS;
 	skel->rodata->ofx_n_cpus = n_cpus;
 	skel->rodata->ofx_cache_entries = OFXDP_CACHED;
+	skel->rodata->ofx_cache_shift = 64 - OFX_CACHE_NEAR_BITS - 1;
+	for (int i = 0; i < OFX_CACHE_WORDS; i++)
+		skel->rodata->ofx_cache_secret[i] = 0xc2b2ae3d27d4eb4fULL * (2 * i + 1);
 	skel->rodata->ofx_netns = ns.st_ino;
 	for (int i = 0; i < OFX_RULE_SECRETS; i++)
 		skel->rodata->ofx_rule_secret[i] = 0x9fb21c651e98df25ULL * (2 * i + 1);

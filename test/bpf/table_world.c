@@ -33,6 +33,8 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare)
 	skel->rodata->ofx_n_cpus = dp->n_cpus;
 	for (int i = 0; i < OFX_RULE_SECRETS; i++)
 		skel->rodata->ofx_rule_secret[i] = (uint64_t)random() << 42 ^ (uint64_t)random() << 21 ^ (random() | 1);
+	for (int i = 0; i < OFX_CACHE_WORDS; i++)
+		skel->rodata->ofx_cache_secret[i] = 0xc2b2ae3d27d4eb4fULL * (2 * i + 1);
 	skel->rodata->ofx_secret = ~skel->rodata->ofx_rule_secret[0];
 }
 

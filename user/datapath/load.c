@@ -141,18 +141,22 @@ static bool may_read_kernel(void)
 
 static int set_constants(struct dp *dp, uint64_t netns)
 {
-	uint64_t secret, rule_secret[OFX_RULE_SECRETS];
+	uint64_t secret, rule_secret[OFX_RULE_SECRETS], cache_secret[OFX_CACHE_WORDS];
 
 	if (getrandom(&dp->magic, sizeof(dp->magic), 0) != sizeof(dp->magic))
 		return -errno;
 	if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret) ||
-	    getrandom(rule_secret, sizeof(rule_secret), 0) != sizeof(rule_secret))
+	    getrandom(rule_secret, sizeof(rule_secret), 0) != sizeof(rule_secret) ||
+	    getrandom(cache_secret, sizeof(cache_secret), 0) != sizeof(cache_secret))
 		return -errno;
 	dp->skel->rodata->ofx_secret = secret;
 	for (int i = 0; i < OFX_RULE_SECRETS; i++)
 		dp->skel->rodata->ofx_rule_secret[i] = rule_secret[i] | 1;
+	for (int i = 0; i < OFX_CACHE_WORDS; i++)
+		dp->skel->rodata->ofx_cache_secret[i] = cache_secret[i] | 1;
 	dp->skel->rodata->ofx_sees_carrier = may_read_kernel();
 	dp->skel->rodata->ofx_cache_entries = cache_entries(dp);
+	dp->skel->rodata->ofx_cache_shift = 64 - __builtin_ctz(cache_entries(dp));
 	dp->skel->rodata->ofx_magic = dp->magic;
 	dp->skel->rodata->ofx_n_flow_ids = dp->n_flow_ids;
 	dp->skel->rodata->ofx_n_cpus = dp->n_cpus;
