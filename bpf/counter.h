@@ -29,6 +29,21 @@ static __always_inline void counter_add(struct ofx_counter *c, __u32 len)
 	c->bytes += len;
 }
 
+static __always_inline struct ofx_counter_chunk *counter_chunk(__u32 cell)
+{
+	__u32 number = cell / OFX_COUNTER_CHUNK;
+
+	return bpf_map_lookup_elem(&flow_counters, &number);
+}
+
+static __always_inline void count_cell(__u32 cell, __u32 len)
+{
+	struct ofx_counter_chunk *chunk = counter_chunk(cell);
+
+	if (chunk)
+		counter_add(&chunk->cell[cell % OFX_COUNTER_CHUNK], len);
+}
+
 /* The packet, or this copy of it, ends here: every drop goes through this function. */
 static __always_inline int drop(__u32 reason)
 {
@@ -45,7 +60,7 @@ static __always_inline void count_flow(struct ofx_state *s, const struct ofx_op 
 	s->gen = op->b;
 	s->table = op->a;
 	s->punt_flags &= ~OFX_PUNT_NO_FLOW;
-	counter_add(bpf_map_lookup_elem(&flow_counters, &cell), s->len);
+	count_cell(cell, s->len);
 }
 
 /* A group or a bucket, by its cell (include/ofxdp/group.h). */

@@ -23,7 +23,7 @@ __weak __noinline int flow_log_add_up(__u32 cpu)
 		__u64 word = log->word[i];
 		__u32 cell = word;
 
-		counter_add(bpf_map_lookup_elem(&flow_counters, &cell), word >> 32);
+		count_cell(cell, word >> 32);
 	}
 	log->n = 0;
 	__sync_fetch_and_add(&log->version, 1);
@@ -59,11 +59,6 @@ __weak __noinline int flow_log_more(struct ofx_state *s, const struct ofx_cached
 	return 0;
 }
 
-static __always_inline void count_cell(__u32 cell, __u32 len)
-{
-	counter_add(bpf_map_lookup_elem(&flow_counters, &cell), len);
-}
-
 /* The first flow of v, which has one. */
 static __always_inline void count_first(struct ofx_state *s, __u64 v, __u32 len)
 {
@@ -71,6 +66,30 @@ static __always_inline void count_first(struct ofx_state *s, __u64 v, __u32 len)
 		flow_log(s->cpu, ofx_cached_cell0(v), len);
 	else
 		count_cell(ofx_cached_cell0(v), len);
+}
+
+/* n > 0 flows: `first` and those in more.  They are likely to be in one chunk. */
+static __always_inline void count_cells(__u32 first, const struct ofx_cached_more *more, __u32 n, __u32 len)
+{
+	struct ofx_counter_chunk *chunk = counter_chunk(first);
+
+	if (!chunk)
+		return;
+	counter_add(&chunk->cell[first % OFX_COUNTER_CHUNK], len);
+	if (!more)
+		return;
+#pragma unroll
+	for (__u32 i = 0; i < FLOWS_MORE; i++) {
+		__u32 cell;
+
+		if (i + 1 >= n)
+			return;
+		cell = more->cell[i];
+		if (cell / OFX_COUNTER_CHUNK == first / OFX_COUNTER_CHUNK)
+			counter_add(&chunk->cell[cell % OFX_COUNTER_CHUNK], len);
+		else
+			count_cell(cell, len);
+	}
 }
 
 /* more: NULL if v has no more than one flow. */
@@ -86,15 +105,7 @@ static __always_inline void count_flows(struct ofx_state *s, __u64 v, const stru
 		return;
 	}
 	if (n)
-		count_cell(ofx_cached_cell0(v), len);
-	if (!more)
-		return;
-#pragma unroll
-	for (__u32 i = 0; i < FLOWS_MORE; i++) {
-		if (i + 1 >= n)
-			return;
-		count_cell(more->cell[i], len);
-	}
+		count_cells(ofx_cached_cell0(v), more, n, len);
 }
 
 #endif

@@ -198,9 +198,9 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, OFX_SIZED);
+	__uint(max_entries, 1); /* the loader's, too */
 	__type(key, __u32);
-	__type(value, struct ofx_counter);
+	__type(value, struct ofx_counter_chunk);
 } flow_counters SEC(".maps");
 
 struct {

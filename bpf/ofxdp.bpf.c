@@ -247,6 +247,31 @@ static __always_inline void plain_again(ofx_ctx *ctx, struct ofx_state *s, __u32
 		plain_received(s, p, index);
 }
 
+/* What belongs to a verdict that is in the cache.  NULL: it has been lost. */
+static __always_inline const struct ofx_cached_more *kept_more(struct ofx_state *s)
+{
+	const struct ofx_cached_more *more = cache_more_found(s);
+
+	if (!more)
+		s->cache.window_misses += 1;
+	return more;
+}
+
+/* A simple verdict that is in the cache.  As a function, which has registers for all of it.  < 0: it is not there. */
+__weak __noinline int run_kept(ofx_ctx *ctx, struct ofx_state *s, __u64 v, __u32 index, __u32 len)
+{
+	const struct ofx_cached_more *more = NULL;
+
+	if (!ctx || !s)
+		return drop(OFX_DROP_INTERNAL);
+	if (cache_has_more(v)) {
+		more = kept_more(s);
+		if (!more)
+			return -1;
+	}
+	return cache_run(ctx, s, v, more, index, len);
+}
+
 /* The simple verdict that has just been made. */
 __weak __noinline int run_made(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)
 {
@@ -278,15 +303,17 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 		v = plain == IS_SHORT ? short_find(s, hash) : cache_find(s, hash);
 	if ((v & 0xffff) == OFX_CACHED_FORWARD)
 		return cache_forward(ctx, s, v, index, len);
-	if (v && cache_has_more(v)) {
-		more = cache_more_found(s);
-		if (!more) {
+	if (v && ofx_cached_kind(v) != OFX_CACHED_OPS) {
+		int act = run_kept(ctx, s, v, index, len);
+
+		if (act >= 0)
+			return act;
+		v = 0;
+	} else if (v) {
+		more = kept_more(s);
+		if (!more)
 			v = 0;
-			s->cache.window_misses += 1;
-		}
 	}
-	if (v && ofx_cached_kind(v) != OFX_CACHED_OPS)
-		return cache_run(ctx, s, v, more, index, len);
 	if (plain && s->look.gen)
 		plain_again(ctx, s, index);
 	s->key_changed = 0;

@@ -29,12 +29,21 @@ static int host[N_PORTS + 1];	 /* packet socket on h1 … h3 */
 static int ctl;			 /* on c1: packet-outs */
 static int flow_chunk, op_chunk; /* the only ones of flows and op_pool */
 static struct ofx_line_chunk *line_chunk;
+static const struct ofx_counter_chunk *counter_chunk;
 
 /* --- maps --- */
 
 static inline void put(const struct bpf_map *map, const void *key, const void *value)
 {
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY), 0);
+}
+
+static inline void *mapping_of(const struct bpf_map *map, size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	assert_ptr_not_equal(at, MAP_FAILED);
+	return at;
 }
 
 /* A map's first chunk. */
@@ -214,7 +223,7 @@ static inline struct ofx_counter flow_count(uint32_t id)
 	for (int i = 0; i < n_cpus; i++) {
 		uint32_t key = i * OFXDP_FLOWS + id;
 
-		assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.flow_counters), &key, &c), 0);
+		c = counter_chunk->cell[key];
 		sum.packets += c.packets;
 		sum.bytes += c.bytes;
 		add_logged(i, key, &sum);
@@ -383,7 +392,7 @@ static inline int open_skel(void)
 	for (int i = 0; i < OFX_RULE_SECRETS; i++)
 		skel->rodata->ofx_rule_secret[i] = 0x9fb21c651e98df25ULL * (2 * i + 1);
 	bpf_map__set_max_entries(skel->maps.rule_lines, 1);
-	bpf_map__set_max_entries(skel->maps.flow_counters, OFXDP_FLOWS * n_cpus);
+	bpf_map__set_max_entries(skel->maps.flow_counters, 1);
 	bpf_map__set_max_entries(skel->maps.conts, OFX_CONTS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.cache, OFXDP_CACHED * n_cpus);
 	bpf_map__set_max_entries(skel->maps.cache_short, OFXDP_CACHED / 2 * n_cpus);
@@ -391,9 +400,8 @@ static inline int open_skel(void)
 	bpf_map__set_max_entries(skel->maps.cache_more, OFX_CACHE_NEAR * n_cpus);
 	bpf_map__set_max_entries(skel->maps.group_counters, OFX_GROUP_CELLS * n_cpus);
 	assert_int_equal(ofxdp_bpf__load(skel), 0);
-	line_chunk = mmap(NULL, sizeof(*line_chunk), PROT_READ | PROT_WRITE, MAP_SHARED,
-			  bpf_map__fd(skel->maps.rule_lines), 0);
-	assert_ptr_not_equal(line_chunk, MAP_FAILED);
+	line_chunk = mapping_of(skel->maps.rule_lines, sizeof(*line_chunk));
+	counter_chunk = mapping_of(skel->maps.flow_counters, sizeof(*counter_chunk));
 	flow_chunk = chunk_of(skel->maps.flows, sizeof(struct ofx_flow), OFX_FLOW_CHUNK);
 	op_chunk = chunk_of(skel->maps.op_pool, sizeof(struct ofx_op), OFX_OP_CHUNK);
 	skel->links.ofx_redirect_err = bpf_program__attach(skel->progs.ofx_redirect_err);

@@ -44,9 +44,11 @@ static void write_log(uint32_t cpu, const struct ofx_flow_log *log)
 
 static void write_cell(uint32_t cpu, uint32_t i, struct ofx_counter c)
 {
-	uint32_t cell = cell_of(cpu, i);
+	struct mapped cells;
 
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.flow_counters), &cell, &c, 0), 0);
+	assert_int_equal(mapped_open(&cells, w->dp.skel->maps.flow_counters, true), 0);
+	((struct ofx_counter *)cells.at)[cell_of(cpu, i)] = c;
+	mapped_close(&cells);
 }
 
 static void log_packet(struct ofx_flow_log *log, uint32_t cell, uint64_t bytes)

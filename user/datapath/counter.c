@@ -21,7 +21,7 @@ int counters_open(struct dp_tables *tables)
 	const struct bpf_map *map = dp->skel->maps.flow_counters;
 	int err;
 
-	if ((uint64_t)dp->n_cpus * dp->n_flow_ids > bpf_map__max_entries(map)) {
+	if ((uint64_t)dp->n_cpus * dp->n_flow_ids > (uint64_t)bpf_map__max_entries(map) * OFX_COUNTER_CHUNK) {
 		log_error("map flow_counters is too small for %u flow entries on %u CPUs", dp->n_flow_ids, dp->n_cpus);
 		return -EINVAL;
 	}
