@@ -431,7 +431,7 @@ static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, __u64
 	return cache_send(ctx, index, len);
 }
 
-/* The most common verdict: one flow, one output, nothing else (OFX_CACHED_FORWARD). */
+/* The most common verdict: one flow, one output, nothing else (ofx_cached_forwards()). */
 static __always_inline int cache_forward(ofx_ctx *ctx, struct ofx_state *s, __u64 v, __u32 in_index, __u32 len)
 {
 	const __u32 index = ofx_cached_port(v);

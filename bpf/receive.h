@@ -288,7 +288,7 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 	}
 	if (s->look.gen)
 		v = plain == IS_SHORT ? short_find(s, hash) : cache_find(s, hash);
-	if ((v & 0xffff) == OFX_CACHED_FORWARD)
+	if (ofx_cached_forwards(v))
 		return cache_forward(ctx, s, v, index, len);
 	if (v && ofx_cached_kind(v) != OFX_CACHED_OPS) {
 		int act = run_kept(ctx, s, v, index, len);
@@ -307,8 +307,7 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 	s->next_table = 0;
 	if (!v && !simple_resolve(s)) {
 		v = s->made.word;
-		return (v & 0xffff) == OFX_CACHED_FORWARD ? cache_forward(ctx, s, v, index, len)
-							  : run_made(ctx, s, index, len);
+		return ofx_cached_forwards(v) ? cache_forward(ctx, s, v, index, len) : run_made(ctx, s, index, len);
 	}
 	if (plain) {
 		state_receive(s, ofx_port_no(index), len);

@@ -209,12 +209,11 @@ static __always_inline int list_step(struct ofx_state *s, const struct ofx_list_
 	return 0;
 }
 
-/* Look at one entry after the other.  1: done. */
-static __always_inline int list_singly(struct ofx_state *s, const struct ofx_list *list, __u32 first, __u32 most,
-				       __u8 table)
+/* Look at a group's entries one after the other.  1: done. */
+static __always_inline int list_singly(struct ofx_state *s, const struct ofx_list *list, __u32 first, __u8 table)
 {
 #pragma clang loop unroll(disable)
-	for (__u32 n = 0; n < most; n++) {
+	for (__u32 n = 0; n < OFX_LIST_GROUP; n++) {
 		__u32 i = first + n;
 
 		if (i >= list->n || i >= OFX_LIST_ENTRIES || list_step(s, &list->entries[i], table))
@@ -227,8 +226,8 @@ static __always_inline int list_singly(struct ofx_state *s, const struct ofx_lis
 
 /* Where the lines of all tuples are. */
 struct group_look {
-	const struct ofx_line_chunk *chunk;
-	__u32 base, lines; /* in it */
+	const struct ofx_line_chunk *chunk; /* NULL: in several; no groups then */
+	__u32 base, lines;		    /* in it */
 };
 
 /*
@@ -293,8 +292,7 @@ static __always_inline int group_step(struct ofx_state *s, const struct group_lo
 	return 0;
 }
 
-/* 0, or hashes lead to lines of several chunks: no groups then. */
-static __always_inline int group_begin(const struct ofx_state *s, struct group_look *look)
+static __always_inline void group_begin(const struct ofx_state *s, struct group_look *look)
 {
 	const struct ofx_rule_geometry g = geometry(s);
 	const __u32 number = g.base / OFX_LINE_CHUNK;
@@ -302,7 +300,8 @@ static __always_inline int group_begin(const struct ofx_state *s, struct group_l
 	look->chunk = bpf_map_lookup_elem(&rule_lines, &number);
 	look->base = g.base % OFX_LINE_CHUNK;
 	look->lines = g.lines;
-	return look->chunk && look->base + look->lines <= OFX_LINE_CHUNK ? 0 : -1;
+	if (look->base + look->lines > OFX_LINE_CHUNK)
+		look->chunk = NULL;
 }
 
 /* Entries `first` and following of the list at `slot`: OFX_LIST_CALL at most.  0: go on behind those; 1: done. */
@@ -310,11 +309,10 @@ __weak __noinline int list_walk_from(struct ofx_state *s, __u32 slot, __u32 firs
 {
 	const struct ofx_list *list = bpf_map_lookup_elem(&lists, &slot);
 	struct group_look look;
-	int several;
 
 	if (!s || !list)
 		return 1;
-	several = group_begin(s, &look);
+	group_begin(s, &look);
 #pragma clang loop unroll(disable)
 	for (__u32 n = 0; n < OFX_LIST_CALL; n += OFX_LIST_GROUP) {
 		const __u32 i = (first + n) & (OFX_LIST_ENTRIES - OFX_LIST_GROUP);
@@ -323,10 +321,10 @@ __weak __noinline int list_walk_from(struct ofx_state *s, __u32 slot, __u32 firs
 
 		if (i >= list->n)
 			return 1;
-		if (e->group && !several && look.chunk)
+		if (e->group && look.chunk)
 			done = group_step(s, &look, e, table);
 		else
-			done = list_singly(s, list, i, OFX_LIST_GROUP, table);
+			done = list_singly(s, list, i, table);
 		if (done)
 			return 1;
 	}

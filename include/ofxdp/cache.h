@@ -78,8 +78,6 @@ struct ofx_cached_verdict {
 	};
 };
 
-#define OFX_CACHED_FORWARD (OFX_CACHED_OUTPUT | 1 << 8) /* the lower half of .word but for the port */
-
 /* Parts of .word.  In one register: as a struct, the compiler takes it apart and puts it together time and again. */
 static inline __attribute__((always_inline)) __u32 ofx_cached_kind(__u64 word)
 {
@@ -89,6 +87,12 @@ static inline __attribute__((always_inline)) __u32 ofx_cached_kind(__u64 word)
 static inline __attribute__((always_inline)) __u32 ofx_cached_n(__u64 word)
 {
 	return word >> 8 & 0xff;
+}
+
+/* Is it one flow and one output, nothing else? */
+static inline __attribute__((always_inline)) int ofx_cached_forwards(__u64 word)
+{
+	return (word & 0xffff) == (OFX_CACHED_OUTPUT | 1 << 8);
 }
 
 static inline __attribute__((always_inline)) __u32 ofx_cached_port(__u64 word)

@@ -3,8 +3,8 @@
  * Counters.  BPF adds, on its own CPU's cells only; user reads (mmap) and sums.  User never writes a live cell: a
  * reset is a baseline that user keeps.
  *
- *   flow_counters   mmapable ARRAY of struct ofx_counter_chunk: cell cpu * n_flow_ids + flow id, as if it were one
- * array flow_logs       mmapable ARRAY[n_cpus] of struct ofx_flow_log: packets that are not in flow_counters yet
+ *   flow_counters   mmapable ARRAY of struct ofx_counter_chunk, in all an array of cells: cpu * n_flow_ids + flow id
+ *   flow_logs       mmapable ARRAY[n_cpus] of struct ofx_flow_log: packets that are not in flow_counters yet
  *   group_counters  the same for groups and buckets (group.h)
  *   table_misses    PERCPU_ARRAY[OFX_TABLES] of u64
  *   port_counters   PERCPU_ARRAY[OFX_PORTS] of struct ofx_port_counters
@@ -41,12 +41,6 @@ struct ofx_counter {
 struct ofx_counter_chunk {
 	struct ofx_counter cell[OFX_COUNTER_CHUNK];
 };
-
-/* Chunks for so many cells. */
-static inline __u32 ofx_counter_chunks(__u64 cells)
-{
-	return (cells + OFX_COUNTER_CHUNK - 1) / OFX_COUNTER_CHUNK;
-}
 
 struct ofx_port_counters {
 	__u64 rx_packets, rx_bytes;

@@ -5,7 +5,7 @@
  *   table_roots[table]  u64 ─► lists[slot] ─► tuples by falling highest priority: subtables[number] (a mask)
  *   rule_lines: the rules of all tuples, by hash  u64 ─► flows[slot] (a compiled flow entry) ─► op_pool[first…]
  *
- * The rules of all tables lie in one hash, lines of six each: a rule's line comes from the key's words under
+ * The rules of all tables lie in one hash, lines of five each: a rule's line comes from the key's words under
  * its tuple's mask.  The tuple's mask may be wider than the rule's own (several masks share one tuple, so that fewer
  * must be tried): a rule that is met is a candidate only, and what is matched is its flow entry's own mask and words.
  *
@@ -163,15 +163,15 @@ static inline __attribute__((always_inline)) __u64 ofx_key_word(const __u64 *key
 	return *(const __u64 *)((const char *)key + (t->at[i] & 0x78)) & t->mask[i];
 }
 
-/*
- * The hash of a key in a quick tuple: independent products by secret factors, so that nobody can choose keys that
- * share a hash.
- */
 static inline __attribute__((always_inline)) __u64 ofx_hash_end(__u64 h)
 {
 	return (h ^ h >> 32) * 0xd6e8feb86659fd93ULL;
 }
 
+/*
+ * The hash of a key in a quick tuple: independent products by secret factors, so that nobody can choose keys that
+ * share a hash.
+ */
 static inline __attribute__((always_inline)) __u64 ofx_quick_hash(const __u64 *key, const __u64 *mask, __u32 number,
 								  const volatile __u64 *secret)
 {
@@ -249,10 +249,17 @@ static inline __attribute__((always_inline)) __u64 ofx_check_of_key(__u64 addr, 
 	return addr >> (shift & 63) & 0xff;
 }
 
-/* In each byte: 0, or the rule does not match.  checks: no byte is 0. */
+/* Of checks side by side, none of them 0: the bits in which they differ from the keys.  lowest: the last bit of each.
+ */
+static inline __attribute__((always_inline)) __u64 ofx_check_bits(__u64 checks, __u64 keys, __u64 lowest)
+{
+	return (checks ^ keys) & ~(checks ^ (checks - lowest));
+}
+
+/* In each byte: 0, or the rule does not match. */
 static inline __attribute__((always_inline)) __u64 ofx_checks_differ(__u64 checks, __u64 key)
 {
-	return (checks ^ key * OFX_BYTES) & ~(checks ^ (checks - OFX_BYTES));
+	return ofx_check_bits(checks, key * OFX_BYTES, OFX_BYTES);
 }
 
 /*
@@ -266,7 +273,7 @@ static inline __attribute__((always_inline)) __u32 ofx_l4_check_of_key(__u64 l4)
 
 static inline __attribute__((always_inline)) __u32 ofx_l4_check_differs(__u32 check, __u32 key)
 {
-	return (check ^ key) & ~(check ^ (check - 1));
+	return ofx_check_bits(check, key, 1);
 }
 
 /* As ofx_line_hits(), of those that may match. */

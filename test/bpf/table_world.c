@@ -22,7 +22,8 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare)
 	bpf_map__set_max_entries(skel->maps.rule_lines, rule_hash_chunks(max_flows));
 	bpf_map__set_max_entries(skel->maps.flows, chunks_for(dp->n_flow_ids + 1, OFX_FLOW_CHUNK));
 	bpf_map__set_max_entries(skel->maps.op_pool, chunks_for(16 * max_flows, OFX_OP_CHUNK));
-	bpf_map__set_max_entries(skel->maps.flow_counters, ofx_counter_chunks((uint64_t)dp->n_cpus * dp->n_flow_ids));
+	bpf_map__set_max_entries(skel->maps.flow_counters,
+				 chunks_for((uint64_t)dp->n_cpus * dp->n_flow_ids, OFX_COUNTER_CHUNK));
 	bpf_map__set_max_entries(skel->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS);
 	bpf_map__set_max_entries(skel->maps.conts, dp->n_cpus * OFX_CONTS);
 	bpf_map__set_max_entries(skel->maps.cache, dp->n_cpus * OFX_CACHE_NEAR);

@@ -111,7 +111,7 @@ static int set_sizes(struct dp *dp)
 		{s->maps.rule_lines, rule_hash_chunks(dp->max_flows)},
 		{s->maps.flows, chunks_for(dp->n_flow_ids + 1, OFX_FLOW_CHUNK)},
 		{s->maps.op_pool, chunks_for(pool, OFX_OP_CHUNK)},
-		{s->maps.flow_counters, ofx_counter_chunks((uint64_t)dp->n_flow_ids * dp->n_cpus)},
+		{s->maps.flow_counters, chunks_for((uint64_t)dp->n_flow_ids * dp->n_cpus, OFX_COUNTER_CHUNK)},
 		{s->maps.flow_logs, dp->n_cpus},
 		{s->maps.cache, dp->n_cpus * cache_entries(dp)},
 		{s->maps.cache_short, dp->n_cpus * cache_entries(dp) / 2},

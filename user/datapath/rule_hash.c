@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "user/datapath/rule_hash.h"
 #include <string.h>
+#include "user/datapath/chunk.h"
 #include "user/util/log.h"
 
 #define MIN_LINES 256
 #define FULL_LOAD 3  /* rules a line: how many the largest region has to hold, and when a smaller one grows; … */
 #define FEW_SPARE 32 /* … this too with so few lines left */
-
-static uint32_t round_up(uint32_t n, uint32_t to)
-{
-	return (n + to - 1) / to * to;
-}
 
 static uint32_t largest(uint32_t max_rules)
 {
@@ -22,7 +18,7 @@ static uint32_t largest(uint32_t max_rules)
 /* Where half 1 begins: such that of its regions those are in one chunk that can be. */
 static uint32_t second_half(uint32_t lines)
 {
-	return lines <= OFX_LINE_CHUNK / 2 ? lines : round_up(lines, OFX_LINE_CHUNK);
+	return lines <= OFX_LINE_CHUNK / 2 ? lines : chunks_for(lines, OFX_LINE_CHUNK) * OFX_LINE_CHUNK;
 }
 
 static uint32_t first_spare(uint32_t lines)
@@ -34,7 +30,7 @@ uint32_t rule_hash_chunks(uint32_t max_rules)
 {
 	uint32_t lines = largest(max_rules);
 
-	return round_up(first_spare(lines) + lines / 4, OFX_LINE_CHUNK) / OFX_LINE_CHUNK;
+	return chunks_for(first_spare(lines) + lines / 4, OFX_LINE_CHUNK);
 }
 
 /* The smallest region in this half with so many lines, or the largest. */

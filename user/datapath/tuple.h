@@ -44,7 +44,7 @@ struct tuple *tuple_home(struct tuple *mask, int level);
 void tuple_widen(const struct ofx_key *mask, int level, struct ofx_key *wide);
 /* All of its entry in a list but the priority. */
 void tuple_enter(const struct tuple *tuple, struct ofx_list_entry *e);
-/* Complete a list whose entries are there: .group, and what fills the last group. */
+/* Complete a list whose entries are there: .group. */
 void tuples_group(struct ofx_list *list);
 /* Its shift. */
 void tuple_choose_check(struct tuple *tuple);
