@@ -20,13 +20,26 @@ static __always_inline void count_drop(__u32 reason)
 		*n += 1;
 }
 
-/* Of a flow entry, a group or a bucket.  c: NULL counts nothing. */
+/* Of a group, a bucket, a meter or a band.  c: NULL counts nothing. */
 static __always_inline void counter_add(struct ofx_counter *c, __u32 len)
 {
 	if (!c)
 		return;
 	c->packets += 1;
 	c->bytes += len;
+}
+
+/* Of a flow entry or a port. */
+static __always_inline void cell_add(struct ofx_cell *c, __u32 len)
+{
+	__u64 low = c->low + (OFX_CELL_PACKET | len), before;
+
+	c->low = low;
+	if (__builtin_expect(!(low & OFX_CELL_CARRY), 1))
+		return;
+	before = __sync_fetch_and_add(&c->high, ofx_cell_carried(low));
+	asm volatile("" : : "r"(before) : "memory"); /* with its result the addition is a barrier */
+	*(volatile __u64 *)&c->low = ofx_cell_stays(low);
 }
 
 static __always_inline struct ofx_counter_chunk *counter_chunk(__u32 cell)
@@ -41,7 +54,7 @@ static __always_inline void count_cell(__u32 cell, __u32 len)
 	struct ofx_counter_chunk *chunk = counter_chunk(cell);
 
 	if (chunk)
-		counter_add(&chunk->cell[cell % OFX_COUNTER_CHUNK], len);
+		cell_add(&chunk->cell[cell % OFX_COUNTER_CHUNK], len);
 }
 
 /* The packet, or this copy of it, ends here: every drop goes through this function. */
@@ -79,30 +92,26 @@ static __always_inline void count_miss(__u32 table)
 		*n += 1;
 }
 
-static __always_inline struct ofx_port_counters *port_cells(__u32 index)
+static __always_inline struct ofx_port_cells *port_cells(__u32 index)
 {
 	return bpf_map_lookup_elem(&port_counters, &index);
 }
 
 static __always_inline void count_rx(__u32 index, __u32 len)
 {
-	struct ofx_port_counters *c = port_cells(index);
+	struct ofx_port_cells *c = port_cells(index);
 
-	if (!c)
-		return;
-	c->rx_packets += 1;
-	c->rx_bytes += len;
+	if (c)
+		cell_add(&c->rx, len);
 }
 
 /* Counted when the frame is handed to the kernel; what the port then does not take is tx_dropped (trace.h). */
 static __always_inline void count_tx(__u32 index, __u32 len)
 {
-	struct ofx_port_counters *c = port_cells(index);
+	struct ofx_port_cells *c = port_cells(index);
 
-	if (!c)
-		return;
-	c->tx_packets += 1;
-	c->tx_bytes += len;
+	if (c)
+		cell_add(&c->tx, len);
 }
 
 #endif

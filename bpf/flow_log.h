@@ -75,7 +75,7 @@ static __always_inline void count_cells(__u32 first, const struct ofx_cached_mor
 
 	if (!chunk)
 		return;
-	counter_add(&chunk->cell[first % OFX_COUNTER_CHUNK], len);
+	cell_add(&chunk->cell[first % OFX_COUNTER_CHUNK], len);
 	if (!more)
 		return;
 #pragma unroll
@@ -86,7 +86,7 @@ static __always_inline void count_cells(__u32 first, const struct ofx_cached_mor
 			return;
 		cell = more->cell[i];
 		if (cell / OFX_COUNTER_CHUNK == first / OFX_COUNTER_CHUNK)
-			counter_add(&chunk->cell[cell % OFX_COUNTER_CHUNK], len);
+			cell_add(&chunk->cell[cell % OFX_COUNTER_CHUNK], len);
 		else
 			count_cell(cell, len);
 	}

@@ -222,7 +222,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, OFX_PORTS);
 	__type(key, __u32);
-	__type(value, struct ofx_port_counters);
+	__type(value, struct ofx_port_cells);
 } port_counters SEC(".maps");
 
 struct {

@@ -44,20 +44,12 @@ static __always_inline int band_exceeded(struct ofx_band *b, __u64 now, __u64 am
 	return 0;
 }
 
-static __always_inline void meter_count(struct ofx_counter *c, __u32 len)
-{
-	if (!c)
-		return;
-	c->packets += 1;
-	c->bytes += len;
-}
-
 static __always_inline void meter_count_band(__u32 slot, __u32 band, __u32 len)
 {
 	struct ofx_band_counters *c = bpf_map_lookup_elem(&meter_band_counters, &slot);
 
 	if (c && band < OFX_BANDS)
-		meter_count(&c->band[band], len);
+		counter_add(&c->band[band], len);
 }
 
 /* The exceeded band of the highest rate, or -1. */
@@ -99,7 +91,7 @@ __weak __noinline int meter_charge(struct ofx_state *s, __u32 index)
 	m = bpf_map_lookup_elem(&meter_slots, &slot);
 	if (!m)
 		return OFX_METER_PASS;
-	meter_count(bpf_map_lookup_elem(&meter_counters, &index), s->len);
+	counter_add(bpf_map_lookup_elem(&meter_counters, &index), s->len);
 	band = meter_band(m, s->len);
 	if (band < 0 || band >= OFX_BANDS)
 		return OFX_METER_PASS;

@@ -95,7 +95,7 @@ static __always_inline __u32 qdisc_port(struct __sk_buff *skb, __u32 index, __u3
 	}
 	count_tx(index, len);
 	if (handle == OFX_QDISC_DOWN || (!ofx_sees_carrier && port->flags & OFX_PORT_NO_CARRIER)) {
-		struct ofx_port_counters *c = port_cells(index);
+		struct ofx_port_cells *c = port_cells(index);
 
 		if (c)
 			c->tx_dropped += 1;

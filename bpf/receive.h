@@ -96,7 +96,7 @@ static __always_inline int run_verdict(ofx_ctx *ctx, struct ofx_state *s)
 
 static __always_inline int truncated(struct ofx_state *s)
 {
-	struct ofx_port_counters *c = port_cells(s->in_index);
+	struct ofx_port_cells *c = port_cells(s->in_index);
 
 	if (c)
 		c->rx_errors += 1;
@@ -125,7 +125,7 @@ static __always_inline int port_hop(ofx_ctx *ctx, __u32 index)
 
 static __always_inline int port_no_recv(__u32 index)
 {
-	struct ofx_port_counters *c = port_cells(index);
+	struct ofx_port_cells *c = port_cells(index);
 
 	if (c)
 		c->rx_dropped += 1;

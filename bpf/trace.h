@@ -55,7 +55,7 @@ static __always_inline __u32 dev_role(const struct net_device *dev)
 
 static __always_inline void count_role_tx_dropped(__u32 role, __u64 n)
 {
-	struct ofx_port_counters *c = role >= 2 ? port_cells(role - 2) : NULL;
+	struct ofx_port_cells *c = role >= 2 ? port_cells(role - 2) : NULL;
 
 	if (c)
 		c->tx_dropped += n;

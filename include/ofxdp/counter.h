@@ -7,7 +7,7 @@
  *   flow_logs       mmapable ARRAY[n_cpus] of struct ofx_flow_log: packets that are not in flow_counters yet
  *   group_counters  the same for groups and buckets (group.h)
  *   table_misses    PERCPU_ARRAY[OFX_TABLES] of u64
- *   port_counters   PERCPU_ARRAY[OFX_PORTS] of struct ofx_port_counters
+ *   port_counters   PERCPU_ARRAY[OFX_PORTS] of struct ofx_port_cells
  *   drops           PERCPU_ARRAY[OFX_N_DROPS] of u64
  */
 #ifndef OFXDP_COUNTER_H
@@ -35,16 +35,47 @@ struct ofx_counter {
 	__u64 bytes; /* whole frames as received, without FCS */
 };
 
+/*
+ * The same as every packet adds to it: one word, for it is changes of memory that counting costs.
+ *
+ *   low   bits 0-41 bytes, 42 turn, 43-63 packets
+ *   high  bits 0-31 bytes / 2^30, 32-63 packets / 2^20
+ *
+ * When low has 2^20 packets, which is its top bit, these and its bytes above 2^30 are carried to high; frames are far
+ * shorter than the 4 MB that would be too much for it.  A cell begins anew after 2^52 packets or 2^62 bytes of one CPU.
+ *
+ * BPF writes low with the top bit, then high, then low without what was carried and with the other turn.  So who reads
+ * high, then low, knows from low's turn and the lowest bit of high's packets, which is high's, if they belong together.
+ */
+struct ofx_cell {
+	__u64 high; /* first: who copies a cell reads it first */
+	__u64 low;
+};
+
+#define OFX_CELL_TURN (1ULL << 42)
+#define OFX_CELL_PACKET (1ULL << 43)
+#define OFX_CELL_CARRY (1ULL << 63)
+
+/* A carry, low having its top bit: what is added to high, and the new low. */
+static inline __attribute__((always_inline)) __u64 ofx_cell_carried(__u64 low)
+{
+	return 1ULL << 32 | (low & (OFX_CELL_TURN - 1)) >> 30;
+}
+
+static inline __attribute__((always_inline)) __u64 ofx_cell_stays(__u64 low)
+{
+	return (low & ((1ULL << 30) - 1)) | (~low & OFX_CELL_TURN);
+}
+
 /* 4 MB, as large as a value may be: the cells of a packet's flows are found with one lookup. */
 #define OFX_COUNTER_CHUNK 262144
 
 struct ofx_counter_chunk {
-	struct ofx_counter cell[OFX_COUNTER_CHUNK];
+	struct ofx_cell cell[OFX_COUNTER_CHUNK];
 };
 
-struct ofx_port_counters {
-	__u64 rx_packets, rx_bytes;
-	__u64 tx_packets, tx_bytes;
+struct ofx_port_cells {
+	struct ofx_cell rx, tx;
 	__u64 rx_dropped; /* frames from this port that ended in a drop for a reason of the port (no-recv, no daemon …)
 			   */
 	__u64 tx_dropped; /* frames for this port that it did not take */

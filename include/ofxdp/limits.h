@@ -3,7 +3,7 @@
 #ifndef OFXDP_LIMITS_H
 #define OFXDP_LIMITS_H
 
-#define OFX_LAYOUT 5 /* version of the pinned maps' layout; part of the pin folder's contents */
+#define OFX_LAYOUT 6 /* version of the pinned maps' layout; part of the pin folder's contents */
 
 #define OFX_TABLES 255	     /* tables 0-254; 255 is OFPTT_ALL */
 #define OFX_PORTS 1024	     /* port indexes: 0 is LOCAL, 1-1023 are port numbers */

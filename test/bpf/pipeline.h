@@ -16,6 +16,7 @@
 
 #include "test/bpf/pipeline_frame.h"
 #include "build/ofxdp.skel.h"
+#include "user/datapath/cell.h"
 
 #define N_PORTS 3
 #define MAGIC 0x0f0c5eed
@@ -29,7 +30,7 @@ static int host[N_PORTS + 1];	 /* packet socket on h1 … h3 */
 static int ctl;			 /* on c1: packet-outs */
 static int flow_chunk, op_chunk; /* the only ones of flows and op_pool */
 static struct ofx_line_chunk *line_chunk;
-static const struct ofx_counter_chunk *counter_chunk;
+static struct ofx_counter_chunk *counter_chunk;
 
 /* --- maps --- */
 
@@ -191,14 +192,11 @@ static inline uint64_t drop_count(enum ofx_drop reason)
 	return sum;
 }
 
-static inline struct ofx_port_counters port_count(uint32_t index)
+static inline struct port_totals port_count(uint32_t index)
 {
-	struct ofx_port_counters cells[n_cpus], sum = {0};
+	struct port_totals sum;
 
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.port_counters), &index, cells), 0);
-	for (int i = 0; i < n_cpus; i++)
-		for (size_t w = 0; w < sizeof(sum) / 8; w++)
-			((__u64 *)&sum)[w] += ((__u64 *)&cells[i])[w];
+	assert_int_equal(cell_port_totals(bpf_map__fd(skel->maps.port_counters), index, n_cpus, &sum), 0);
 	return sum;
 }
 
@@ -218,12 +216,12 @@ static inline void add_logged(uint32_t cpu, uint32_t cell, struct ofx_counter *s
 
 static inline struct ofx_counter flow_count(uint32_t id)
 {
-	struct ofx_counter sum = {0}, c;
+	struct ofx_counter sum = {0}, c = {0};
 
 	for (int i = 0; i < n_cpus; i++) {
 		uint32_t key = i * OFXDP_FLOWS + id;
 
-		c = counter_chunk->cell[key];
+		assert_true(cell_read(&counter_chunk->cell[key], &c));
 		sum.packets += c.packets;
 		sum.bytes += c.bytes;
 		add_logged(i, key, &sum);

@@ -133,7 +133,7 @@ static inline int setup_cache(void **state)
 
 struct counts {
 	struct ofx_counter flow[FLOWS];
-	struct ofx_port_counters port[N_PORTS + 1];
+	struct port_totals port[N_PORTS + 1];
 	uint64_t drops[OFX_N_DROPS], misses[4];
 };
 

@@ -47,7 +47,7 @@ static void write_cell(uint32_t cpu, uint32_t i, struct ofx_counter c)
 	struct mapped cells;
 
 	assert_int_equal(mapped_open(&cells, w->dp.skel->maps.flow_counters, true), 0);
-	((struct ofx_counter *)cells.at)[cell_of(cpu, i)] = c;
+	((struct ofx_cell *)cells.at)[cell_of(cpu, i)].low = c.packets * OFX_CELL_PACKET | c.bytes;
 	mapped_close(&cells);
 }
 
@@ -129,8 +129,8 @@ static void test_stopped_cpu(void **state)
 /* --- BPF's part, in another thread --- */
 
 static struct ofx_flow_log *live_log;
-static struct ofx_counter *live_cells;
-static bool stop;
+static struct ofx_cell *live_cells;
+static bool stop; /* the thread: by the test's end */
 
 static void *count_on(void *aux)
 {
@@ -143,10 +143,8 @@ static void *count_on(void *aux)
 		if (__atomic_add_fetch(&live_log->n, 1, __ATOMIC_RELEASE) < OFX_FLOW_LOG)
 			continue;
 		__atomic_add_fetch(&live_log->version, 1, __ATOMIC_SEQ_CST);
-		for (int k = 0; k < OFX_FLOW_LOG; k++) {
-			live_cells[(uint32_t)live_log->word[k]].packets++;
-			live_cells[(uint32_t)live_log->word[k]].bytes += 64;
-		}
+		for (int k = 0; k < OFX_FLOW_LOG; k++)
+			live_cells[(uint32_t)live_log->word[k]].low += OFX_CELL_PACKET | 64;
 		__atomic_store_n(&live_log->n, 0, __ATOMIC_RELEASE);
 		__atomic_add_fetch(&live_log->version, 1, __ATOMIC_SEQ_CST);
 	}
@@ -162,6 +160,7 @@ static void test_counters_rise(void **state)
 	pthread_t thread;
 	void *sent;
 
+	stop = false;
 	assert_int_equal(mapped_open(&logs, w->dp.skel->maps.flow_logs, true), 0);
 	assert_int_equal(mapped_open(&cells, w->dp.skel->maps.flow_counters, true), 0);
 	live_log = logs.at;
@@ -191,11 +190,57 @@ static void test_counters_rise(void **state)
 	mapped_close(&cells);
 }
 
+/* As cell_add() of bpf/counter.h, in steps that come to a carry after four. */
+#define STEP (1ULL << 18)
+
+static void *carry_on(void *aux)
+{
+	struct ofx_cell *c = &live_cells[cell_of(0, 5)];
+	uint64_t n = 0;
+
+	for (; !__atomic_load_n(&stop, __ATOMIC_ACQUIRE); n++) {
+		const uint64_t low = c->low + STEP * (OFX_CELL_PACKET | 64);
+
+		__atomic_store_n(&c->low, low, __ATOMIC_RELEASE);
+		if (!(low & OFX_CELL_CARRY))
+			continue;
+		__atomic_add_fetch(&c->high, ofx_cell_carried(low), __ATOMIC_SEQ_CST);
+		__atomic_store_n(&c->low, ofx_cell_stays(low), __ATOMIC_RELEASE);
+	}
+	return (void *)(uintptr_t)n;
+}
+
+/* Packets and bytes are of one moment, also while they are carried. */
+static void test_carries(void **state)
+{
+	uint64_t packets, bytes, seen = 0;
+	struct mapped cells;
+	pthread_t thread;
+	void *steps;
+
+	assert_int_equal(mapped_open(&cells, w->dp.skel->maps.flow_counters, true), 0);
+	live_cells = cells.at;
+	stop = false;
+	assert_int_equal(pthread_create(&thread, NULL, carry_on, NULL), 0);
+	for (int round = 0; round < 300000; round++) {
+		dp_flow_counters(&w->dp, rules[5].flow, &packets, &bytes);
+		assert_int_equal(bytes, 64 * packets);
+		assert_true(packets >= seen);
+		seen = packets;
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	pthread_join(thread, &steps);
+	dp_flow_counters(&w->dp, rules[5].flow, &packets, &bytes);
+	assert_int_equal(packets, STEP * (uintptr_t)steps);
+	assert_int_equal(bytes, 64 * packets);
+	mapped_close(&cells);
+}
+
 int main(void)
 {
 #define T(NAME) cmocka_unit_test_setup_teardown(NAME, open_rules, close_rules)
 	const struct CMUnitTest tests[] = {T(test_log_counts), T(test_reset), T(test_stopped_cpu),
-					   T(test_counters_rise)};
+					   T(test_counters_rise), T(test_carries)};
 #undef T
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

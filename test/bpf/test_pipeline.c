@@ -10,7 +10,7 @@
 static void test_unicast(void **state)
 {
 	struct ofx_counter flow_before = flow_count(1), flow_after;
-	struct ofx_port_counters rx = port_count(1), tx = port_count(2);
+	struct port_totals rx = port_count(1), tx = port_count(2);
 
 	apply(OPS(OUTPUT(2)));
 	send_frame(host[1], &plain);
@@ -23,6 +23,31 @@ static void test_unicast(void **state)
 	assert_int_equal(port_count(1).rx_bytes - rx.rx_bytes, plain.len);
 	assert_int_equal(port_count(2).tx_packets - tx.tx_packets, 1);
 	assert_int_equal(port_count(2).tx_bytes - tx.tx_bytes, plain.len);
+}
+
+/* Cells of flow 1 and of all ports that are full, on every CPU. */
+static void fill_cells(void)
+{
+	const struct ofx_cell full = {.high = 7ULL << 32 | 0xffff0000, .low = OFX_CELL_CARRY - 1 - plain.len};
+	struct ofx_port_cells ports[n_cpus];
+
+	for (int i = 0; i < n_cpus; i++) {
+		counter_chunk->cell[i * OFXDP_FLOWS + 1] = full;
+		ports[i] = (struct ofx_port_cells){.rx = full, .tx = full};
+	}
+	for (uint32_t i = 1; i <= N_PORTS; i++)
+		put(skel->maps.port_counters, &i, ports);
+}
+
+static void test_carry(void **state)
+{
+	const uint64_t bytes = 0xffff0000ULL << 30 | (OFX_CELL_TURN - 1 - plain.len);
+
+	fill_cells();
+	assert_int_equal(flow_count(1).packets, n_cpus * ((8ULL << 20) - 1));
+	assert_int_equal(flow_count(1).bytes, n_cpus * bytes);
+	test_unicast(state);
+	test_unicast(state);
 }
 
 static void test_in_port(void **state)
@@ -38,7 +63,7 @@ static void test_in_port(void **state)
 
 static void test_flood(void **state)
 {
-	struct ofx_port_counters p1 = port_count(1), p2 = port_count(2), p3 = port_count(3);
+	struct port_totals p1 = port_count(1), p2 = port_count(2), p3 = port_count(3);
 
 	apply(OPS(FLOOD));
 	send_frame(host[1], &plain);
@@ -401,6 +426,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_unicast),
+		T(test_carry),
 		T(test_in_port),
 		T(test_flood),
 		T(test_port_refuses),

@@ -139,7 +139,7 @@ static void test_packet_out_table(void **state)
 
 static void test_generic_port(void **state)
 {
-	struct ofx_port_counters before = port_count(1);
+	struct port_totals before = port_count(1);
 
 	port_flags(1, OFX_PORT_GENERIC);
 	apply(OPS(OUTPUT(2), set_mac(5), FLOOD));
@@ -244,7 +244,7 @@ static void test_too_many_ops(void **state)
 static void test_link_down(void **state)
 {
 	uint64_t before = drop_count(OFX_DROP_REDIRECT_ERR);
-	struct ofx_port_counters port = port_count(2);
+	struct port_totals port = port_count(2);
 
 	apply(OPS(OUTPUT(2)));
 	sh("ip link set p2 down");

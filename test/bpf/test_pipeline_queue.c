@@ -52,7 +52,7 @@ static uint32_t qdisc_known(uint32_t index)
 
 static void test_last(void **state)
 {
-	struct ofx_port_counters before = port_count(2), after;
+	struct port_totals before = port_count(2), after;
 
 	apply(OPS(SET_QUEUE(7), OUTPUT(2)));
 	send_frame(host[1], &plain);

@@ -5,10 +5,10 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include "include/ofxdp/counter.h"
 #include "include/ofxdp/port.h"
 #include "user/ctl/ctl.h"
 #include "user/ctl/report.h"
+#include "user/datapath/cell.h"
 #include "user/util/cleanup.h"
 
 static const struct report_column columns[] = {
@@ -36,7 +36,7 @@ static void flag_names(uint32_t flags, char *text, size_t size)
 	}
 }
 
-static void print_port(struct report *r, uint32_t index, const struct ofx_port *port, const uint64_t *counters)
+static void print_port(struct report *r, uint32_t index, const struct ofx_port *port, const struct port_totals *totals)
 {
 	char name[IF_NAMESIZE], flags[80];
 
@@ -51,8 +51,8 @@ static void print_port(struct report *r, uint32_t index, const struct ofx_port *
 		report_cell(r, "#%u", port->ifindex);
 	flag_names(port->flags, flags, sizeof(flags));
 	report_cell(r, "%s", flags);
-	for (size_t i = 0; i < sizeof(struct ofx_port_counters) / sizeof(uint64_t); i++)
-		report_cell(r, "%" PRIu64, counters[i]);
+	for (size_t i = 0; i < sizeof(*totals) / sizeof(uint64_t); i++) /* the columns are in their order */
+		report_cell(r, "%" PRIu64, ((const uint64_t *)totals)[i]);
 }
 
 int ctl_ports(const struct pins *pins, const struct ctl_format *format)
@@ -64,15 +64,16 @@ int ctl_ports(const struct pins *pins, const struct ctl_format *format)
 
 	/* By number, LOCAL (index 0) last. */
 	for (uint32_t i = 1; i <= OFX_PORTS && !error; i++) {
-		uint64_t words[sizeof(struct ofx_port_counters) / sizeof(uint64_t)];
 		uint32_t index = i % OFX_PORTS;
+		struct port_totals totals;
 		struct ofx_port port;
 
 		if (bpf_map_lookup_elem(ports, &index, &port) || (!port.ifindex && !format->all))
 			continue;
-		error = pins_sum(pins, counters, index, words, ARRAY_LEN(words));
-		if (!error)
-			print_port(&r, index, &port, words);
+		error = cell_port_totals(counters, index, pins->n_cpus, &totals);
+		if (error)
+			return pins_unreadable(pins, "port counters");
+		print_port(&r, index, &port, &totals);
 	}
 	if (!error)
 		report_print(&r, format->json);

@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <string.h>
 #include "build/ofxdp.skel.h"
+#include "user/datapath/cell.h"
 #include "user/datapath/table.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
@@ -84,7 +85,7 @@ void dp_flow_counters(struct dp *dp, const struct dp_flow *flow, uint64_t *packe
 void dp_flow_expect(const struct dp *dp, const struct dp_flow *flow)
 {
 	const uint32_t id = flow_id(dp->tables, flow);
-	const struct ofx_counter *c = dp->tables->counters + id;
+	const struct ofx_cell *c = dp->tables->counters + id;
 
 	__builtin_prefetch(&dp->tables->base[id]);
 	for (uint32_t cpu = 0; cpu < dp->n_cpus; cpu++, c += dp->n_flow_ids)
@@ -125,14 +126,14 @@ static void sum_cells(const struct dp_tables *tables, uint64_t sums[OFX_TABLES +
 
 	for (uint32_t cpu = 0; cpu < tables->dp->n_cpus; cpu++) {
 		const uint64_t version = flow_logs_version(&tables->flow_logs, cpu);
-		const volatile struct ofx_counter *c = tables->counters + (size_t)cpu * tables->dp->n_flow_ids;
+		const struct ofx_cell *c = tables->counters + (size_t)cpu * tables->dp->n_flow_ids;
 		uint32_t id = 0;
 
 		for (; id + LANES <= n; id += LANES)
 			for (uint32_t i = 0; i < LANES; i++)
-				lane[i][table[id + i]] += c[id + i].packets;
+				lane[i][table[id + i]] += cell_packets(&c[id + i]);
 		for (; id < n; id++)
-			lane[0][table[id]] += c[id].packets;
+			lane[0][table[id]] += cell_packets(&c[id]);
 		sum_logged(tables, cpu, version, logged);
 	}
 	for (uint32_t i = 0; i <= OFX_TABLES; i++)

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include "build/ofxdp.skel.h"
+#include "user/datapath/cell.h"
 #include "user/datapath/internal.h"
 #include "user/util/cleanup.h"
 
@@ -64,21 +65,20 @@ static void add_words(const struct ofx_flow_log *log, struct flow_log_seen *seen
 	}
 }
 
-struct ofx_counter flow_logs_read(struct flow_logs *logs, uint32_t cpu, const struct ofx_counter *at, uint32_t cell)
+struct ofx_counter flow_logs_read(struct flow_logs *logs, uint32_t cpu, const struct ofx_cell *at, uint32_t cell)
 {
 	const struct ofx_flow_log *log = &logs->of_cpu[cpu];
 	struct flow_log_seen *seen = &logs->seen[cpu];
 	struct ofx_counter sum;
 
 	for (int i = 0; i < TRIES; i++) {
-		uint64_t version = load(&log->version), n;
+		const uint64_t version = load(&log->version);
+		const bool whole = cell_read(at, &sum);
+		const uint64_t n = load(&log->n);
 
-		sum.packets = load(&at->packets);
-		sum.bytes = load(&at->bytes);
-		n = load(&log->n);
 		if (!is_known(seen, version, n) || *filter_word(seen, cell) & 1ULL << (cell % 64))
 			add_words(log, seen, version, n, cell, &sum);
-		if (!(version & 1) && load(&log->version) == version)
+		if (whole && !(version & 1) && load(&log->version) == version)
 			break;
 	}
 	return sum;

@@ -26,7 +26,7 @@ void flow_logs_close(struct flow_logs *logs);
  * What cell number `cell`, at *at, of this CPU comes to.  Never less than what was read before, but for a CPU that was
  * stopped while it added its log up.
  */
-struct ofx_counter flow_logs_read(struct flow_logs *logs, uint32_t cpu, const struct ofx_counter *at, uint32_t cell);
+struct ofx_counter flow_logs_read(struct flow_logs *logs, uint32_t cpu, const struct ofx_cell *at, uint32_t cell);
 
 /*
  * For a pass over all cells of a CPU: the version before it, and after it the cells that have a packet more in the log

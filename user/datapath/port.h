@@ -3,8 +3,8 @@
 #ifndef DATAPATH_PORT_H
 #define DATAPATH_PORT_H
 
-#include "include/ofxdp/counter.h"
 #include "include/ofxdp/port.h"
+#include "user/datapath/cell.h"
 #include "user/datapath/former.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/link.h"
@@ -20,9 +20,9 @@ struct port {
 	struct link link;    /* the interface as last seen */
 	struct of_port told; /* the last PORT_STATUS, and the MTU then */
 	uint32_t told_mtu;
-	uint32_t relay_in, relay_out;  /* the pair that leads to it, port_relay.c; 0: none is needed */
-	struct ofx_port bpf;	       /* as written to map `ports` */
-	struct ofx_port_counters base; /* of the index when the port was added: its own count begins there */
+	uint32_t relay_in, relay_out; /* the pair that leads to it, port_relay.c; 0: none is needed */
+	struct ofx_port bpf;	      /* as written to map `ports` */
+	struct port_totals base;      /* of the index when the port was added: its own count begins there */
 };
 
 /*
@@ -86,7 +86,7 @@ void port_describe(struct dp *dp, const struct port *port, struct of_port *to);
 /* PORT_STATUS, once ports_announce() was called; a modify only if something differs from what was told last. */
 void port_tell(struct dp *dp, uint8_t reason, struct port *port);
 /* The counters of an index since the programs were loaded, all CPUs together. */
-int port_counters(struct dp *dp, uint32_t index, struct ofx_port_counters *sum);
+int port_counters(struct dp *dp, uint32_t index, struct port_totals *sum);
 uint64_t port_clock(void); /* CLOCK_MONOTONIC, ns */
 bool port_is_up(const struct dp_ports *ports, const struct port *port);
 

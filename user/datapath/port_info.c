@@ -7,7 +7,6 @@
 #include <string.h>
 #include <time.h>
 #include "build/ofxdp.skel.h"
-#include "include/ofxdp/counter.h"
 #include "include/openflow/openflow.h"
 #include "user/datapath/ethtool.h"
 #include "user/datapath/port.h"
@@ -110,26 +109,9 @@ int dp_port_get(struct dp *dp, uint32_t port_no, struct of_port *to)
 	return 0;
 }
 
-int port_counters(struct dp *dp, uint32_t index, struct ofx_port_counters *sum)
+int port_counters(struct dp *dp, uint32_t index, struct port_totals *sum)
 {
-	_free_ struct ofx_port_counters *cells = calloc(dp->n_cpus, sizeof(*cells));
-
-	memset(sum, 0, sizeof(*sum));
-	if (!cells)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(bpf_map__fd(dp->skel->maps.port_counters), &index, cells))
-		return -errno;
-	for (uint32_t i = 0; i < dp->n_cpus; i++) {
-		sum->rx_packets += cells[i].rx_packets;
-		sum->rx_bytes += cells[i].rx_bytes;
-		sum->tx_packets += cells[i].tx_packets;
-		sum->tx_bytes += cells[i].tx_bytes;
-		sum->rx_dropped += cells[i].rx_dropped;
-		sum->tx_dropped += cells[i].tx_dropped;
-		sum->rx_errors += cells[i].rx_errors;
-		sum->tx_errors += cells[i].tx_errors;
-	}
-	return 0;
+	return cell_port_totals(bpf_map__fd(dp->skel->maps.port_counters), index, dp->n_cpus, sum);
 }
 
 uint64_t port_clock(void)
@@ -143,8 +125,8 @@ uint64_t port_clock(void)
 int dp_port_stats(struct dp *dp, uint32_t port_no, struct of_port_stats *to)
 {
 	const struct port *port = port_of_number(dp, port_no);
-	struct ofx_port_counters c;
-	const struct ofx_port_counters *base;
+	struct port_totals c;
+	const struct port_totals *base;
 	struct link link;
 	uint64_t age, tx;
 	int err;

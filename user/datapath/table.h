@@ -130,7 +130,7 @@ struct dp_tables {
 	struct ofx_subtable *subtables; /* by number */
 	struct chunks flows, op_pool;
 	struct rule_hash rules;
-	const struct ofx_counter *counters; /* flow_counters */
+	const struct ofx_cell *counters; /* flow_counters */
 	struct flow_logs flow_logs;
 	uint8_t *table_of_id; /* flow id's table, or OFX_NO_TABLE */
 	struct mapped roots_map, lists_map, subtables_map, counters_map, lines_map, geometry_map;
