@@ -119,6 +119,22 @@ static __always_inline __u32 cache_second(const struct ofx_state *s, __u64 hash)
 	return s->cache.base + ((hash ^ hash >> 32) * 0x9fb21c651e98df25ULL >> 20 & s->cache.mask);
 }
 
+/* Entry number `at`. */
+static __always_inline struct ofx_cached *cache_entry(struct ofx_state *s, __u32 at)
+{
+	if (s->cache.mask < OFX_CACHE_NEAR)
+		return &s->near[at % OFX_CACHE_NEAR];
+	return bpf_map_lookup_elem(&cache, &at);
+}
+
+/* Short entries line * 2 and line * 2 + 1. */
+static __always_inline struct ofx_cached_pair *cache_pair(struct ofx_state *s, __u32 line)
+{
+	if (s->cache.mask < OFX_CACHE_NEAR)
+		return &s->near_short[line % (OFX_CACHE_NEAR / 2)];
+	return bpf_map_lookup_elem(&cache_short, &line);
+}
+
 static __always_inline int cache_matches(const struct cache_look *look, const struct ofx_cached *e)
 {
 	const __u64 *a = look->key, *b = e->key;
@@ -207,7 +223,7 @@ static __always_inline __u64 cache_gen(struct ofx_state *s, __u64 gen)
  */
 static __always_inline __u64 cache_try(struct ofx_state *s, const struct cache_look *look, __u32 at)
 {
-	const struct ofx_cached *e = bpf_map_lookup_elem(&cache, &at);
+	const struct ofx_cached *e = cache_entry(s, at);
 
 	if (!e)
 		return 0;
@@ -276,7 +292,7 @@ static __always_inline __u64 short_differs(const struct cache_look *look, const 
 /* As cache_try(), of a pair. */
 static __always_inline __u64 short_try(struct ofx_state *s, const struct cache_look *look, __u32 line)
 {
-	const struct ofx_cached_pair *pair = bpf_map_lookup_elem(&cache_short, &line);
+	const struct ofx_cached_pair *pair = cache_pair(s, line);
 	__u32 at = CACHE_SHORT | line << 1;
 	__u64 not0, not1, verdict;
 
@@ -327,19 +343,17 @@ static __always_inline __u64 short_find(struct ofx_state *s, __u64 hash)
 
 /* --- run --- */
 
-static __always_inline struct ofx_cached_more *cache_more_at(const struct ofx_state *s)
+static __always_inline struct ofx_cached_more *cache_more_at(struct ofx_state *s)
 {
-	__u32 at = s->cpu * OFX_CACHE_NEAR + (s->cache_at & (OFX_CACHE_NEAR - 1));
-
-	return bpf_map_lookup_elem(&cache_more, &at);
+	return &s->more[s->cache_at % OFX_CACHE_NEAR];
 }
 
 /* The rest of the entry that the packet has found.  NULL: another entry has taken it. */
-static __always_inline const struct ofx_cached_more *cache_more_found(const struct ofx_state *s)
+static __always_inline const struct ofx_cached_more *cache_more_found(struct ofx_state *s)
 {
 	const struct ofx_cached_more *more = cache_more_at(s);
 
-	return more && more->owner == s->cache_at + 1ULL ? more : NULL;
+	return more->owner == s->cache_at + 1ULL ? more : NULL;
 }
 
 static __always_inline int cache_has_more(__u64 v)
@@ -404,11 +418,11 @@ static __always_inline int cache_refused(__u32 index, __u32 len)
 	return len > live->ports_take ? port_refuses(port_at(index), len) : 0;
 }
 
-static __always_inline int cache_send(ofx_ctx *ctx, __u32 index, __u32 len)
+static __always_inline int cache_send(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)
 {
 	if (ctx_redirect(&tx_ports, index) != OFX_ACT_REDIRECT)
 		return drop(OFX_DROP_OUTPUT_NO_PORT);
-	count_tx(index, len);
+	count_tx(s, index, len);
 	return OFX_ACT_REDIRECT;
 }
 
@@ -428,7 +442,7 @@ static __always_inline int cache_output(ofx_ctx *ctx, struct ofx_state *s, __u64
 		return drop(refused - 1);
 	if (ofx_cached_n(v) & OFX_CACHED_SETS && more && cache_set(ctx, s, more))
 		return drop(OFX_DROP_ACTION_FAILED);
-	return cache_send(ctx, index, len);
+	return cache_send(ctx, s, index, len);
 }
 
 /* The most common verdict: one flow, one output, nothing else (ofx_cached_forwards()). */
@@ -441,7 +455,7 @@ static __always_inline int cache_forward(ofx_ctx *ctx, struct ofx_state *s, __u6
 	if (index == in_index)
 		return drop(OFX_DROP_OUTPUT_IN_PORT);
 	refused = cache_refused(index, len);
-	return refused ? drop(refused - 1) : cache_send(ctx, index, len);
+	return refused ? drop(refused - 1) : cache_send(ctx, s, index, len);
 }
 
 /* A simple verdict, found in the cache or just made.  more: NULL if it needs none. */

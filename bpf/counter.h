@@ -92,26 +92,20 @@ static __always_inline void count_miss(__u32 table)
 		*n += 1;
 }
 
-static __always_inline struct ofx_port_cells *port_cells(__u32 index)
+static __always_inline struct ofx_port_cells *port_cells(struct ofx_state *s, __u32 index)
 {
-	return bpf_map_lookup_elem(&port_counters, &index);
+	return &s->port[index % OFX_PORTS];
 }
 
-static __always_inline void count_rx(__u32 index, __u32 len)
+static __always_inline void count_rx(struct ofx_state *s, __u32 index, __u32 len)
 {
-	struct ofx_port_cells *c = port_cells(index);
-
-	if (c)
-		cell_add(&c->rx, len);
+	cell_add(&port_cells(s, index)->rx, len);
 }
 
 /* Counted when the frame is handed to the kernel; what the port then does not take is tx_dropped (trace.h). */
-static __always_inline void count_tx(__u32 index, __u32 len)
+static __always_inline void count_tx(struct ofx_state *s, __u32 index, __u32 len)
 {
-	struct ofx_port_cells *c = port_cells(index);
-
-	if (c)
-		cell_add(&c->tx, len);
+	cell_add(&port_cells(s, index)->tx, len);
 }
 
 #endif

@@ -8,15 +8,16 @@
 
 #include "bpf/counter.h"
 #include "bpf/maps.h"
-#include "bpf/state.h"
+#include "include/ofxdp/state.h"
 
 /* Add up the CPU's log. */
-__weak __noinline int flow_log_add_up(__u32 cpu)
+__weak __noinline int flow_log_add_up(struct ofx_state *s)
 {
-	struct ofx_flow_log *log = bpf_map_lookup_elem(&flow_logs, &cpu);
+	struct ofx_flow_log *log;
 
-	if (!log)
+	if (!s)
 		return 0;
+	log = &s->log;
 	__sync_fetch_and_add(&log->version, 1);
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < OFX_FLOW_LOG; i++) {
@@ -31,20 +32,17 @@ __weak __noinline int flow_log_add_up(__u32 cpu)
 }
 
 /* Later, together with others. */
-static __always_inline void flow_log(__u32 cpu, __u32 cell, __u32 len)
+static __always_inline void flow_log(struct ofx_state *s, __u32 cell, __u32 len)
 {
-	struct ofx_flow_log *log = bpf_map_lookup_elem(&flow_logs, &cpu);
-	__u64 n;
+	struct ofx_flow_log *log = &s->log;
+	__u64 n = log->n;
 
-	if (!log)
-		return;
-	n = log->n;
 	if (n >= OFX_FLOW_LOG)
 		return;
 	log->word[n] = cell | (__u64)len << 32;
 	*(volatile __u64 *)&log->n = n + 1;
 	if (n + 1 == OFX_FLOW_LOG)
-		flow_log_add_up(cpu);
+		flow_log_add_up(s);
 }
 
 /* Flows behind the first, if there are so many. */
@@ -55,7 +53,7 @@ __weak __noinline int flow_log_more(struct ofx_state *s, const struct ofx_cached
 	if (!s || !more)
 		return 0;
 	for (__u32 i = 0; i < FLOWS_MORE && i + 1 < n; i++)
-		flow_log(s->cpu, more->cell[i], len);
+		flow_log(s, more->cell[i], len);
 	return 0;
 }
 
@@ -63,7 +61,7 @@ __weak __noinline int flow_log_more(struct ofx_state *s, const struct ofx_cached
 static __always_inline void count_first(struct ofx_state *s, __u64 v, __u32 len)
 {
 	if (s->cache.mask >= OFX_CACHE_NEAR)
-		flow_log(s->cpu, ofx_cached_cell0(v), len);
+		flow_log(s, ofx_cached_cell0(v), len);
 	else
 		count_cell(ofx_cached_cell0(v), len);
 }
@@ -99,7 +97,7 @@ static __always_inline void count_flows(struct ofx_state *s, __u64 v, const stru
 
 	if (s->cache.mask >= OFX_CACHE_NEAR) {
 		if (n)
-			flow_log(s->cpu, ofx_cached_cell0(v), len);
+			flow_log(s, ofx_cached_cell0(v), len);
 		if (more)
 			flow_log_more(s, more, n, len);
 		return;

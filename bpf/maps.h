@@ -12,7 +12,6 @@
 #include <linux/types.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-#include "bpf/state.h"
 #include "include/ofxdp/cache.h"
 #include "include/ofxdp/counter.h"
 #include "include/ofxdp/drop.h"
@@ -20,6 +19,7 @@
 #include "include/ofxdp/loop.h"
 #include "include/ofxdp/meter.h"
 #include "include/ofxdp/port.h"
+#include "include/ofxdp/state.h"
 #include "include/ofxdp/table.h"
 
 #define OFX_SIZED 1024
@@ -147,14 +147,6 @@ struct {
 	__type(value, struct ofx_cached_pair);
 } cache_short SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, OFX_SIZED);
-	__type(key, __u32);
-	__type(value, struct ofx_cached_more);
-} cache_more SEC(".maps");
-
 /* --- groups (include/ofxdp/group.h) --- */
 
 struct {
@@ -204,26 +196,11 @@ struct {
 } flow_counters SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, OFX_SIZED);
-	__type(key, __u32);
-	__type(value, struct ofx_flow_log);
-} flow_logs SEC(".maps");
-
-struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, OFX_TABLES);
 	__type(key, __u32);
 	__type(value, __u64);
 } table_misses SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, OFX_PORTS);
-	__type(key, __u32);
-	__type(value, struct ofx_port_cells);
-} port_counters SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -387,14 +364,23 @@ struct {
 	__type(value, __u32);
 } xsks SEC(".maps");
 
-/* --- a packet's state and settings --- */
+/* --- a CPU's state (include/ofxdp/state.h) and settings --- */
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* the loader's, too */
 	__type(key, __u32);
 	__type(value, struct ofx_state);
 } state SEC(".maps");
+
+/* Of the CPU that we are on. */
+static __always_inline struct ofx_state *state_at(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&state, &cpu);
+}
 
 /* [cpu * OFX_CONTS + seq % OFX_CONTS]; the loader sets n_cpus * OFX_CONTS. */
 struct {

@@ -45,13 +45,13 @@ int ofx_port(struct xdp_md *ctx)
 		port = port_far(ifindex);
 	if (!port)
 		return drop(OFX_DROP_PORT_UNKNOWN);
-	index = (port & 0xffff) - 1;
-	count_rx(index, len);
-	if (port & (OFX_PORT_NO_RECV | OFX_PORT_DOWN | OFX_PORT_GENERIC) << 16)
-		return port_elsewhere(ctx, port, index);
 	s = state_here();
 	if (!s)
 		return drop(OFX_DROP_INTERNAL);
+	index = (port & 0xffff) - 1;
+	count_rx(s, index, len);
+	if (port & (OFX_PORT_NO_RECV | OFX_PORT_DOWN | OFX_PORT_GENERIC) << 16)
+		return port_elsewhere(ctx, s, port, index);
 	return receive(ctx, s, index, len);
 }
 

@@ -107,7 +107,7 @@ __weak __noinline int output_copy(ofx_ctx *ctx, struct ofx_state *s, __u32 index
 	act = loop_stamp(ctx, s);
 	if (act)
 		return act;
-	count_tx(index, ctx_len(ctx));
+	count_tx(s, index, ctx_len(ctx));
 	return ctx_broadcast(set);
 }
 
@@ -141,7 +141,7 @@ static __always_inline int output_port(ofx_ctx *ctx, struct ofx_state *s, __u32 
 		return output_copy(ctx, s, index);
 	if (ctx_redirect(&tx_ports, index) != OFX_ACT_REDIRECT)
 		return skip_output(s, OFX_DROP_OUTPUT_NO_PORT);
-	count_tx(index, len);
+	count_tx(s, index, len);
 	if (s->at + 1 < s->n_ops)
 		count_rest(s);
 	return OFX_ACT_REDIRECT;
@@ -150,7 +150,7 @@ static __always_inline int output_port(ofx_ctx *ctx, struct ofx_state *s, __u32 
 /* --- ALL and FLOOD --- */
 
 /* Count what member i of a flood will be sent.  1: it takes the frame. */
-static __always_inline int flood_count_member(const struct ofx_state *s, __u32 index, __u32 len)
+static __always_inline int flood_count_member(struct ofx_state *s, __u32 index, __u32 len)
 {
 	int refused;
 
@@ -158,7 +158,7 @@ static __always_inline int flood_count_member(const struct ofx_state *s, __u32 i
 		return 0;
 	refused = port_refuses(port_at(index), len);
 	if (!refused) {
-		count_tx(index, len);
+		count_tx(s, index, len);
 		return 1;
 	}
 	if (refused == OFX_DROP_OUTPUT_MTU + 1) /* the others are not in the set */

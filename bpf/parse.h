@@ -14,7 +14,7 @@
 #include "bpf/parse_ipv6.h"
 #include "bpf/parse_l4.h"
 #include "bpf/pkt.h"
-#include "bpf/state.h"
+#include "include/ofxdp/state.h"
 
 #define ETH_TYPE_NONE 0x05ff /* eth_type of 802.3 frames without SNAP and OUI 0 (OFP_DL_TYPE_NOT_ETH_TYPE) */
 #define ETH_TYPE_MIN 0x0600  /* below: a length */

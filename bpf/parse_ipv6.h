@@ -7,7 +7,7 @@
 #include <linux/ipv6.h>
 #include "bpf/parse_l4.h"
 #include "bpf/pkt.h"
-#include "bpf/state.h"
+#include "include/ofxdp/state.h"
 
 #define IPV6_EXT_HOP 0
 #define IPV6_EXT_ROUTING 43

@@ -5,7 +5,7 @@
 
 #include <linux/in.h>
 #include "bpf/pkt.h"
-#include "bpf/state.h"
+#include "include/ofxdp/state.h"
 
 #define TCP_HEAD 20
 #define UDP_HEAD 8

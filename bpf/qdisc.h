@@ -87,18 +87,20 @@ static __always_inline __u32 qdisc_port(struct __sk_buff *skb, __u32 index, __u3
 	const __u32 *qdisc = bpf_map_lookup_elem(&port_qdisc, &index);
 	const struct ofx_port *port = port_at(index);
 	__u32 len = skb_len(skb), handle = qdisc ? *qdisc : 0;
+	struct ofx_state *s = state_at();
 	int refused = port_refuses(port, len);
 
+	if (!s) {
+		count_drop(OFX_DROP_INTERNAL);
+		return 0;
+	}
 	if (refused || !port) {
 		count_drop(refused - 1);
 		return 0;
 	}
-	count_tx(index, len);
+	count_tx(s, index, len);
 	if (handle == OFX_QDISC_DOWN || (!ofx_sees_carrier && port->flags & OFX_PORT_NO_CARRIER)) {
-		struct ofx_port_cells *c = port_cells(index);
-
-		if (c)
-			c->tx_dropped += 1;
+		port_cells(s, index)->tx_dropped += 1;
 		count_drop(OFX_DROP_TX_DROP);
 		return 0;
 	}

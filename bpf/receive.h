@@ -34,8 +34,7 @@ static __always_inline __u32 read_config(void)
  */
 static __always_inline struct ofx_state *state_here(void)
 {
-	__u32 zero = 0;
-	struct ofx_state *s = bpf_map_lookup_elem(&state, &zero);
+	struct ofx_state *s = state_at();
 
 	if (s)
 		s->cache_at = CACHE_NONE;
@@ -96,10 +95,7 @@ static __always_inline int run_verdict(ofx_ctx *ctx, struct ofx_state *s)
 
 static __always_inline int truncated(struct ofx_state *s)
 {
-	struct ofx_port_cells *c = port_cells(s->in_index);
-
-	if (c)
-		c->rx_errors += 1;
+	port_cells(s, s->in_index)->rx_errors += 1;
 	return drop(OFX_DROP_TRUNCATED);
 }
 
@@ -123,24 +119,21 @@ static __always_inline int port_hop(ofx_ctx *ctx, __u32 index)
 	return ctx_redirect(&internal, OFX_DEV_INJECT) == OFX_ACT_REDIRECT ? OFX_ACT_REDIRECT : drop(OFX_DROP_INTERNAL);
 }
 
-static __always_inline int port_no_recv(__u32 index)
+static __always_inline int port_no_recv(struct ofx_state *s, __u32 index)
 {
-	struct ofx_port_cells *c = port_cells(index);
-
-	if (c)
-		c->rx_dropped += 1;
+	port_cells(s, index)->rx_dropped += 1;
 	return drop(OFX_DROP_PORT_NO_RECV);
 }
 
 /* A port whose frames are not looked up here. */
-static __always_inline int port_elsewhere(ofx_ctx *ctx, __u32 port, __u32 index)
+static __always_inline int port_elsewhere(ofx_ctx *ctx, struct ofx_state *s, __u32 port, __u32 index)
 {
-	return port & (OFX_PORT_NO_RECV | OFX_PORT_DOWN) << 16 ? port_no_recv(index) : port_hop(ctx, index);
+	return port & (OFX_PORT_NO_RECV | OFX_PORT_DOWN) << 16 ? port_no_recv(s, index) : port_hop(ctx, index);
 }
 
 /*
- * A frame that is not plain has to be parsed before it can be looked up; what by is then in the state.  0, or dropped
- * and counted.
+ * A frame that is not plain has to be parsed before it can be looked up; s->found is then what the cache has.  0, or
+ * dropped and counted.
  */
 __weak __noinline int look_parsed(ofx_ctx *ctx, struct ofx_state *s, __u32 index)
 {
@@ -149,6 +142,7 @@ __weak __noinline int look_parsed(ofx_ctx *ctx, struct ofx_state *s, __u32 index
 
 	if (!s)
 		return drop(OFX_DROP_INTERNAL);
+	s->found = 0;
 	state_receive(s, ofx_port_no(index), ctx_len(ctx));
 	act = parse_received(ctx, s);
 	if (act) {
@@ -158,7 +152,7 @@ __weak __noinline int look_parsed(ofx_ctx *ctx, struct ofx_state *s, __u32 index
 	if (!s->look.gen)
 		return 0;
 	if (cache_fits(s, live)) {
-		s->look.hash = cache_look_parsed(&s->look, s, live);
+		s->found = cache_find(s, cache_look_parsed(&s->look, s, live));
 		return 0;
 	}
 	s->look.gen = 0;
@@ -202,27 +196,15 @@ static __always_inline void plain_received(struct ofx_state *s, const void *p, _
 	plain_key(s, p);
 }
 
-enum { NOT_PLAIN = 0, IS_PLAIN, IS_SHORT };
-
-/* A plain frame: what to look it up by, a short key or not, is in the state; while the cache is off its key. */
-static __always_inline int receive_plain(ofx_ctx *ctx, struct ofx_state *s, __u32 index,
-					 const struct ofx_cache_live *live, __u64 *hash)
+/* What the cache has for a plain frame, or 0. */
+static __always_inline __u64 find_plain(struct ofx_state *s, const void *p, __u32 index,
+					const struct ofx_cache_live *live)
 {
 	const __u64 keys = live->short_keys;
-	const void *p = plain_at(ctx);
 
-	if (!p)
-		return NOT_PLAIN;
-	if (!s->look.gen) {
-		plain_received(s, p, index);
-		return IS_PLAIN;
-	}
-	if (keys) {
-		*hash = cache_look_short(&s->look, p, index, live, keys);
-		return IS_SHORT;
-	}
-	*hash = cache_look_plain(&s->look, p, index, live);
-	return IS_PLAIN;
+	if (keys)
+		return short_find(s, cache_look_short(&s->look, p, index, live, keys));
+	return cache_find(s, cache_look_plain(&s->look, p, index, live));
 }
 
 /* Its key.  Read once more: to keep the words until here would cost the packets that don't come here. */
@@ -274,20 +256,23 @@ static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 inde
 {
 	const struct ofx_cache_live *live = (const void *)cache_live;
 	const struct ofx_cached_more *more = NULL;
-	__u64 v = 0, hash = 0;
-	int plain;
+	const __u64 gen = cache_gen(s, cache_begin(live));
+	const void *p = plain_at(ctx);
+	const int plain = p != NULL;
+	__u64 v = 0;
 
-	s->look.gen = cache_gen(s, cache_begin(live));
-	plain = receive_plain(ctx, s, index, live, &hash);
-	if (!plain) {
+	s->look.gen = gen;
+	if (p && gen) {
+		v = find_plain(s, p, index, live);
+	} else if (p) {
+		plain_received(s, p, index);
+	} else {
 		int act = look_parsed(ctx, s, index);
 
 		if (act)
 			return act;
-		hash = s->look.hash;
+		v = s->found;
 	}
-	if (s->look.gen)
-		v = plain == IS_SHORT ? short_find(s, hash) : cache_find(s, hash);
 	if (ofx_cached_forwards(v))
 		return cache_forward(ctx, s, v, index, len);
 	if (v && ofx_cached_kind(v) != OFX_CACHED_OPS) {

@@ -15,7 +15,7 @@
 #include "bpf/csum.h"
 #include "bpf/parse.h"
 #include "bpf/pkt.h"
-#include "bpf/state.h"
+#include "include/ofxdp/state.h"
 
 /* Differences of checksums that wait for sums_apply(). */
 struct sums {

@@ -124,10 +124,10 @@ static __always_inline void cache_copy_more(const struct ofx_state *s, struct of
 	}
 }
 
-static __always_inline void cache_publish_short(const struct ofx_state *s, __u32 at)
+static __always_inline void cache_publish_short(struct ofx_state *s, __u32 at)
 {
 	__u32 line = (at & ~CACHE_SHORT) >> 1;
-	struct ofx_cached_pair *pair = bpf_map_lookup_elem(&cache_short, &line);
+	struct ofx_cached_pair *pair = cache_pair(s, line);
 	struct ofx_cached_short *e;
 
 	if (!pair)
@@ -143,18 +143,15 @@ static __always_inline void cache_publish_short(const struct ofx_state *s, __u32
 static __always_inline void cache_publish(struct ofx_state *s)
 {
 	__u32 at = s->cache_at;
-	struct ofx_cached_more *more = cache_more_at(s);
 	struct ofx_cached *e;
 
-	if (!more)
-		return;
 	if (cache_has_more(s->made.word))
-		cache_copy_more(s, more);
+		cache_copy_more(s, cache_more_at(s));
 	if (at & CACHE_SHORT) {
 		cache_publish_short(s, at);
 		return;
 	}
-	e = bpf_map_lookup_elem(&cache, &at);
+	e = cache_entry(s, at);
 	if (!e)
 		return;
 	e->gen = s->look.gen;

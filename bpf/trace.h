@@ -55,10 +55,10 @@ static __always_inline __u32 dev_role(const struct net_device *dev)
 
 static __always_inline void count_role_tx_dropped(__u32 role, __u64 n)
 {
-	struct ofx_port_cells *c = role >= 2 ? port_cells(role - 2) : NULL;
+	struct ofx_state *s = role >= 2 ? state_at() : NULL;
 
-	if (c)
-		c->tx_dropped += n;
+	if (s)
+		port_cells(s, role - 2)->tx_dropped += n;
 }
 
 static __always_inline void count_drops(__u32 reason, __u64 n)

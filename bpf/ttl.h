@@ -7,7 +7,7 @@
 #include <linux/ipv6.h>
 #include "bpf/csum.h"
 #include "bpf/pkt.h"
-#include "bpf/state.h"
+#include "include/ofxdp/state.h"
 
 static __always_inline void ttl_put_ipv4(struct iphdr *ip, __u8 ttl)
 {

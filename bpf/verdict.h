@@ -6,9 +6,9 @@
 #ifndef BPF_VERDICT_H
 #define BPF_VERDICT_H
 
-#include "bpf/state.h"
 #include "include/ofxdp/config.h"
 #include "include/ofxdp/drop.h"
+#include "include/ofxdp/state.h"
 
 static __always_inline void verdict_clear(struct ofx_state *s)
 {

@@ -9,7 +9,7 @@
 #include <linux/if_ether.h>
 #include "bpf/parse.h"
 #include "bpf/pkt.h"
-#include "bpf/state.h"
+#include "include/ofxdp/state.h"
 
 #define VLAN_TAG 4 /* bytes */
 

@@ -5,8 +5,7 @@
  *   .data.live  struct ofx_cache_live, a global variable of BPF: the user writes, BPF reads
  *   cache       ARRAY[n_cpus * ofx_cache_entries] of struct ofx_cached: BPF's own, a part for each CPU
  *   cache_short ARRAY[n_cpus * ofx_cache_entries / 2] of struct ofx_cached_pair, the same
- *   cache_more  ARRAY[n_cpus * OFX_CACHE_NEAR] of struct ofx_cached_more, the same
- *   state       PERCPU_ARRAY[1]: begins with struct ofx_cache_cpu
+ *   state       .cache, .near, .near_short and .more of each CPU (state.h)
  *
  * Plain packets (TCP or UDP in IPv4, see bpf/parse.h) have entries of half a cache line while what rules look at fits
  * two words and the port (.short_keys): addresses, protocol and transport ports, or Ethernet addresses.
@@ -29,8 +28,8 @@
 #include "key.h"
 
 /*
- * Entries per CPU, powers of two.  A cache begins with the first number of them, which stay near the CPU; it takes all
- * when too many flows come for those, and is off when even all are too few.
+ * Entries per CPU, powers of two.  A cache begins with the first number of them, which stay near the CPU (state.h); it
+ * takes the other maps' when too many flows come for those, and is off when even these are too few.
  */
 #define OFX_CACHE_NEAR_BITS 13
 #define OFX_CACHE_NEAR (1 << OFX_CACHE_NEAR_BITS)

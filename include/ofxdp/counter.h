@@ -4,10 +4,9 @@
  * reset is a baseline that user keeps.
  *
  *   flow_counters   mmapable ARRAY of struct ofx_counter_chunk, in all an array of cells: cpu * n_flow_ids + flow id
- *   flow_logs       mmapable ARRAY[n_cpus] of struct ofx_flow_log: packets that are not in flow_counters yet
  *   group_counters  the same for groups and buckets (group.h)
  *   table_misses    PERCPU_ARRAY[OFX_TABLES] of u64
- *   port_counters   PERCPU_ARRAY[OFX_PORTS] of struct ofx_port_cells
+ *   state           .log of each CPU (state.h): packets that are not in flow_counters yet; .port: by port index
  *   drops           PERCPU_ARRAY[OFX_N_DROPS] of u64
  */
 #ifndef OFXDP_COUNTER_H

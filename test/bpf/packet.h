@@ -3,7 +3,7 @@
 #ifndef TEST_BPF_PACKET_H
 #define TEST_BPF_PACKET_H
 
-#include "bpf/state.h"
+#include "include/ofxdp/state.h"
 
 #define STEPS 16
 

@@ -30,6 +30,7 @@ static int host[N_PORTS + 1];	 /* packet socket on h1 … h3 */
 static int ctl;			 /* on c1: packet-outs */
 static int flow_chunk, op_chunk; /* the only ones of flows and op_pool */
 static struct ofx_line_chunk *line_chunk;
+static struct ofx_state *states; /* by CPU */
 static struct ofx_counter_chunk *counter_chunk;
 
 /* --- maps --- */
@@ -196,32 +197,31 @@ static inline struct port_totals port_count(uint32_t index)
 {
 	struct port_totals sum;
 
-	assert_int_equal(cell_port_totals(bpf_map__fd(skel->maps.port_counters), index, n_cpus, &sum), 0);
+	cell_port_totals(states, index, n_cpus, &sum);
 	return sum;
 }
 
 /* What a CPU's log has of a cell. */
 static inline void add_logged(uint32_t cpu, uint32_t cell, struct ofx_counter *sum)
 {
-	struct ofx_flow_log log;
+	const struct ofx_flow_log *log = &states[cpu].log;
 
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.flow_logs), &cpu, &log), 0);
-	for (uint64_t i = 0; i < log.n; i++) {
-		if ((uint32_t)log.word[i] != cell)
+	for (uint64_t i = 0; i < log->n; i++) {
+		if ((uint32_t)log->word[i] != cell)
 			continue;
 		sum->packets += 1;
-		sum->bytes += log.word[i] >> 32;
+		sum->bytes += log->word[i] >> 32;
 	}
 }
 
 static inline struct ofx_counter flow_count(uint32_t id)
 {
-	struct ofx_counter sum = {0}, c = {0};
+	struct ofx_counter sum = {0}, c;
 
 	for (int i = 0; i < n_cpus; i++) {
 		uint32_t key = i * OFXDP_FLOWS + id;
 
-		assert_true(cell_read(&counter_chunk->cell[key], &c));
+		c = cell_read(&counter_chunk->cell[key]);
 		sum.packets += c.packets;
 		sum.bytes += c.bytes;
 		add_logged(i, key, &sum);
@@ -394,11 +394,11 @@ static inline int open_skel(void)
 	bpf_map__set_max_entries(skel->maps.conts, OFX_CONTS * n_cpus);
 	bpf_map__set_max_entries(skel->maps.cache, OFXDP_CACHED * n_cpus);
 	bpf_map__set_max_entries(skel->maps.cache_short, OFXDP_CACHED / 2 * n_cpus);
-	bpf_map__set_max_entries(skel->maps.flow_logs, n_cpus);
-	bpf_map__set_max_entries(skel->maps.cache_more, OFX_CACHE_NEAR * n_cpus);
+	bpf_map__set_max_entries(skel->maps.state, n_cpus);
 	bpf_map__set_max_entries(skel->maps.group_counters, OFX_GROUP_CELLS * n_cpus);
 	assert_int_equal(ofxdp_bpf__load(skel), 0);
 	line_chunk = mapping_of(skel->maps.rule_lines, sizeof(*line_chunk));
+	states = mapping_of(skel->maps.state, (size_t)n_cpus * sizeof(*states));
 	counter_chunk = mapping_of(skel->maps.flow_counters, sizeof(*counter_chunk));
 	flow_chunk = chunk_of(skel->maps.flows, sizeof(struct ofx_flow), OFX_FLOW_CHUNK);
 	op_chunk = chunk_of(skel->maps.op_pool, sizeof(struct ofx_op), OFX_OP_CHUNK);

@@ -28,8 +28,7 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare)
 	bpf_map__set_max_entries(skel->maps.conts, dp->n_cpus * OFX_CONTS);
 	bpf_map__set_max_entries(skel->maps.cache, dp->n_cpus * OFX_CACHE_NEAR);
 	bpf_map__set_max_entries(skel->maps.cache_short, dp->n_cpus * OFX_CACHE_NEAR / 2);
-	bpf_map__set_max_entries(skel->maps.flow_logs, dp->n_cpus);
-	bpf_map__set_max_entries(skel->maps.cache_more, dp->n_cpus * OFX_CACHE_NEAR);
+	bpf_map__set_max_entries(skel->maps.state, dp->n_cpus);
 	skel->rodata->ofx_n_flow_ids = dp->n_flow_ids;
 	skel->rodata->ofx_n_cpus = dp->n_cpus;
 	for (int i = 0; i < OFX_RULE_SECRETS; i++)

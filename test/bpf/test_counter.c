@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <string.h>
 #include "build/ofxdp.skel.h"
+#include "include/ofxdp/state.h"
 
 #define N 100 /* flow entries */
 
@@ -39,7 +40,11 @@ static int close_rules(void **state)
 
 static void write_log(uint32_t cpu, const struct ofx_flow_log *log)
 {
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(w->dp.skel->maps.flow_logs), &cpu, log, 0), 0);
+	struct mapped states;
+
+	assert_int_equal(mapped_open(&states, w->dp.skel->maps.state, true), 0);
+	((struct ofx_state *)states.at)[cpu].log = *log;
+	mapped_close(&states);
 }
 
 static void write_cell(uint32_t cpu, uint32_t i, struct ofx_counter c)
@@ -156,14 +161,14 @@ static void test_counters_rise(void **state)
 {
 	struct dp_table_counters tables[OFX_TABLES] = {0}, before[OFX_TABLES];
 	uint64_t seen[N] = {0}, packets, bytes, sum = 0;
-	struct mapped logs, cells;
+	struct mapped states, cells;
 	pthread_t thread;
 	void *sent;
 
 	stop = false;
-	assert_int_equal(mapped_open(&logs, w->dp.skel->maps.flow_logs, true), 0);
+	assert_int_equal(mapped_open(&states, w->dp.skel->maps.state, true), 0);
 	assert_int_equal(mapped_open(&cells, w->dp.skel->maps.flow_counters, true), 0);
-	live_log = logs.at;
+	live_log = &((struct ofx_state *)states.at)->log;
 	live_cells = cells.at;
 	assert_int_equal(pthread_create(&thread, NULL, count_on, NULL), 0);
 	for (int round = 0; round < 3000; round++) {
@@ -186,7 +191,7 @@ static void test_counters_rise(void **state)
 	assert_int_equal(sum, (uintptr_t)sent);
 	dp_table_counters(&w->dp, tables);
 	assert_int_equal(tables[0].matched + tables[1].matched, (uintptr_t)sent);
-	mapped_close(&logs);
+	mapped_close(&states);
 	mapped_close(&cells);
 }
 

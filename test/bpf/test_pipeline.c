@@ -29,14 +29,12 @@ static void test_unicast(void **state)
 static void fill_cells(void)
 {
 	const struct ofx_cell full = {.high = 7ULL << 32 | 0xffff0000, .low = OFX_CELL_CARRY - 1 - plain.len};
-	struct ofx_port_cells ports[n_cpus];
 
 	for (int i = 0; i < n_cpus; i++) {
 		counter_chunk->cell[i * OFXDP_FLOWS + 1] = full;
-		ports[i] = (struct ofx_port_cells){.rx = full, .tx = full};
+		for (uint32_t port = 1; port <= N_PORTS; port++)
+			states[i].port[port] = (struct ofx_port_cells){.rx = full, .tx = full};
 	}
-	for (uint32_t i = 1; i <= N_PORTS; i++)
-		put(skel->maps.port_counters, &i, ports);
 }
 
 static void test_carry(void **state)

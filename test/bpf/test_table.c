@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 #include "build/ofxdp.skel.h"
+#include "include/ofxdp/state.h"
 #include "include/ofxdp/cache.h"
 #include "include/ofxdp/port.h"
 
@@ -451,15 +452,7 @@ static void test_bad_actions(void **state)
 /* Packets that were not found in this CPU's part. */
 static uint32_t cache_misses(const struct world *w)
 {
-	const struct bpf_map *map = w->dp.skel->maps.state;
-	const uint32_t stride = (bpf_map__value_size(map) + 7) / 8 * 8, zero = 0;
-	char *states = calloc(libbpf_num_possible_cpus(), stride);
-	uint32_t misses;
-
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(map), &zero, states), 0);
-	misses = ((const struct ofx_cache_cpu *)(states + (size_t)sched_getcpu() * stride))->window_misses;
-	free(states);
-	return misses;
+	return w->dp.tables->flow_logs.of_cpu[sched_getcpu()].cache.window_misses;
 }
 
 /* TCP flows between two addresses, one to each port. */

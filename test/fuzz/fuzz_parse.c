@@ -239,8 +239,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	ctx.data = malloc(ctx.len);
 	if (ctx.len)
 		memcpy(ctx.data, data + 1, ctx.len);
-	memset(&s, 0xa5, sizeof(s));
-	memset(&again, 0x5a, sizeof(again));
+	memset(&s, 0xa5, offsetof(struct ofx_state, log)); /* what is the packet's */
+	memset(&again, 0x5a, offsetof(struct ofx_state, log));
 	s.in_port = again.in_port = 1;
 	s.metadata = again.metadata = s.tunnel_id = again.tunnel_id = 2;
 	check(parse_packet(&ctx, &s) == (ctx.len < 14 ? -1 : 0));

@@ -6,11 +6,7 @@
  * more of what rules look at than an entry holds: the longest IPv6 matches) and `bypassed` (it is off); of the misses
  * `too_long` tells how many had a verdict that does not fit an entry.
  */
-#include <bpf/bpf.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-#include "include/ofxdp/cache.h"
 #include "user/ctl/ctl.h"
 #include "user/ctl/report.h"
 #include "user/util/cleanup.h"
@@ -70,35 +66,19 @@ static void print_cpu(struct report *r, int cpu, const struct ofx_cache_cpu *c)
 	print_counts(r, c);
 }
 
-/* The map's one value for each CPU, one behind the other; malloc'ed.  NULL: cannot be read. */
-static uint8_t *read_states(const struct pins *pins, size_t *size)
-{
-	_close_ int map = pins_map(pins, "state");
-	struct bpf_map_info info = {0};
-	uint32_t len = sizeof(info), zero = 0;
-	_free_ uint8_t *values = NULL;
-
-	if (map < 0 || bpf_obj_get_info_by_fd(map, &info, &len) || info.value_size < sizeof(struct ofx_cache_cpu))
-		return NULL;
-	*size = (info.value_size + 7) & ~7U;
-	values = calloc(pins->n_cpus, *size);
-	if (!values || bpf_map_lookup_elem(map, &zero, values))
-		return NULL;
-	return take_ptr(values);
-}
-
 int ctl_cache(const struct pins *pins, const struct ctl_format *format)
 {
 	struct report r = {.columns = columns, .n_columns = ARRAY_LEN(columns)};
-	struct ofx_cache_cpu c, sum = {0};
+	struct ofx_cache_cpu sum = {0};
 	uint32_t entries = 0;
-	size_t size = 0;
-	_free_ uint8_t *states = read_states(pins, &size);
+	struct mapped m = {0};
+	const struct ofx_state *states = pins_states(pins, &m);
 
 	if (!states)
 		return pins_unreadable(pins, "cache");
 	for (int cpu = 0; cpu < pins->n_cpus; cpu++) {
-		memcpy(&c, states + cpu * size, sizeof(c));
+		struct ofx_cache_cpu c = states[cpu].cache;
+
 		bring_up_to_date(&c);
 		add(&sum, &c);
 		entries += c.mask ? c.mask + 1 : 0;
@@ -109,5 +89,6 @@ int ctl_cache(const struct pins *pins, const struct ctl_format *format)
 	report_cell(&r, "%u", entries);
 	print_counts(&r, &sum);
 	report_print(&r, format->json);
+	mapped_close(&m);
 	return 0;
 }

@@ -105,6 +105,18 @@ int pins_sum(const struct pins *pins, int map, uint32_t index, uint64_t *words, 
 	return 0;
 }
 
+const struct ofx_state *pins_states(const struct pins *pins, struct mapped *m)
+{
+	_close_ int map = pins_map(pins, "state");
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+
+	if (map < 0 || bpf_obj_get_info_by_fd(map, &info, &len) || info.value_size != sizeof(struct ofx_state) ||
+	    info.max_entries < (uint32_t)pins->n_cpus)
+		return NULL;
+	return mapped_open_fd(m, map, info.value_size, pins->n_cpus, false) ? NULL : m->at;
+}
+
 int pins_unreadable(const struct pins *pins, const char *what)
 {
 	log_error("switch %s: cannot read its %s", pins->name, what);

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "include/ofxdp/state.h"
+#include "user/datapath/mapped.h"
 
 struct pins {
 	char dir[PATH_MAX / 2]; /* of the switch's current generation */
@@ -23,6 +25,9 @@ int pins_open(const char *root, const char *name, struct pins *pins);
 int pins_map(const struct pins *pins, const char *map);
 /* The element `index` of a per-CPU array of `n_words` u64 each: the sum over the CPUs. */
 int pins_sum(const struct pins *pins, int map, uint32_t index, uint64_t *words, size_t n_words);
+
+/* Map `state`, mmapped: a record for each of pins->n_cpus.  NULL: cannot be read. */
+const struct ofx_state *pins_states(const struct pins *pins, struct mapped *m);
 
 /* Says that they cannot be read; -1. */
 int pins_unreadable(const struct pins *pins, const char *what);

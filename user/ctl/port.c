@@ -59,23 +59,23 @@ int ctl_ports(const struct pins *pins, const struct ctl_format *format)
 {
 	struct report r = {.columns = columns, .n_columns = ARRAY_LEN(columns)};
 	_close_ int ports = pins_map(pins, "ports");
-	_close_ int counters = ports < 0 ? -1 : pins_map(pins, "port_counters");
-	int error = counters < 0 ? counters : 0;
+	struct mapped m = {0};
+	const struct ofx_state *states = ports < 0 ? NULL : pins_states(pins, &m);
 
+	if (!states)
+		return pins_unreadable(pins, "ports");
 	/* By number, LOCAL (index 0) last. */
-	for (uint32_t i = 1; i <= OFX_PORTS && !error; i++) {
+	for (uint32_t i = 1; i <= OFX_PORTS; i++) {
 		uint32_t index = i % OFX_PORTS;
 		struct port_totals totals;
 		struct ofx_port port;
 
 		if (bpf_map_lookup_elem(ports, &index, &port) || (!port.ifindex && !format->all))
 			continue;
-		error = cell_port_totals(counters, index, pins->n_cpus, &totals);
-		if (error)
-			return pins_unreadable(pins, "port counters");
+		cell_port_totals(states, index, pins->n_cpus, &totals);
 		print_port(&r, index, &port, &totals);
 	}
-	if (!error)
-		report_print(&r, format->json);
-	return error;
+	mapped_close(&m);
+	report_print(&r, format->json);
+	return 0;
 }

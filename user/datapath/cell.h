@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "include/ofxdp/counter.h"
+#include "include/ofxdp/state.h"
 
 struct port_totals {
 	uint64_t rx_packets, rx_bytes;
@@ -16,14 +16,15 @@ struct port_totals {
 
 #define CELL_TRIES 1000 /* one is enough but for once in a million packets; then two */
 
-/* What a cell says, or false: low is later than high, read both again. */
-static inline bool cell_decode(uint64_t high, uint64_t low, struct ofx_counter *count)
+/* false: something was carried meanwhile. */
+static inline bool cell_try(const struct ofx_cell *c, struct ofx_counter *count)
 {
-	const bool same_turn = !(low & OFX_CELL_TURN) == !(high & 1ULL << 32);
+	const uint64_t high = __atomic_load_n(&c->high, __ATOMIC_ACQUIRE);
+	uint64_t low = __atomic_load_n(&c->low, __ATOMIC_ACQUIRE);
 
-	if (!same_turn && !(low & OFX_CELL_CARRY))
+	if (__atomic_load_n(&c->high, __ATOMIC_RELAXED) != high)
 		return false;
-	if (!same_turn) /* high has got what it has */
+	if (!(low & OFX_CELL_TURN) != !(high & 1ULL << 32)) /* high has got already what low is to lose */
 		low = ofx_cell_stays(low);
 	count->packets = (low >> 43) + (high >> 32 << 20);
 	count->bytes = (low & (OFX_CELL_TURN - 1)) + ((high & 0xffffffff) << 30);
@@ -31,30 +32,17 @@ static inline bool cell_decode(uint64_t high, uint64_t low, struct ofx_counter *
 }
 
 /* A mmapped cell. */
-static inline bool cell_read(const struct ofx_cell *c, struct ofx_counter *count)
-{
-	const uint64_t high = __atomic_load_n(&c->high, __ATOMIC_ACQUIRE);
-	const uint64_t low = __atomic_load_n(&c->low, __ATOMIC_ACQUIRE);
-
-	/* The same high unless we were stopped in between, for longer than a turn. */
-	return __atomic_load_n(&c->high, __ATOMIC_RELAXED) == high && cell_decode(high, low, count);
-}
-
-/* The packets of a mmapped cell. */
-static inline uint64_t cell_packets(const struct ofx_cell *c)
+static inline struct ofx_counter cell_read(const struct ofx_cell *c)
 {
 	struct ofx_counter count = {0};
 
 	for (int i = 0; i < CELL_TRIES; i++)
-		if (cell_read(c, &count))
+		if (cell_try(c, &count))
 			break;
-	return count.packets;
+	return count;
 }
 
-/*
- * A port's counters (map: port_counters, by descriptor) on all possible CPUs together.  0 or a negative errno, and all
- * counters are 0.
- */
-int cell_port_totals(int map, uint32_t index, uint32_t n_cpus, struct port_totals *sum);
+/* A port's counters on all possible CPUs together; states: map `state`, mmapped. */
+void cell_port_totals(const struct ofx_state *states, uint32_t index, uint32_t n_cpus, struct port_totals *sum);
 
 #endif

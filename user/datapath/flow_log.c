@@ -19,7 +19,7 @@ struct flow_log_seen {
 
 int flow_logs_open(struct flow_logs *logs, const struct dp *dp)
 {
-	int err = mapped_open(&logs->map, dp->skel->maps.flow_logs, false);
+	int err = mapped_open(&logs->map, dp->skel->maps.state, false);
 
 	if (err)
 		return err;
@@ -67,18 +67,19 @@ static void add_words(const struct ofx_flow_log *log, struct flow_log_seen *seen
 
 struct ofx_counter flow_logs_read(struct flow_logs *logs, uint32_t cpu, const struct ofx_cell *at, uint32_t cell)
 {
-	const struct ofx_flow_log *log = &logs->of_cpu[cpu];
+	const struct ofx_flow_log *log = &logs->of_cpu[cpu].log;
 	struct flow_log_seen *seen = &logs->seen[cpu];
 	struct ofx_counter sum;
 
 	for (int i = 0; i < TRIES; i++) {
 		const uint64_t version = load(&log->version);
-		const bool whole = cell_read(at, &sum);
-		const uint64_t n = load(&log->n);
+		uint64_t n;
 
+		sum = cell_read(at);
+		n = load(&log->n);
 		if (!is_known(seen, version, n) || *filter_word(seen, cell) & 1ULL << (cell % 64))
 			add_words(log, seen, version, n, cell, &sum);
-		if (whole && !(version & 1) && load(&log->version) == version)
+		if (!(version & 1) && load(&log->version) == version)
 			break;
 	}
 	return sum;
@@ -86,12 +87,12 @@ struct ofx_counter flow_logs_read(struct flow_logs *logs, uint32_t cpu, const st
 
 uint64_t flow_logs_version(const struct flow_logs *logs, uint32_t cpu)
 {
-	return load(&logs->of_cpu[cpu].version);
+	return load(&logs->of_cpu[cpu].log.version);
 }
 
 uint32_t flow_logs_since(const struct flow_logs *logs, uint32_t cpu, uint64_t version, uint32_t cells[OFX_FLOW_LOG])
 {
-	const struct ofx_flow_log *log = &logs->of_cpu[cpu];
+	const struct ofx_flow_log *log = &logs->of_cpu[cpu].log;
 	const uint64_t n = load(&log->n);
 
 	for (uint64_t i = 0; i < n && i < OFX_FLOW_LOG; i++)

@@ -13,8 +13,8 @@
 struct dp;
 
 struct flow_logs {
-	const struct ofx_flow_log *of_cpu; /* flow_logs */
-	struct flow_log_seen *seen;	   /* by CPU: what was read last */
+	const struct ofx_state *of_cpu; /* map `state` */
+	struct flow_log_seen *seen;	/* by CPU: what was read last */
 	struct mapped map;
 };
 

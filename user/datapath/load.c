@@ -112,10 +112,9 @@ static int set_sizes(struct dp *dp)
 		{s->maps.flows, chunks_for(dp->n_flow_ids + 1, OFX_FLOW_CHUNK)},
 		{s->maps.op_pool, chunks_for(pool, OFX_OP_CHUNK)},
 		{s->maps.flow_counters, chunks_for((uint64_t)dp->n_flow_ids * dp->n_cpus, OFX_COUNTER_CHUNK)},
-		{s->maps.flow_logs, dp->n_cpus},
+		{s->maps.state, dp->n_cpus},
 		{s->maps.cache, dp->n_cpus * cache_entries(dp)},
 		{s->maps.cache_short, dp->n_cpus * cache_entries(dp) / 2},
-		{s->maps.cache_more, dp->n_cpus * OFX_CACHE_NEAR},
 		{s->maps.conts, dp->n_cpus * OFX_CONTS},
 		{s->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS},
 	};

@@ -58,6 +58,7 @@ struct dp_ports {
 	struct veths veths;
 	struct link host; /* LOCAL's host side as last seen, ifindex 0: not in this namespace */
 	struct port_sets sets;
+	struct mapped states; /* map `state`: counters */
 	struct port port[OFX_PORTS];
 };
 
@@ -86,7 +87,7 @@ void port_describe(struct dp *dp, const struct port *port, struct of_port *to);
 /* PORT_STATUS, once ports_announce() was called; a modify only if something differs from what was told last. */
 void port_tell(struct dp *dp, uint8_t reason, struct port *port);
 /* The counters of an index since the programs were loaded, all CPUs together. */
-int port_counters(struct dp *dp, uint32_t index, struct port_totals *sum);
+void port_counters(struct dp *dp, uint32_t index, struct port_totals *sum);
 uint64_t port_clock(void); /* CLOCK_MONOTONIC, ns */
 bool port_is_up(const struct dp_ports *ports, const struct port *port);
 

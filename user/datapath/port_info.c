@@ -109,9 +109,9 @@ int dp_port_get(struct dp *dp, uint32_t port_no, struct of_port *to)
 	return 0;
 }
 
-int port_counters(struct dp *dp, uint32_t index, struct port_totals *sum)
+void port_counters(struct dp *dp, uint32_t index, struct port_totals *sum)
 {
-	return cell_port_totals(bpf_map__fd(dp->skel->maps.port_counters), index, dp->n_cpus, sum);
+	cell_port_totals(dp->ports->states.at, index, dp->n_cpus, sum);
 }
 
 uint64_t port_clock(void)
@@ -129,14 +129,11 @@ int dp_port_stats(struct dp *dp, uint32_t port_no, struct of_port_stats *to)
 	const struct port_totals *base;
 	struct link link;
 	uint64_t age, tx;
-	int err;
 
 	if (!port)
 		return -ENOENT;
 	base = &port->base;
-	err = port_counters(dp, ofx_port_index(port_no), &c);
-	if (err)
-		return err;
+	port_counters(dp, ofx_port_index(port_no), &c);
 	if (link_get(&dp->ports->nl, port->link.ifindex, NULL, &link))
 		memset(&link, 0, sizeof(link));
 	age = port_clock() - port->added_ns;

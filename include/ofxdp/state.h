@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One packet's state, in a per-CPU record (map `state`): everything that does not fit the stack and that stages hand
- * on. A packet has it from its entry program to its redirect or drop; but for cont_seq and the cache's accounts nothing
- * in it survives to the next packet.
+ * What a CPU's programs work with: map `state`, mmapable ARRAY[n_cpus].  One record, for a lookup in a map costs a
+ * packet more than what it does with the record.  Written by BPF alone; the user reads .cache, .log and .port.
+ *
+ * Before .log it is one packet's state: everything that does not fit the stack and that stages hand on.  A packet has
+ * it from its entry program to its redirect or drop; but for cont_seq and the cache's accounts nothing of that survives
+ * to the next packet.
  */
-#ifndef BPF_STATE_H
-#define BPF_STATE_H
+#ifndef OFXDP_STATE_H
+#define OFXDP_STATE_H
 
-#include "include/ofxdp/action.h"
-#include "include/ofxdp/cache.h"
-#include "include/ofxdp/key.h"
-#include "include/ofxdp/limits.h"
-#include "include/ofxdp/loop.h"
-#include "include/ofxdp/table.h"
+#include "action.h"
+#include "cache.h"
+#include "counter.h"
+#include "key.h"
+#include "limits.h"
+#include "loop.h"
+#include "table.h"
 
 #define OFX_NO_OP 0xffffffffU
 
@@ -30,7 +34,6 @@ struct ofx_offsets {
 /* What a packet is looked up in the cache by (bpf/cache.h). */
 struct cache_look {
 	__u64 gen;		    /* the generation when the packet came; 0: not to be looked up */
-	__u64 hash;		    /* of a packet that had to be parsed */
 	__u64 key[OFX_CACHE_WORDS]; /* of a short one, behind two words the mark */
 };
 
@@ -42,8 +45,9 @@ struct ofx_peek {
 };
 
 struct ofx_state {
-	struct ofx_cache_cpu cache; /* first: the user reads it there */
-	struct cache_look look;	    /* what the packet was looked up by … */
+	struct ofx_cache_cpu cache;
+	struct cache_look look; /* what the packet was looked up by … */
+	__u64 found;		/* its verdict there, of a packet that had to be parsed; 0: none */
 	__u32 cache_at; /* … and where its verdict is, or is to be kept; CACHE_NONE; CACHE_SHORT and line * 2 + half */
 	struct ofx_key key; /* parse and resolve */
 	struct ofx_offsets off;
@@ -84,6 +88,15 @@ struct ofx_state {
 	__u32 key_changed; /* by set-fields or other changes: it may not be the key of the packet as it is */
 	struct ofx_action_set set;
 	struct ofx_op ops[OFX_VERDICT_OPS];
+
+	/* The CPU's.  At the end, for what is farther than 32 kB from the record's start costs an instruction more. */
+	struct ofx_flow_log log __attribute__((aligned(64)));
+	struct ofx_port_cells port[OFX_PORTS]; /* by port index */
+	struct ofx_cached near[OFX_CACHE_NEAR];
+	struct ofx_cached_pair near_short[OFX_CACHE_NEAR / 2];
+	struct ofx_cached_more more[OFX_CACHE_NEAR];
 };
+_Static_assert(sizeof(struct ofx_state) % 64 == 0, "cache lines");
+_Static_assert(sizeof(struct ofx_state) <= 4 << 20, "as large as a value may be");
 
 #endif
