@@ -74,13 +74,18 @@ __weak __noinline int vlan_push(ofx_ctx *ctx, struct ofx_state *s, __u16 tpid)
 	return 0;
 }
 
-/* -1: no tag; nothing has changed. */
+/*
+ * Take off the outermost tag.  If that brings headers within reach of parse, the frame is parsed anew: they may not
+ * have been seen yet.  -1: no tag; nothing has changed.
+ */
 __weak __noinline int vlan_pop(ofx_ctx *ctx, struct ofx_state *s)
 {
 	pkt32 *from;
+	int deep;
 
 	if (!ctx || !s || !s->off.vlans)
 		return -1;
+	deep = vlan_at(ctx, OFX_VLANS) != NULL;
 	from = pkt_at(ctx, 0, ETH_HLEN + VLAN_TAG);
 	if (!from)
 		return -1;
@@ -91,7 +96,7 @@ __weak __noinline int vlan_pop(ofx_ctx *ctx, struct ofx_state *s)
 		return -1;
 	vlan_shift(&s->off, -VLAN_TAG);
 	s->off.vlans = vlan_count(ctx);
-	return 0;
+	return deep && !vlan_at(ctx, OFX_VLANS) ? parse_packet(ctx, s) : 0;
 }
 
 #endif

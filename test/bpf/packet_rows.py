@@ -460,8 +460,13 @@ def tag_rows():
     emit('pop of three', third, ['pop', 'pop', 'pop', 'pop'], [0, 0, 0, -1], eth / ip)
     change = 'set=ipv4_dst:09080706,tcp_dst:%04x' % 5555
     emit('set behind three', third, [change], [0], eth / Dot1Q(vlan=1) / Dot1Q(vlan=2) / Dot1Q(vlan=3) / out)
-    four = eth / Dot1Q(vlan=0) / Dot1Q(vlan=0) / Dot1Q(vlan=0) / Dot1Q(vlan=0)
+    tags = Dot1Q(vlan=0) / Dot1Q(vlan=0) / Dot1Q(vlan=0) / Dot1Q(vlan=0)
+    four = eth / tags
     emit('push of six, set below, pop of two', eth / ip, ['push=8100'] * 6 + [change, 'pop', 'pop'], [0] * 9, four / out)
+    emit('pop of five, set below', eth / Dot1AD(vlan=9) / tags / ip, ['pop', change, 'dec'], [0] * 3,
+         four / IP(src=A4, dst='9.8.7.6', tos=0x4a, ttl=63, id=77) / TCP(sport=1000, dport=5555, flags='SA') / PAYLOAD)
+    emit('pop of six, not seen below', eth / Dot1AD(vlan=9) / Dot1AD(vlan=8) / tags / ip, ['pop', 'dec', 'pop', 'dec'],
+         [0, -1, 0, 0], four / IP(src=A4, dst=B4, tos=0x4a, ttl=63, id=77) / tcp / PAYLOAD)
     emit('push of four, set the outer one', eth / ip, ['push=8100'] * 4 + ['set=vlan_vid:1005,vlan_pcp:03'], [0] * 5,
          bytes(eth)[:12] + b'\x81\0\x60\5' + bytes(four / ip)[16:])
     emit('push of six, pop of them', eth / ip, ['push=8100'] * 6 + ['pop'] * 6, [0] * 12, eth / ip)

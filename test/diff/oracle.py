@@ -361,11 +361,12 @@ class Walk:
                     self.do(a)
 
     def do(self, a):
-        inner = a[1] not in ('eth_dst', 'eth_src', 'vlan_vid', 'vlan_pcp', 'tunnel_id') if a[0] == 'set' else a[0].endswith(('ttl', 'mpls', 'pbb'))
-        self.deep = self.deep or parse(self.frame).deep
-        if inner and self.deep:  # a limit of ours: nothing behind the fourth tag is seen
+        outer = a[1] in ('eth_dst', 'eth_src', 'vlan_vid', 'vlan_pcp', 'tunnel_id') if a[0] == 'set' else \
+            not any(word in a[0] for word in ('ttl', 'mpls', 'pbb'))
+        self.deep = parse(self.frame).deep
+        if not outer and self.deep:  # a limit of ours: nothing behind the fourth tag is seen
             self.result.undefined = True
-        if inner and self.other_proto:  # nothing says what the headers behind are, whose type is not their own any more
+        if not outer and self.other_proto:  # nothing says what the headers behind are, whose type is not their own any more
             self.result.undefined = True
         self.result.actions.add(a[0] if a[0] != 'set' else 'set ' + a[1])
         if a[0] == 'pop_mpls' and 'push_mpls' in self.result.actions:
