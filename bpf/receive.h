@@ -29,7 +29,7 @@ static __always_inline __u32 read_config(void)
 }
 
 /*
- * The CPU's state for a packet that the cache will be asked about, which has set s->cpu when it began.  What a packet
+ * The CPU's state, for a frame on a port.  s->cpu was set when the CPU's cache began (cache_turn()).  What a packet
  * needs that is in the cache is in it; any other goes on with state_begin().
  */
 static __always_inline struct ofx_state *state_here(void)

@@ -41,13 +41,14 @@ struct ofx_counter {
  *   high  bits 0-31 bytes / 2^30, 32-63 packets / 2^20
  *
  * When low has 2^20 packets, which is its top bit, these and its bytes above 2^30 are carried to high; frames are far
- * shorter than the 4 MB that would be too much for it.  A cell begins anew after 2^52 packets or 2^62 bytes of one CPU.
+ * shorter than the 4 MB that would be too much for it.  Right up to 2^52 packets and 2^62 bytes of one CPU.
  *
- * BPF writes low with the top bit, then high, then low without what was carried and with the other turn.  So who reads
- * high, then low, knows from low's turn and the lowest bit of high's packets, which is high's, if they belong together.
+ * BPF writes low with the top bit, then high, then low without what was carried and with the other turn.  A reader
+ * takes high, low and high again.  If high is the same and low's turn is not the lowest bit of high's packets, then low
+ * is as it was before a carry that high has got already: the reader takes off what was carried.
  */
 struct ofx_cell {
-	__u64 high; /* first: who copies a cell reads it first */
+	__u64 high;
 	__u64 low;
 };
 

@@ -4,8 +4,8 @@
  * packet more than what it does with the record.  Written by BPF alone; the user reads .cache, .log and .port.
  *
  * Before .log it is one packet's state: everything that does not fit the stack and that stages hand on.  A packet has
- * it from its entry program to its redirect or drop; but for cont_seq and the cache's accounts nothing of that survives
- * to the next packet.
+ * it from its entry program to its redirect or drop; but for cpu, cont_seq and the cache's accounts nothing of that
+ * survives to the next packet.
  */
 #ifndef OFXDP_STATE_H
 #define OFXDP_STATE_H
@@ -73,7 +73,7 @@ struct ofx_state {
 	__u32 last;	 /* the last op that needs the frame (op_needs_frame()); OFX_NO_OP: none */
 	__u32 config;	 /* OFX_CONFIG_*, as read when the packet came */
 	__u32 queue;	 /* outputs leave by it (OFX_OP_SET_QUEUE); 0: none */
-	__u32 cont_seq;	 /* continuations this CPU has written; the one thing that outlives the packet */
+	__u32 cont_seq;	 /* continuations this CPU has written; outlives the packet */
 	__u32 best_slot; /* table lookup: the best candidate so far; priority -1: none */
 	__s32 best_priority;
 	__u64 geometry; /* struct ofx_rule_geometry of this lookup */

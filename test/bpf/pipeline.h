@@ -467,6 +467,20 @@ static inline void expect_drops(enum ofx_drop reason, uint64_t before, uint64_t 
 
 static struct frame plain; /* what h1 sends */
 
+/* Cells of flow 1 and of all ports, on every CPU, so that their n-th `plain` makes them carry. */
+static inline void fill_cells(uint64_t n)
+{
+	const struct ofx_cell full = {.high = 7ULL << 32 | 0xffff0000,
+				      .low = (OFX_CELL_CARRY - n * OFX_CELL_PACKET) | OFX_CELL_TURN |
+					     (OFX_CELL_TURN - 1 - n * plain.len)};
+
+	for (int i = 0; i < n_cpus; i++) {
+		counter_chunk->cell[i * OFXDP_FLOWS + 1] = full;
+		for (uint32_t port = 1; port <= N_PORTS; port++)
+			states[i].port[port] = (struct ofx_port_cells){.rx = full, .tx = full};
+	}
+}
+
 static inline int fresh(void **state)
 {
 	struct frame left;

@@ -55,6 +55,7 @@ struct world *world_open(uint32_t max_flows, uint32_t spare, bool program)
 	bpf_object__for_each_program(p, w->dp.skel->obj)
 		bpf_program__set_autoload(p, program && p == w->dp.skel->progs.ofx_port);
 	assert_int_equal(ofxdp_bpf__load(w->dp.skel), 0);
+	assert_int_equal(mapped_open(&w->dp.states, w->dp.skel->maps.state, false), 0);
 	assert_int_equal(grace_open(&w->dp), 0);
 	assert_int_equal(tables_open(&w->dp), 0);
 	return w;
@@ -64,6 +65,7 @@ void world_close(struct world *w)
 {
 	tables_close(&w->dp);
 	grace_close(&w->dp);
+	mapped_close(&w->dp.states);
 	ofxdp_bpf__destroy(w->dp.skel);
 	event_base_free(w->dp.base);
 	free(w->rules);

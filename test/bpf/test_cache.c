@@ -441,6 +441,31 @@ static void test_generation(void **state)
 	expect_no_more();
 }
 
+/* What the cache had for a frame that had to be parsed is not taken for the next one. */
+static void test_generation_parsed(void **state)
+{
+	struct frame tag = tagged(plain, 5);
+
+	one_table(OFX_FLOW_SIMPLE, OPS(OUTPUT(2)));
+	TWICE(&tag, {2, tag});
+	live()->gen = 0;
+	one_table(OFX_FLOW_SIMPLE, OPS(OUTPUT(3)));
+	send_frame(host[1], &tag);
+	expect(3, tag);
+	expect_no_more();
+}
+
+/* A cell is carried by what is found in the cache, too. */
+static void test_carries(void **state)
+{
+	one_table(OFX_FLOW_SIMPLE, OPS(OUTPUT(2)));
+	fill_cells(2);
+	TWICE(&plain, {2, plain});
+	one_table(OFX_FLOW_SIMPLE, OPS(set_mac(9), OUTPUT(2)));
+	fill_cells(2);
+	TWICE(&plain, {2, to_mac(plain, 9)});
+}
+
 /* --- other frames --- */
 
 static struct frame ethernet(uint16_t type, const uint8_t *payload, size_t n)
@@ -513,7 +538,8 @@ int main(void)
 		T(test_meter),	     T(test_tables),
 		T(test_falls_back),  T(test_too_long),
 		T(test_live_masks),  T(test_port_mask),
-		T(test_generation),  T(test_not_plain),
+		T(test_generation),  T(test_generation_parsed),
+		T(test_carries),     T(test_not_plain),
 		T(test_wide),	     L3(test_output),
 		L3(test_nowhere),    L3(test_miss),
 		L3(test_set_eth),    L3(test_set_fields),

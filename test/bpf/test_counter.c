@@ -7,6 +7,7 @@
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/state.h"
+#include "user/datapath/cell.h"
 
 #define N 100 /* flow entries */
 
@@ -135,7 +136,7 @@ static void test_stopped_cpu(void **state)
 
 static struct ofx_flow_log *live_log;
 static struct ofx_cell *live_cells;
-static bool stop; /* the thread: by the test's end */
+static bool stop; /* tells the writing thread to return */
 
 static void *count_on(void *aux)
 {
@@ -195,6 +196,25 @@ static void test_counters_rise(void **state)
 	mapped_close(&cells);
 }
 
+/* The steps of a carry: whenever it is read, a cell says the same. */
+static void test_carry_steps(void **state)
+{
+	for (uint64_t carries = 6; carries < 8; carries++) {
+		const uint64_t turn = carries & 1 ? OFX_CELL_TURN : 0, bytes = (5ULL << 30) + 77;
+		const uint64_t full = OFX_CELL_CARRY | turn | bytes, old = carries << 32 | 1000;
+		const struct ofx_cell steps[] = {{.high = old, .low = full},
+						 {.high = old + ofx_cell_carried(full), .low = full},
+						 {.high = old + ofx_cell_carried(full), .low = ofx_cell_stays(full)}};
+
+		for (int i = 0; i < 3; i++) {
+			struct ofx_counter c = cell_read(&steps[i]);
+
+			assert_int_equal(c.packets, (carries + 1) << 20);
+			assert_int_equal(c.bytes, (1000ULL << 30) + bytes);
+		}
+	}
+}
+
 /* As cell_add() of bpf/counter.h, in steps that come to a carry after four. */
 #define STEP (1ULL << 18)
 
@@ -244,8 +264,8 @@ static void test_carries(void **state)
 int main(void)
 {
 #define T(NAME) cmocka_unit_test_setup_teardown(NAME, open_rules, close_rules)
-	const struct CMUnitTest tests[] = {T(test_log_counts), T(test_reset), T(test_stopped_cpu),
-					   T(test_counters_rise), T(test_carries)};
+	const struct CMUnitTest tests[] = {T(test_log_counts),	  T(test_reset),   T(test_stopped_cpu),
+					   T(test_counters_rise), T(test_carries), cmocka_unit_test(test_carry_steps)};
 #undef T
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

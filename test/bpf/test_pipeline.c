@@ -25,23 +25,11 @@ static void test_unicast(void **state)
 	assert_int_equal(port_count(2).tx_bytes - tx.tx_bytes, plain.len);
 }
 
-/* Cells of flow 1 and of all ports that are full, on every CPU. */
-static void fill_cells(void)
-{
-	const struct ofx_cell full = {.high = 7ULL << 32 | 0xffff0000, .low = OFX_CELL_CARRY - 1 - plain.len};
-
-	for (int i = 0; i < n_cpus; i++) {
-		counter_chunk->cell[i * OFXDP_FLOWS + 1] = full;
-		for (uint32_t port = 1; port <= N_PORTS; port++)
-			states[i].port[port] = (struct ofx_port_cells){.rx = full, .tx = full};
-	}
-}
-
 static void test_carry(void **state)
 {
 	const uint64_t bytes = 0xffff0000ULL << 30 | (OFX_CELL_TURN - 1 - plain.len);
 
-	fill_cells();
+	fill_cells(1);
 	assert_int_equal(flow_count(1).packets, n_cpus * ((8ULL << 20) - 1));
 	assert_int_equal(flow_count(1).bytes, n_cpus * bytes);
 	test_unicast(state);

@@ -452,7 +452,7 @@ static void test_bad_actions(void **state)
 /* Packets that were not found in this CPU's part. */
 static uint32_t cache_misses(const struct world *w)
 {
-	return w->dp.tables->flow_logs.of_cpu[sched_getcpu()].cache.window_misses;
+	return ((const struct ofx_state *)w->dp.states.at)[sched_getcpu()].cache.window_misses;
 }
 
 /* TCP flows between two addresses, one to each port. */

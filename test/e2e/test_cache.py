@@ -34,7 +34,7 @@ def test_changes_are_seen_at_once(sw):
 
 
 def test_shown(_):
-    """ofxdpctl cache, without the daemon."""
+    """ofxdpctl cache and ports, without the daemon."""
     with Switch(3) as sw:
         sw.flows('udp,actions=output:2')
         sw.forward([(1, U)], {2: [U]})
@@ -45,6 +45,9 @@ def test_shown(_):
         equal(sum(after[k] - before[k] for k in ('hits', 'misses', 'too_wide', 'bypassed')), 50, 'packets')
         check(after['hits'] - before['hits'] >= 40, 'hits: %r, %r', before, after)
         check(0 < after['hit_percent'] <= 100, 'hit_percent: %r', after)
+        ports = {x['port']: x for x in sw.ctl('ports')}
+        equal([ports['1']['rx_packets'], ports['1']['tx_packets'], ports['2']['tx_packets']], [51, 0, 51], 'packets by port')
+        equal([ports['1']['rx_bytes'], ports['2']['tx_bytes']], [51 * len(U)] * 2, 'bytes by port')
 
 
 if __name__ == '__main__':

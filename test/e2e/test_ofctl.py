@@ -42,6 +42,7 @@ def test_ports(sw):
 
 def test_tables(sw):
     sw.flows('actions=goto_table:1', 'table=1,in_port=1,actions=output:2')
+    sw.forward([(2, U)], {})  # or ovs-ofctl says of table 1 that it is as table 0
     before = sw.of('dump-tables')
     sw.forward([(1, U)] * 3 + [(2, U)] * 2, {2: [U] * 3})
     after = sw.of('dump-tables')

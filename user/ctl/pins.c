@@ -105,16 +105,30 @@ int pins_sum(const struct pins *pins, int map, uint32_t index, uint64_t *words, 
 	return 0;
 }
 
-const struct ofx_state *pins_states(const struct pins *pins, struct mapped *m)
+bool pins_mapped(struct mapped *m, int map, size_t value_size, uint32_t *n)
 {
-	_close_ int map = pins_map(pins, "state");
+	_close_ int fd = map;
 	struct bpf_map_info info = {0};
 	uint32_t len = sizeof(info);
 
-	if (map < 0 || bpf_obj_get_info_by_fd(map, &info, &len) || info.value_size != sizeof(struct ofx_state) ||
-	    info.max_entries < (uint32_t)pins->n_cpus)
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || info.value_size != value_size)
+		return false;
+	*n = info.max_entries;
+	return !mapped_open_fd(m, fd, value_size, *n, false);
+}
+
+const struct ofx_state *pins_states(const struct pins *pins, struct mapped *m)
+{
+	int map = pins_map(pins, "state");
+	uint32_t n;
+
+	if (map < 0)
 		return NULL;
-	return mapped_open_fd(m, map, info.value_size, pins->n_cpus, false) ? NULL : m->at;
+	if (pins_mapped(m, map, sizeof(struct ofx_state), &n) && n >= (uint32_t)pins->n_cpus)
+		return m->at;
+	mapped_close(m);
+	pins_unreadable(pins, "counters");
+	return NULL;
 }
 
 int pins_unreadable(const struct pins *pins, const char *what)

@@ -26,7 +26,9 @@ int pins_map(const struct pins *pins, const char *map);
 /* The element `index` of a per-CPU array of `n_words` u64 each: the sum over the CPUs. */
 int pins_sum(const struct pins *pins, int map, uint32_t index, uint64_t *words, size_t n_words);
 
-/* Map `state`, mmapped: a record for each of pins->n_cpus.  NULL: cannot be read. */
+/* An array of such values, to be read.  The descriptor is closed.  False: it can't be; nothing is said. */
+bool pins_mapped(struct mapped *m, int map, size_t value_size, uint32_t *n);
+/* Map `state`, mmapped: a record for each of pins->n_cpus.  NULL: it can't be. */
 const struct ofx_state *pins_states(const struct pins *pins, struct mapped *m);
 
 /* Says that they cannot be read; -1. */

@@ -63,7 +63,7 @@ int ctl_ports(const struct pins *pins, const struct ctl_format *format)
 	const struct ofx_state *states = ports < 0 ? NULL : pins_states(pins, &m);
 
 	if (!states)
-		return pins_unreadable(pins, "ports");
+		return -1;
 	/* By number, LOCAL (index 0) last. */
 	for (uint32_t i = 1; i <= OFX_PORTS; i++) {
 		uint32_t index = i % OFX_PORTS;

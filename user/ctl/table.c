@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include "include/ofxdp/key.h"
 #include "include/ofxdp/table.h"
 #include "user/ctl/ctl.h"
@@ -42,44 +41,15 @@ static const struct report_column columns[] = {
 
 /* --- what is in the maps --- */
 
-struct view {
-	void *at;
-	size_t len;
-};
-
-static void view_close(struct view *v)
-{
-	if (v->at)
-		munmap(v->at, v->len);
-	v->at = NULL;
-}
-
-/* An array, to be read.  The descriptor is closed.  False: it can't be. */
-static bool view_open(struct view *v, int map, size_t value_size, uint32_t *n)
-{
-	_close_ int fd = map;
-	struct bpf_map_info info = {0};
-	uint32_t len = sizeof(info);
-	void *at;
-
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || info.value_size != value_size)
-		return false;
-	v->len = (size_t)info.max_entries * value_size;
-	at = mmap(NULL, v->len, PROT_READ, MAP_SHARED, fd, 0);
-	v->at = at == MAP_FAILED ? NULL : at;
-	*n = info.max_entries;
-	return v->at;
-}
-
 struct flows {
-	struct view *chunk;
+	struct mapped *chunk;
 	uint32_t n;
 };
 
 static void flows_close(struct flows *f)
 {
 	for (uint32_t i = 0; i < f->n; i++)
-		view_close(&f->chunk[i]);
+		mapped_close(&f->chunk[i]);
 	free(f->chunk);
 }
 
@@ -95,7 +65,7 @@ static int flows_open(struct flows *f, const struct pins *pins)
 	if (!f->chunk)
 		return -1;
 	for (; f->n < info.max_entries && !bpf_map_lookup_elem(fd, &f->n, &id); f->n++)
-		if (!view_open(&f->chunk[f->n], bpf_map_get_fd_by_id(id), sizeof(struct ofx_flow), &n))
+		if (!pins_mapped(&f->chunk[f->n], bpf_map_get_fd_by_id(id), sizeof(struct ofx_flow), &n))
 			break;
 	return 0;
 }
@@ -168,16 +138,16 @@ static void line_count(struct counts *c, const struct ofx_subtable *subtables, c
 static int count_rules(const struct pins *pins, struct counts *c)
 {
 	__attribute__((cleanup(flows_close))) struct flows flows = {0};
-	__attribute__((cleanup(view_close))) struct view lines = {0};
-	__attribute__((cleanup(view_close))) struct view subtables = {0};
+	__attribute__((cleanup(mapped_close))) struct mapped lines = {0};
+	__attribute__((cleanup(mapped_close))) struct mapped subtables = {0};
 	_close_ int geometry_fd = pins_map(pins, "rule_geometry");
 	struct ofx_rule_geometry g = {0};
 	uint32_t zero = 0, n_chunks, n_subtables;
 
 	if (geometry_fd < 0 || bpf_map_lookup_elem(geometry_fd, &zero, &g.word) || flows_open(&flows, pins) ||
-	    !view_open(&subtables, pins_map(pins, "subtables"), sizeof(struct ofx_subtable), &n_subtables) ||
+	    !pins_mapped(&subtables, pins_map(pins, "subtables"), sizeof(struct ofx_subtable), &n_subtables) ||
 	    n_subtables < OFX_SUBTABLES ||
-	    !view_open(&lines, pins_map(pins, "rule_lines"), sizeof(struct ofx_line_chunk), &n_chunks))
+	    !pins_mapped(&lines, pins_map(pins, "rule_lines"), sizeof(struct ofx_line_chunk), &n_chunks))
 		return -1;
 	for (uint32_t i = 0; i < g.lines; i++) {
 		struct line_words l;

@@ -19,18 +19,13 @@ struct flow_log_seen {
 
 int flow_logs_open(struct flow_logs *logs, const struct dp *dp)
 {
-	int err = mapped_open(&logs->map, dp->skel->maps.state, false);
-
-	if (err)
-		return err;
-	logs->of_cpu = logs->map.at;
+	logs->states = dp->states.at;
 	logs->seen = calloc(dp->n_cpus, sizeof(*logs->seen));
 	return logs->seen ? 0 : -ENOMEM;
 }
 
 void flow_logs_close(struct flow_logs *logs)
 {
-	mapped_close(&logs->map);
 	free(take_ptr(logs->seen));
 }
 
@@ -67,7 +62,7 @@ static void add_words(const struct ofx_flow_log *log, struct flow_log_seen *seen
 
 struct ofx_counter flow_logs_read(struct flow_logs *logs, uint32_t cpu, const struct ofx_cell *at, uint32_t cell)
 {
-	const struct ofx_flow_log *log = &logs->of_cpu[cpu].log;
+	const struct ofx_flow_log *log = &logs->states[cpu].log;
 	struct flow_log_seen *seen = &logs->seen[cpu];
 	struct ofx_counter sum;
 
@@ -87,12 +82,12 @@ struct ofx_counter flow_logs_read(struct flow_logs *logs, uint32_t cpu, const st
 
 uint64_t flow_logs_version(const struct flow_logs *logs, uint32_t cpu)
 {
-	return load(&logs->of_cpu[cpu].log.version);
+	return load(&logs->states[cpu].log.version);
 }
 
 uint32_t flow_logs_since(const struct flow_logs *logs, uint32_t cpu, uint64_t version, uint32_t cells[OFX_FLOW_LOG])
 {
-	const struct ofx_flow_log *log = &logs->of_cpu[cpu].log;
+	const struct ofx_flow_log *log = &logs->states[cpu].log;
 	const uint64_t n = load(&log->n);
 
 	for (uint64_t i = 0; i < n && i < OFX_FLOW_LOG; i++)

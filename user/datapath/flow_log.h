@@ -13,12 +13,11 @@
 struct dp;
 
 struct flow_logs {
-	const struct ofx_state *of_cpu; /* map `state` */
+	const struct ofx_state *states; /* by CPU */
 	struct flow_log_seen *seen;	/* by CPU: what was read last */
-	struct mapped map;
 };
 
-/* Needs the skeleton loaded.  0 or a negative errno. */
+/* Needs dp->states.  0 or a negative errno. */
 int flow_logs_open(struct flow_logs *logs, const struct dp *dp);
 void flow_logs_close(struct flow_logs *logs);
 

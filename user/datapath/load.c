@@ -104,6 +104,7 @@ static int set_sizes(struct dp *dp)
 {
 	struct ofxdp_bpf *s = dp->skel;
 	const uint64_t pool = (uint64_t)OPS_PER_FLOW * dp->n_flow_ids;
+	const uint32_t far = cache_entries(dp) > OFX_CACHE_NEAR ? dp->n_cpus * cache_entries(dp) : 2;
 	const struct {
 		struct bpf_map *map;
 		uint32_t size;
@@ -113,8 +114,8 @@ static int set_sizes(struct dp *dp)
 		{s->maps.op_pool, chunks_for(pool, OFX_OP_CHUNK)},
 		{s->maps.flow_counters, chunks_for((uint64_t)dp->n_flow_ids * dp->n_cpus, OFX_COUNTER_CHUNK)},
 		{s->maps.state, dp->n_cpus},
-		{s->maps.cache, dp->n_cpus * cache_entries(dp)},
-		{s->maps.cache_short, dp->n_cpus * cache_entries(dp) / 2},
+		{s->maps.cache, far},
+		{s->maps.cache_short, far / 2},
 		{s->maps.conts, dp->n_cpus * OFX_CONTS},
 		{s->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS},
 	};
@@ -225,11 +226,13 @@ int load_open(struct dp *dp, uint32_t max_flows, uint64_t netns)
 			  strerror(-err));
 		return err;
 	}
-	return attach_tracing(dp);
+	err = mapped_open(&dp->states, dp->skel->maps.state, false);
+	return err ? err : attach_tracing(dp);
 }
 
 void load_close(struct dp *dp)
 {
+	mapped_close(&dp->states);
 	ofxdp_bpf__destroy(dp->skel);
 	dp->skel = NULL;
 }

@@ -58,7 +58,6 @@ struct dp_ports {
 	struct veths veths;
 	struct link host; /* LOCAL's host side as last seen, ifindex 0: not in this namespace */
 	struct port_sets sets;
-	struct mapped states; /* map `state`: counters */
 	struct port port[OFX_PORTS];
 };
 

@@ -111,7 +111,7 @@ int dp_port_get(struct dp *dp, uint32_t port_no, struct of_port *to)
 
 void port_counters(struct dp *dp, uint32_t index, struct port_totals *sum)
 {
-	cell_port_totals(dp->ports->states.at, index, dp->n_cpus, sum);
+	cell_port_totals(dp->states.at, index, dp->n_cpus, sum);
 }
 
 uint64_t port_clock(void)

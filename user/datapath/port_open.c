@@ -264,9 +264,6 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 	if (bpf_obj_get_info_by_fd(p->prog_fd, &info, &len))
 		return -errno;
 	p->prog_id = info.id;
-	err = mapped_open(&p->states, dp->skel->maps.state, false);
-	if (err)
-		return err;
 	p->memory = memory_open(dp->pin_dir, true);
 	err = p->memory < 0 ? p->memory : veths_make(dp, !config->no_local, former);
 	if (!err)
@@ -395,7 +392,6 @@ void ports_close(struct dp *dp)
 	nl_close(&p->nl);
 	cleanup_close(&p->sock);
 	cleanup_close(&p->memory);
-	mapped_close(&p->states);
 	free(p);
 	dp->ports = NULL;
 }
