@@ -185,7 +185,9 @@ static void spread(struct world *w)
 
 	settle(w);
 	assert_int_equal(h->phase, RULES_STEADY);
-	assert_true(h->max_lines >= 2 * OFX_LINE_CHUNK && !h->now.base && h->now.lines < OFX_LINE_CHUNK);
+	/* Where the rules are now is a matter of how often the hash has grown, which takes its time; not there. */
+	assert_true(h->max_lines >= 2 * OFX_LINE_CHUNK);
+	assert_true(h->now.base ? h->now.base >= 2 * OFX_LINE_CHUNK : h->now.lines <= OFX_LINE_CHUNK / 2);
 	h->next = (struct rule_region){.base = OFX_LINE_CHUNK / 2, .lines = OFX_LINE_CHUNK};
 	h->phase = RULES_FILL;
 	h->cursor = 0;
