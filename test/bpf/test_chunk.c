@@ -266,7 +266,7 @@ static uint64_t sum_everything(const struct dp_tables *t)
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < t->dp->n_cpus * t->dp->n_flow_ids; i++)
-		sum += cell_read(&c[i]).packets;
+		sum += cell_packets(&c[i]);
 	return sum;
 }
 

@@ -210,6 +210,7 @@ static void test_carry_steps(void **state)
 			struct ofx_counter c = cell_read(&steps[i]);
 
 			assert_int_equal(c.packets, (carries + 1) << 20);
+			assert_int_equal(cell_packets(&steps[i]), (carries + 1) << 20);
 			assert_int_equal(c.bytes, (1000ULL << 30) + bytes);
 		}
 	}

@@ -131,9 +131,9 @@ static void sum_cells(const struct dp_tables *tables, uint64_t sums[OFX_TABLES +
 
 		for (; id + LANES <= n; id += LANES)
 			for (uint32_t i = 0; i < LANES; i++)
-				lane[i][table[id + i]] += cell_read(&c[id + i]).packets;
+				lane[i][table[id + i]] += cell_packets(&c[id + i]);
 		for (; id < n; id++)
-			lane[0][table[id]] += cell_read(&c[id]).packets;
+			lane[0][table[id]] += cell_packets(&c[id]);
 		sum_logged(tables, cpu, version, logged);
 	}
 	for (uint32_t i = 0; i <= OFX_TABLES; i++)
