@@ -29,16 +29,23 @@ static __always_inline void counter_add(struct ofx_counter *c, __u32 len)
 	c->bytes += len;
 }
 
+/* An addition that no other access to memory passes: with its result it is a barrier. */
+static __always_inline void add_in_order(__u64 *to, __u64 n)
+{
+	__u64 before = __sync_fetch_and_add(to, n);
+
+	asm volatile("" : : "r"(before) : "memory");
+}
+
 /* Of a flow entry or a port. */
 static __always_inline void cell_add(struct ofx_cell *c, __u32 len)
 {
-	__u64 low = c->low + (OFX_CELL_PACKET | len), before;
+	__u64 low = c->low + (OFX_CELL_PACKET | len);
 
 	c->low = low;
 	if (__builtin_expect(!(low & OFX_CELL_CARRY), 1))
 		return;
-	before = __sync_fetch_and_add(&c->high, ofx_cell_carried(low));
-	asm volatile("" : : "r"(before) : "memory"); /* with its result the addition is a barrier */
+	add_in_order(&c->high, ofx_cell_carried(low));
 	*(volatile __u64 *)&c->low = ofx_cell_stays(low);
 }
 

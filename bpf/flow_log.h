@@ -10,14 +10,6 @@
 #include "bpf/maps.h"
 #include "include/ofxdp/state.h"
 
-/* A step of the log's version.  With its result the addition is a barrier. */
-static __always_inline void flow_log_step(struct ofx_flow_log *log)
-{
-	__u64 before = __sync_fetch_and_add(&log->version, 1);
-
-	asm volatile("" : : "r"(before) : "memory");
-}
-
 /* Add up the CPU's log. */
 __weak __noinline int flow_log_add_up(struct ofx_state *s)
 {
@@ -26,7 +18,7 @@ __weak __noinline int flow_log_add_up(struct ofx_state *s)
 	if (!s)
 		return 0;
 	log = &s->log;
-	flow_log_step(log);
+	add_in_order(&log->version, 1);
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < OFX_FLOW_LOG; i++) {
 		__u64 word = log->word[i];
@@ -35,7 +27,7 @@ __weak __noinline int flow_log_add_up(struct ofx_state *s)
 		count_cell(cell, word >> 32);
 	}
 	log->n = 0;
-	flow_log_step(log);
+	add_in_order(&log->version, 1);
 	return 0;
 }
 

@@ -33,9 +33,9 @@
  */
 #define OFX_CACHE_NEAR_BITS 13
 #define OFX_CACHE_NEAR (1 << OFX_CACHE_NEAR_BITS)
-#define OFX_CACHE_ALL 131072 /* the loader makes fewer where there are many CPUs … */
-#define OFX_CACHE_BYTES                                                                                                \
-	(64ULL * 1024 * 1024) /* … so that map `cache` takes no more; none if the near ones are as many */
+#define OFX_CACHE_ALL 131072 /* the loader makes fewer where there are many CPUs, … */
+/* … so that map `cache` takes no more; none at all if there are no more than the near ones. */
+#define OFX_CACHE_BYTES (64ULL * 1024 * 1024)
 
 struct ofx_cache_live {
 	__u64 gen;		   /* 0: no cache */

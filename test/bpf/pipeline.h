@@ -17,6 +17,7 @@
 #include "test/bpf/pipeline_frame.h"
 #include "build/ofxdp.skel.h"
 #include "user/datapath/cell.h"
+#include "user/datapath/mapped.h"
 
 #define N_PORTS 3
 #define MAGIC 0x0f0c5eed
@@ -40,12 +41,12 @@ static inline void put(const struct bpf_map *map, const void *key, const void *v
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY), 0);
 }
 
-static inline void *mapping_of(const struct bpf_map *map, size_t size)
+static inline void *mapping_of(const struct bpf_map *map)
 {
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	struct mapped m;
 
-	assert_ptr_not_equal(at, MAP_FAILED);
-	return at;
+	assert_int_equal(mapped_open(&m, map, true), 0);
+	return m.at;
 }
 
 /* A map's first chunk. */
@@ -397,9 +398,9 @@ static inline int open_skel(void)
 	bpf_map__set_max_entries(skel->maps.state, n_cpus);
 	bpf_map__set_max_entries(skel->maps.group_counters, OFX_GROUP_CELLS * n_cpus);
 	assert_int_equal(ofxdp_bpf__load(skel), 0);
-	line_chunk = mapping_of(skel->maps.rule_lines, sizeof(*line_chunk));
-	states = mapping_of(skel->maps.state, (size_t)n_cpus * sizeof(*states));
-	counter_chunk = mapping_of(skel->maps.flow_counters, sizeof(*counter_chunk));
+	line_chunk = mapping_of(skel->maps.rule_lines);
+	states = mapping_of(skel->maps.state);
+	counter_chunk = mapping_of(skel->maps.flow_counters);
 	flow_chunk = chunk_of(skel->maps.flows, sizeof(struct ofx_flow), OFX_FLOW_CHUNK);
 	op_chunk = chunk_of(skel->maps.op_pool, sizeof(struct ofx_op), OFX_OP_CHUNK);
 	skel->links.ofx_redirect_err = bpf_program__attach(skel->progs.ofx_redirect_err);

@@ -423,6 +423,16 @@ static void test_l2_keys(void **state)
 }
 
 /* The entry serves until the generation ends, and no packet longer. */
+/* With the cache off. */
+static void send_uncached(const struct frame *sent, uint32_t port)
+{
+	live()->gen = 0;
+	one_table(OFX_FLOW_SIMPLE, OPS(OUTPUT(port)));
+	send_frame(host[1], sent);
+	expect(port, *sent);
+	expect_no_more();
+}
+
 static void test_generation(void **state)
 {
 	struct ofx_cache_cpu c = account();
@@ -434,11 +444,7 @@ static void test_generation(void **state)
 	changed();
 	send_fares(&plain, 3, MISSES, &c);
 	send_fares(&plain, 3, HITS, &c);
-	live()->gen = 0;
-	one_table(OFX_FLOW_SIMPLE, OPS(OUTPUT(2)));
-	send_frame(host[1], &plain);
-	expect(2, plain);
-	expect_no_more();
+	send_uncached(&plain, 2);
 }
 
 /* What the cache had for a frame that had to be parsed is not taken for the next one. */
@@ -448,11 +454,7 @@ static void test_generation_parsed(void **state)
 
 	one_table(OFX_FLOW_SIMPLE, OPS(OUTPUT(2)));
 	TWICE(&tag, {2, tag});
-	live()->gen = 0;
-	one_table(OFX_FLOW_SIMPLE, OPS(OUTPUT(3)));
-	send_frame(host[1], &tag);
-	expect(3, tag);
-	expect_no_more();
+	send_uncached(&tag, 3);
 }
 
 /* A cell is carried by what is found in the cache, too. */

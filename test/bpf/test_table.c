@@ -13,9 +13,9 @@
 #include <string.h>
 #include <time.h>
 #include "build/ofxdp.skel.h"
-#include "include/ofxdp/state.h"
 #include "include/ofxdp/cache.h"
 #include "include/ofxdp/port.h"
+#include "include/ofxdp/state.h"
 
 static void gone(void *aux, uint64_t packets, uint64_t bytes)
 {
