@@ -48,14 +48,20 @@ static __always_inline __u64 cache_port_shape(const struct ofx_cache_live *live,
 }
 
 /*
- * The hash of a key is the sum of its words, each times a secret odd factor: nobody can choose flows that come to one
- * place.  It is summed up while the words are still in registers, for the place in the cache depends on it, and much on
- * that; its upper bits are the good ones.
+ * The hash of a key is the sum of its words, each times a secret odd factor.  It is summed up while the words are still
+ * in registers, for the place in the cache depends on it, and much on that; its upper bits are the good ones.
  */
 static __always_inline __u64 look_word(struct cache_look *look, int i, __u64 word)
 {
 	look->key[i] = word;
 	return word * ofx_cache_secret[i];
+}
+
+/* A word in whose top byte addresses or ports end (include/ofxdp/hash.h). */
+static __always_inline __u64 look_folded(struct cache_look *look, int i, __u64 word)
+{
+	look->key[i] = word;
+	return ofx_hash_fold(word) * ofx_cache_secret[i];
 }
 
 /* Of a packet that has been parsed.  Gives the hash. */
@@ -66,8 +72,8 @@ static __always_inline __u64 cache_look_parsed(struct cache_look *look, const st
 	__u64 h = look_word(look, 0, w[3] & m[3]);
 
 	h += look_word(look, 1, w[4] & m[4]);
-	h += look_word(look, 2, w[5] & m[5]);
-	h += look_word(look, 3, w[6] & m[6]);
+	h += look_folded(look, 2, w[5] & m[5]);
+	h += look_folded(look, 3, w[6] & m[6]);
 	h += look_word(look, 4, w[10] & m[10]);
 	return h + look_word(look, 5, cache_port_shape(live, s->in_index, s->key.shape));
 }
@@ -80,8 +86,8 @@ static __always_inline __u64 cache_look_plain(struct cache_look *look, const voi
 	__u64 h = look_word(look, 0, plain_eth_dst(p) & m[3]);
 
 	h += look_word(look, 1, plain_eth_src(p) & m[4]);
-	h += look_word(look, 2, plain_l4(p) & m[5]);
-	h += look_word(look, 3, plain_addr(p) & m[6]);
+	h += look_folded(look, 2, plain_l4(p) & m[5]);
+	h += look_folded(look, 3, plain_addr(p) & m[6]);
 	h += look_word(look, 4, plain_flags(p) & m[10]);
 	return h + look_word(look, 5, cache_port_shape(live, index, PLAIN_SHAPE));
 }
@@ -97,8 +103,8 @@ static __always_inline __u64 cache_look_short(struct cache_look *look, const voi
 	__u64 h = look_word(look, SHORT_MARK, look->gen << SHORT_PORT | (index & m[OFX_W_PORTS]));
 
 	if (keys == OFX_KEYS_L3) {
-		h += look_word(look, 0, plain_addr(p) & m[6]);
-		h += look_word(look, 1, plain_l4(p) & m[5]);
+		h += look_folded(look, 0, plain_addr(p) & m[6]);
+		h += look_folded(look, 1, plain_l4(p) & m[5]);
 		asm volatile("" ::: "memory"); /* one branch, not one for each value */
 	} else {
 		h += look_word(look, 0, plain_eth_dst(p) & m[3]);

@@ -249,8 +249,8 @@ static __always_inline void group_peek_all(struct ofx_state *s, const struct gro
 					   const struct ofx_list_entry *e)
 {
 	if (e->group == OFX_GROUP_ADDRESS) {
-		const __u64 type = ofx_type_hash(s->key.w, ofx_rule_secret), addr = s->key.w[OFX_W_ADDR];
-		const __u64 secret = ofx_rule_secret[3];
+		const __u64 type = ofx_type_sum(s->key.w, ofx_rule_secret), addr = s->key.w[OFX_W_ADDR];
+		const __u64 secret = ofx_rule_secret[OFX_W_ADDR];
 
 #pragma unroll
 		for (int i = 0; i < OFX_LIST_GROUP; i++)

@@ -22,13 +22,14 @@
 
 #include <linux/types.h>
 #include "action.h"
+#include "hash.h"
 #include "key.h"
 #include "limits.h"
 
 /* table_roots, ARRAY[OFX_TABLES] of u64: the slot in `lists`, 0 = empty table (slot 0 is never used). */
 
 #define OFX_QUICK_WORDS 3
-#define OFX_RULE_SECRETS 4 /* random words of a switch that hashes are made with; all but the first are odd */
+#define OFX_RULE_SECRETS (OFX_KEY_WORDS + 1) /* random words of a switch that hashes are made with */
 
 /*
  * A tuple in a table's list.  A quick one, like almost all for IPv4 and ARP, looks at no other key words than
@@ -163,43 +164,33 @@ static inline __attribute__((always_inline)) __u64 ofx_key_word(const __u64 *key
 	return *(const __u64 *)((const char *)key + (t->at[i] & 0x78)) & t->mask[i];
 }
 
-static inline __attribute__((always_inline)) __u64 ofx_hash_end(__u64 h)
-{
-	return (h ^ h >> 32) * 0xd6e8feb86659fd93ULL;
-}
-
 /*
- * The hash of a key in a quick tuple: independent products by secret factors, so that nobody can choose keys that
- * share a hash.
+ * The hash of a key in a quick tuple: of its three words, whatever bits of them the mask has.  secret: by key word, the
+ * last one of no word.
  */
 static inline __attribute__((always_inline)) __u64 ofx_quick_hash(const __u64 *key, const __u64 *mask, __u32 number,
 								  const volatile __u64 *secret)
 {
-	__u64 h = secret[0] + number;
+	__u64 sum = secret[OFX_KEY_WORDS] + number;
 
-	h += (key[OFX_W_ETH_DST] & mask[0]) * secret[1];
-	h += (key[OFX_W_L4] & mask[1]) * secret[2];
-	h += (key[OFX_W_ADDR] & mask[2]) * secret[3];
-	return ofx_hash_end(h);
+	sum += ofx_hash_word(key[OFX_W_ETH_DST] & mask[0], secret[OFX_W_ETH_DST]);
+	sum += ofx_hash_word(key[OFX_W_L4] & mask[1], secret[OFX_W_L4]);
+	sum += ofx_hash_word(key[OFX_W_ADDR] & mask[2], secret[OFX_W_ADDR]);
+	return ofx_hash_end(sum);
 }
 
-/* What the hashes in tuples of OFX_GROUP_ADDRESS have in common, … */
-static inline __attribute__((always_inline)) __u64 ofx_type_hash(const __u64 *key, const volatile __u64 *secret)
+/* What the sums in tuples of OFX_GROUP_ADDRESS have in common, … */
+static inline __attribute__((always_inline)) __u64 ofx_type_sum(const __u64 *key, const volatile __u64 *secret)
 {
-	return secret[0] + (key[OFX_W_ETH_DST] & OFX_TYPE_MASK) * secret[1];
+	return secret[OFX_KEY_WORDS] + ofx_hash_word(key[OFX_W_ETH_DST] & OFX_TYPE_MASK, secret[OFX_W_ETH_DST]) +
+	       ofx_hash_word(0, secret[OFX_W_L4]);
 }
 
-/* … and the hash in one of them. */
+/* … and the hash in one of them; secret: of OFX_W_ADDR. */
 static inline __attribute__((always_inline)) __u64 ofx_address_hash(__u64 type, __u64 addr, __u64 mask, __u32 number,
 								    __u64 secret)
 {
-	return ofx_hash_end(type + number + (addr & mask) * secret);
-}
-
-static inline __attribute__((always_inline)) __u64 ofx_hash_word(__u64 h, __u64 word)
-{
-	h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
-	return h ^ h >> 32; /* or what differs in high bits only would never reach the low ones */
+	return ofx_hash_end(type + number + ofx_hash_word(addr & mask, secret));
 }
 
 /* The hash of a key in tuple `number`.  */
@@ -207,7 +198,7 @@ static inline __attribute__((always_inline)) __u64 ofx_rule_hash(const __u64 *ke
 								 __u32 number, const volatile __u64 *secret)
 {
 	const int n = t->n_words;
-	__u64 h = secret[0] + number;
+	__u64 sum = secret[OFX_KEY_WORDS] + number;
 
 	if (t->head == OFX_QUICK_HEAD)
 		return ofx_quick_hash(key, t->mask, number, secret);
@@ -217,9 +208,9 @@ static inline __attribute__((always_inline)) __u64 ofx_rule_hash(const __u64 *ke
 	for (int i = 0; i < OFX_KEY_WORDS; i++) {
 		if (i >= n)
 			break;
-		h = ofx_hash_word(h, ofx_key_word(key, t, i));
+		sum += ofx_hash_word(ofx_key_word(key, t, i), secret[(t->at[i] & 0x78) / 8]);
 	}
-	return h * 0xd6e8feb86659fd93ULL;
+	return ofx_hash_end(sum);
 }
 
 /* Never 0.  Line and tag come from different bits of the upper half. */

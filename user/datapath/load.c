@@ -151,7 +151,7 @@ static int set_constants(struct dp *dp, uint64_t netns)
 		return -errno;
 	dp->skel->rodata->ofx_secret = secret;
 	for (int i = 0; i < OFX_RULE_SECRETS; i++)
-		dp->skel->rodata->ofx_rule_secret[i] = rule_secret[i] | 1;
+		dp->skel->rodata->ofx_rule_secret[i] = rule_secret[i];
 	for (int i = 0; i < OFX_CACHE_WORDS; i++)
 		dp->skel->rodata->ofx_cache_secret[i] = cache_secret[i] | 1;
 	dp->skel->rodata->ofx_sees_carrier = may_read_kernel();

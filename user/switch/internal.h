@@ -20,7 +20,7 @@ struct sw {
 	struct dp *dp; /* NULL until sw_start */
 	uint64_t dpid;
 	char *name;
-	uint64_t secret; /* of the flow tables' hash */
+	uint64_t secret[SW_HASH_SECRETS]; /* of the flow tables' hash */
 	struct sw_conn *conns;
 	bool has_generation; /* a master or slave request came (§6.3.5) */
 	uint64_t generation;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <arpa/inet.h>
 #include <string.h>
+#include "include/ofxdp/hash.h"
 #include "include/openflow/openflow.h"
 #include "user/openflow/error.h"
 #include "user/switch/match.h"
@@ -89,16 +90,13 @@ bool sw_shape_covers(const struct sw_shape *a, const struct sw_shape *b)
 	return true;
 }
 
-uint32_t sw_match_hash(const uint64_t *value, unsigned int n, uint64_t seed)
+uint32_t sw_match_hash(const uint64_t *value, unsigned int n, const uint64_t *secret)
 {
-	uint64_t h = seed;
+	uint64_t sum = secret[OFX_KEY_WORDS];
 
-	for (unsigned int i = 0; i < n; i++) {
-		h = (h ^ value[i]) * 0xff51afd7ed558ccdull;
-		h ^= h >> 29;
-	}
-	h *= 0x9e3779b97f4a7c15ull;
-	return h >> 32;
+	for (unsigned int i = 0; i < n; i++)
+		sum += ofx_hash_word(value[i], secret[i]);
+	return ofx_hash_end(sum) >> 32;
 }
 
 bool sw_match_covers(const struct sw_match *a, const struct sw_shape *b, const uint64_t *value)

@@ -25,8 +25,8 @@ struct sw *sw_new(const struct sw_config *config, struct event_base *base)
 	sw->name = strdup(config->name);
 	for (size_t i = 0; i <= OFX_KEY_WORDS; i++)
 		sw->flow_slabs[i] = slab_of(sizeof(struct sw_flow) + i * sizeof(uint64_t));
-	if (getrandom(&sw->secret, sizeof(sw->secret), 0) != sizeof(sw->secret))
-		sw->secret = sw_now();
+	if (getrandom(sw->secret, sizeof(sw->secret), 0) != sizeof(sw->secret))
+		sw->secret[0] = sw_now();
 	sw->trim = evtimer_new(base, sw_flows_trim, sw);
 	if (!sw->name || !sw->trim || sw_jobs_open(sw) || sw_timeouts_open(sw)) {
 		if (sw->trim)
