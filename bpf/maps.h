@@ -106,6 +106,7 @@ struct {
 	} NAME SEC(".maps")
 
 OFX_CHUNKED(flows, struct ofx_flow, OFX_FLOW_CHUNK);
+OFX_CHUNKED(insts, struct ofx_inst, OFX_INST_CHUNK);
 OFX_CHUNKED(op_pool, struct ofx_op, OFX_OP_CHUNK);
 
 /* Both lookups are inlined by the verifier: the outer map and its elements are arrays of known size. */
@@ -113,6 +114,16 @@ static __always_inline const struct ofx_flow *flow_at(__u32 slot)
 {
 	__u32 chunk = slot / OFX_FLOW_CHUNK, at = slot % OFX_FLOW_CHUNK;
 	void *map = bpf_map_lookup_elem(&flows, &chunk);
+
+	return map ? bpf_map_lookup_elem(map, &at) : NULL;
+}
+
+/* The instructions of a flow entry, as they are now. */
+static __always_inline const struct ofx_inst *inst_of(const struct ofx_flow *flow)
+{
+	__u32 number = *(const volatile __u32 *)&flow->inst, chunk = number / OFX_INST_CHUNK,
+	      at = number % OFX_INST_CHUNK;
+	void *map = bpf_map_lookup_elem(&insts, &chunk);
 
 	return map ? bpf_map_lookup_elem(map, &at) : NULL;
 }

@@ -13,10 +13,10 @@
 #include "bpf/table.h"
 #include "bpf/verdict.h"
 
-/* Op i of a flow, i >= OFX_INLINE_OPS. */
-static __always_inline const struct ofx_op *flow_far_op(const struct ofx_flow *flow, __u32 i)
+/* Op i, i >= OFX_INLINE_OPS. */
+static __always_inline const struct ofx_op *inst_far_op(const struct ofx_inst *inst, __u32 i)
 {
-	return op_at(flow->first + i - OFX_INLINE_OPS);
+	return op_at(inst->first + i - OFX_INLINE_OPS);
 }
 
 /* A set-field as later tables see it. */
@@ -38,57 +38,57 @@ static __always_inline void resolve_apply(struct ofx_state *s, const struct ofx_
 }
 
 /* n_apply is read anew for each op, or the verifier would follow every possible value of it. */
-static __always_inline void resolve_op(struct ofx_state *s, const struct ofx_flow *flow, __u32 i,
+static __always_inline void resolve_op(struct ofx_state *s, const struct ofx_inst *inst, __u32 i,
 				       const struct ofx_op *op)
 {
-	if (i < *(volatile __u16 *)&flow->n_apply)
+	if (i < *(volatile __u16 *)&inst->n_apply)
 		resolve_apply(s, op);
 	else
 		action_set_write(&s->set, op);
 }
 
-static __always_inline int resolve_has_op(const struct ofx_flow *flow, __u32 i)
+static __always_inline int resolve_has_op(const struct ofx_inst *inst, __u32 i)
 {
-	return i < *(volatile __u16 *)&flow->n_apply + *(volatile __u16 *)&flow->n_write;
+	return i < *(volatile __u16 *)&inst->n_apply + *(volatile __u16 *)&inst->n_write;
 }
 
 /* Some of the ops behind the inline ones, from `first` on. */
 #define OFX_FAR_OPS 12
-__weak __noinline int resolve_ops_far(struct ofx_state *s, const struct ofx_flow *flow, __u32 first)
+__weak __noinline int resolve_ops_far(struct ofx_state *s, const struct ofx_inst *inst, __u32 first)
 {
-	if (!s || !flow)
+	if (!s || !inst)
 		return -1;
 	for (__u32 n = 0; n < OFX_FAR_OPS; n++) {
 		__u32 i = first + n;
 		const struct ofx_op *op;
 
-		if (!resolve_has_op(flow, i))
+		if (!resolve_has_op(inst, i))
 			return 0;
-		op = flow_far_op(flow, i);
+		op = inst_far_op(inst, i);
 		if (op)
-			resolve_op(s, flow, i, op);
+			resolve_op(s, inst, i, op);
 	}
 	return 0;
 }
 
-static __always_inline void resolve_ops(struct ofx_state *s, const struct ofx_flow *flow)
+static __always_inline void resolve_ops(struct ofx_state *s, const struct ofx_inst *inst)
 {
 	for (__u32 i = 0; i < OFX_INLINE_OPS; i++) {
-		if (!resolve_has_op(flow, i))
+		if (!resolve_has_op(inst, i))
 			return;
-		resolve_op(s, flow, i, &flow->ops[i]);
+		resolve_op(s, inst, i, &inst->ops[i]);
 	}
 	for (__u32 i = OFX_INLINE_OPS; i < OFX_FLOW_OPS; i += OFX_FAR_OPS) {
-		if (!resolve_has_op(flow, i))
+		if (!resolve_has_op(inst, i))
 			return;
-		resolve_ops_far(s, flow, i);
+		resolve_ops_far(s, inst, i);
 	}
 }
 
-/* The flow's goto: 0: s->next_table is next; 1: the verdict is complete. */
-static __always_inline int resolve_goto(struct ofx_state *s, const struct ofx_flow *flow)
+/* The goto: 0: s->next_table is next; 1: the verdict is complete. */
+static __always_inline int resolve_goto(struct ofx_state *s, const struct ofx_inst *inst)
 {
-	__u8 next = flow->next_table;
+	__u8 next = inst->next_table;
 
 	if (next == OFX_NO_TABLE) {
 		if (s->set.present | s->set.dirty | s->set.output)
@@ -99,7 +99,7 @@ static __always_inline int resolve_goto(struct ofx_state *s, const struct ofx_fl
 		verdict_add(s, OFX_OP_DROP, OFX_DROP_TOO_MANY_TABLES, 0, 0);
 		return 1;
 	}
-	if (flow->flags & OFX_FLOW_REPARSE) {
+	if (inst->flags & OFX_INST_REPARSE) {
 		verdict_add(s, OFX_OP_RESUME, next, 0, 0);
 		return 1;
 	}
@@ -111,6 +111,7 @@ static __always_inline int resolve_goto(struct ofx_state *s, const struct ofx_fl
 __weak __noinline int resolve_table(struct ofx_state *s)
 {
 	const struct ofx_flow *flow;
+	const struct ofx_inst *inst;
 
 	if (!s)
 		return 1;
@@ -119,15 +120,16 @@ __weak __noinline int resolve_table(struct ofx_state *s)
 		return 1;
 	}
 	flow = flow_at(s->best_slot);
-	if (!flow) {
+	inst = flow ? inst_of(flow) : NULL;
+	if (!inst) {
 		verdict_add(s, OFX_OP_DROP, OFX_DROP_INTERNAL, 0, 0);
 		return 1;
 	}
-	verdict_add(s, OFX_OP_FLOW, flow->table, flow->gen, flow->id);
-	if (flow->flags & OFX_FLOW_CLEAR)
+	verdict_add(s, OFX_OP_FLOW, flow->table, flow->gen, s->best_slot);
+	if (inst->flags & OFX_INST_CLEAR)
 		action_set_clear(&s->set);
-	resolve_ops(s, flow);
-	return resolve_goto(s, flow);
+	resolve_ops(s, inst);
+	return resolve_goto(s, inst);
 }
 
 /* From s->next_table to the end of the verdict. */

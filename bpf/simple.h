@@ -2,7 +2,7 @@
 /*
  * Simple verdicts: count flows, set fields, one output (or none, or a table miss).
  *
- * Flow entries that lead to nothing else are marked (OFX_FLOW_SIMPLE).  A packet that meets only such on its way is
+ * Instructions that lead to nothing else are marked (OFX_INST_SIMPLE).  A packet that meets only such on its way is
  * resolved straight into the form that the cache keeps and cache_run() runs; any other is resolved into a list of ops
  * (bpf/resolve.h), which may still come to a simple verdict.  The verdict is made in the state (s->made, s->made_more)
  * and copied to the packet's place in the cache, if it has one.
@@ -241,14 +241,14 @@ __weak __noinline int cache_load(struct ofx_state *s, const struct ofx_cached_mo
 
 /* --- walk --- */
 
-static __always_inline int simple_flow_ops(struct ofx_state *s, const struct ofx_flow *flow)
+static __always_inline int simple_ops(struct ofx_state *s, const struct ofx_inst *inst)
 {
 	for (__u32 i = 0; i < OFX_SIMPLE_OPS; i++) {
 		const struct ofx_op *op;
 
-		if (!resolve_has_op(flow, i))
+		if (!resolve_has_op(inst, i))
 			return 0;
-		op = i < OFX_INLINE_OPS ? &flow->ops[i & (OFX_INLINE_OPS - 1)] : flow_far_op(flow, i);
+		op = i < OFX_INLINE_OPS ? &inst->ops[i & (OFX_INLINE_OPS - 1)] : inst_far_op(inst, i);
 		if (!op)
 			return -1;
 		if (op->code == OFX_OP_SET) {
@@ -265,19 +265,21 @@ static __always_inline int simple_flow_ops(struct ofx_state *s, const struct ofx
 __weak __noinline int simple_table(struct ofx_state *s)
 {
 	const struct ofx_flow *flow;
+	const struct ofx_inst *inst;
 
 	if (!s)
 		return -1;
 	if (table_lookup(s, s->next_table))
 		return simple_end(s, OFX_CACHED_MISS, s->next_table) ? -1 : 1;
 	flow = flow_at(s->best_slot);
-	if (!flow || !(flow->flags & OFX_FLOW_SIMPLE) || simple_flow(s, flow->id) || simple_flow_ops(s, flow))
+	inst = flow ? inst_of(flow) : NULL;
+	if (!inst || !(inst->flags & OFX_INST_SIMPLE) || simple_flow(s, s->best_slot) || simple_ops(s, inst))
 		return -1;
-	if (flow->next_table == OFX_NO_TABLE)
+	if (inst->next_table == OFX_NO_TABLE)
 		return 1;
-	if (flow->next_table <= s->next_table)
+	if (inst->next_table <= s->next_table)
 		return -1;
-	s->next_table = flow->next_table;
+	s->next_table = inst->next_table;
 	return 0;
 }
 

@@ -3,17 +3,18 @@
 #ifndef OFXDP_LIMITS_H
 #define OFXDP_LIMITS_H
 
-#define OFX_LAYOUT 6 /* version of the pinned maps' layout; part of the pin folder's contents */
+#define OFX_LAYOUT 7 /* version of the pinned maps' layout; part of the pin folder's contents */
 
-#define OFX_TABLES 255	     /* tables 0-254; 255 is OFPTT_ALL */
-#define OFX_PORTS 1024	     /* port indexes: 0 is LOCAL, 1-1023 are port numbers */
-#define OFX_FLOOD_PORTS 256  /* ports that may exist at one time (members of a flood) */
-#define OFX_LIST_ENTRIES 256 /* tuples in one table */
-#define OFX_LISTS 1024	     /* published or retiring table lists */
-#define OFX_SUBTABLES 8192   /* masks of rules and tuples, retiring ones included */
-#define OFX_FLOW_CHUNK 8192U /* flows and op_pool grow by chunks of so many elements; powers of two */
+#define OFX_TABLES 255	      /* tables 0-254; 255 is OFPTT_ALL */
+#define OFX_PORTS 1024	      /* port indexes: 0 is LOCAL, 1-1023 are port numbers */
+#define OFX_FLOOD_PORTS 256   /* ports that may exist at one time (members of a flood) */
+#define OFX_LIST_ENTRIES 256  /* tuples in one table */
+#define OFX_LISTS 1024	      /* published or retiring table lists */
+#define OFX_SUBTABLES 8192    /* masks of rules and tuples, retiring ones included */
+#define OFX_FLOW_CHUNK 16384U /* flows, insts and op_pool grow by chunks of so many elements; powers of two */
+#define OFX_INST_CHUNK 8192U
 #define OFX_OP_CHUNK 32768U
-#define OFX_INLINE_OPS 2    /* ops in struct ofx_flow itself */
+#define OFX_INLINE_OPS 2    /* ops in struct ofx_inst itself */
 #define OFX_SIMPLE_OPS 6    /* ops of a flow that takes the short way through the tables, */
 #define OFX_SIMPLE_TABLES 8 /* … and tables on it */
 #define OFX_FLOW_OPS 64	    /* ops of one flow, apply and write together */

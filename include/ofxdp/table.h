@@ -3,19 +3,20 @@
  * Flow tables in BPF maps.  user/datapath/table.c writes all of it, bpf/table.h reads.
  *
  *   table_roots[table]  u64 ─► lists[slot] ─► tuples by falling highest priority: subtables[number] (a mask)
- *   rule_lines: the rules of all tuples, by hash  u64 ─► flows[slot] (a compiled flow entry) ─► op_pool[first…]
+ *   rule_lines: the rules of all tuples, by hash  u64 ─► flows[slot] (a compiled flow entry) ─► insts[inst] (its
+ *   compiled instructions) ─► op_pool[first…]
  *
  * The rules of all tables lie in one hash, lines of five each: a rule's line comes from the key's words under
  * its tuple's mask.  The tuple's mask may be wider than the rule's own (several masks share one tuple, so that fewer
  * must be tried): a rule that is met is a candidate only, and what is matched is its flow entry's own mask and words.
  *
- * flows and op_pool grow with use: each is an ARRAY_OF_MAPS of chunks, ARRAYs of N elements (OFX_FLOW_CHUNK,
- * OFX_OP_CHUNK); element i is element i % N of chunk i / N.  A chunk that is there stays.  All these arrays are
- * mmapable: user writes them by plain stores.
+ * flows, insts and op_pool grow with use: each is an ARRAY_OF_MAPS of chunks, ARRAYs of N elements (OFX_FLOW_CHUNK,
+ * OFX_INST_CHUNK, OFX_OP_CHUNK); element i is element i % N of chunk i / N.  A chunk that is there stays.  All these
+ * arrays are mmapable: user writes them by plain stores.
  *
- * Publication: everything a pointer leads to is complete before the word that points there is written (a root, a rule:
- * one aligned 8-byte word, read once).  Nothing that was reachable (list, subtable, flow slot, ops) is
- * written again before an RCU grace period has passed since it was unreachable.
+ * Publication: everything a pointer leads to is complete before the word that points there is written (a root, a rule,
+ * a flow entry's inst: one aligned word, read once).  Nothing that was reachable (list, subtable, flow slot, inst, ops)
+ * is written again before an RCU grace period has passed since it was unreachable.
  */
 #ifndef OFXDP_TABLE_H
 #define OFXDP_TABLE_H
@@ -275,51 +276,61 @@ static inline __attribute__((always_inline)) __u64 ofx_line_candidates(__u64 tag
 
 #define OFX_NO_TABLE 255
 
-/* struct ofx_flow.flags */
-#define OFX_FLOW_CLEAR 1   /* clear-actions: empties the action set before this flow's write-actions */
-#define OFX_FLOW_REPARSE 2 /* headers move, or a meter may remark: a goto parses the packet again (OFX_OP_RESUME) */
+/*
+ * A compiled set of instructions, an element of `insts`, shared by all flow entries of the same instructions.  Never
+ * changed while BPF can reach it.  Ops: n_apply apply-actions (write-metadata is the last of them, an OFX_OP_SET of
+ * word 0), then n_write write-actions; op i is ops[i] for i < OFX_INLINE_OPS, else op_pool[first + i - OFX_INLINE_OPS].
+ */
+struct ofx_inst {
+	__u16 n_apply;
+	__u16 n_write;
+	__u8 next_table; /* goto, or OFX_NO_TABLE */
+	__u8 flags;	 /* OFX_INST_* */
+	__u16 pad;
+	__u32 first;
+	__u32 pad2;
+	struct ofx_op ops[OFX_INLINE_OPS];
+};
+_Static_assert(sizeof(struct ofx_inst) == 64, "a cache line");
+
+#define OFX_INST_CLEAR 1   /* clear-actions: empties the action set before these write-actions */
+#define OFX_INST_REPARSE 2 /* headers move, or a meter may remark: a goto parses the packet again (OFX_OP_RESUME) */
 /*
  * Simple: OFX_SIMPLE_OPS at most, apply-actions SET, OUTPUT and IN_PORT only, write-actions none, or an output at the
  * end of the pipeline (bpf/simple.h).
  */
-#define OFX_FLOW_SIMPLE 4
-#define OFX_FLOW_QUICK 8 /* its mask is quick, and stands behind its words: match[3…5] */
+#define OFX_INST_SIMPLE 4
 
 /*
- * A compiled flow entry, an element of `flows`.  Ops: n_apply apply-actions (write-metadata is the last of them, an
- * OFX_OP_SET of word 0), then n_write write-actions; op i is ops[i] for i < OFX_INLINE_OPS, else
- * op_pool[first + i - OFX_INLINE_OPS].
+ * A compiled flow entry, an element of `flows`; its number there, the slot, is also its identity: the flow id, index of
+ * its counters.  Written before a rule leads to it; of what BPF can reach only `inst` changes, by one store.
  *
  * It matches keys of which each word at subtables[mask].at[i] under .mask[i] is match[i].  Words behind the first
- * OFX_FLOW_WORDS stand in op_pool behind the ops, OFX_OP_WORDS to an element.
+ * OFX_FLOW_WORDS stand in op_pool, OFX_OP_WORDS to an element.
  */
-#define OFX_FLOW_WORDS 7
+#define OFX_FLOW_WORDS 6
 #define OFX_OP_WORDS 3
 
 struct ofx_flow {
-	__u32 id;  /* the flow entry's identity: index of its counters; stays over a modify */
-	__u16 gen; /* generation of id, to tell a reused one in late packet-ins */
+	__u16 gen; /* generation of the id, to tell a reused one in late packet-ins */
 	__u8 table;
-	__u8 next_table; /* goto, or OFX_NO_TABLE */
-	__u16 n_apply;
-	__u16 n_write;
-	__u32 first;
-	__u32 flags;
+	__u8 flags;  /* OFX_FLOW_* */
+	__u32 inst;  /* number in `insts` */
 	__u16 mask;  /* number in `subtables` */
 	__u16 tuple; /* number in `subtables`: where it is hashed; user's own, changes when it is moved */
+	__u32 first; /* in op_pool: the further match words */
 	__u64 match[OFX_FLOW_WORDS];
-	struct ofx_op ops[OFX_INLINE_OPS];
 };
-_Static_assert(sizeof(struct ofx_flow) == 128, "two cache lines");
+_Static_assert(sizeof(struct ofx_flow) == 64, "a cache line");
 _Static_assert(sizeof(struct ofx_op) == OFX_OP_WORDS * 8, "words in op_pool");
 _Static_assert(OFX_SUBTABLES <= 65536, "numbers of 16 bits");
+
+#define OFX_FLOW_QUICK 1 /* its mask is quick, and stands behind its words: match[3…5] */
 
 /* The element of op_pool that holds match word i, i >= OFX_FLOW_WORDS. */
 static inline __u32 ofx_flow_far_word(const struct ofx_flow *f, __u32 i)
 {
-	__u32 n = f->n_apply + f->n_write;
-
-	return f->first + (n > OFX_INLINE_OPS ? n - OFX_INLINE_OPS : 0) + (i - OFX_FLOW_WORDS) / OFX_OP_WORDS;
+	return f->first + (i - OFX_FLOW_WORDS) / OFX_OP_WORDS;
 }
 
 #endif

@@ -27,9 +27,9 @@
 
 static struct ofxdp_bpf *skel;
 static int n_cpus;
-static int host[N_PORTS + 1];	 /* packet socket on h1 … h3 */
-static int ctl;			 /* on c1: packet-outs */
-static int flow_chunk, op_chunk; /* the only ones of flows and op_pool */
+static int host[N_PORTS + 1];		     /* packet socket on h1 … h3 */
+static int ctl;				     /* on c1: packet-outs */
+static int flow_chunk, inst_chunk, op_chunk; /* the only ones of flows, insts and op_pool */
 static struct ofx_line_chunk *line_chunk;
 static struct ofx_state *states; /* by CPU */
 static struct ofx_counter_chunk *counter_chunk;
@@ -74,23 +74,26 @@ struct ops {
 #define OPS(...) ((struct ops){sizeof((struct ofx_op[]){__VA_ARGS__}) / sizeof(struct ofx_op), {__VA_ARGS__}})
 #define NO_OPS ((struct ops){0})
 
-/* Flow `slot` (its id too), ops behind the inline ones at op_pool[slot * OFX_FLOW_OPS]. */
+#define OPS_AT 8			   /* a flow's far match words, */
+#define OPS_STRIDE (OPS_AT + OFX_FLOW_OPS) /* then its ops behind the inline ones, in op_pool */
+
+/* Flow `slot` (its id too) with instructions of this number, ops behind the inline ones in its part of op_pool. */
 static inline void flow(uint32_t slot, uint8_t table, uint8_t next, uint32_t flags, struct ops apply, struct ops write)
 {
-	struct ofx_flow f = {.id = slot, .gen = 7, .table = table, .next_table = next, .flags = flags};
+	struct ofx_flow f = {.gen = 7, .table = table, .inst = slot, .first = slot * OPS_STRIDE};
+	struct ofx_inst inst = {.next_table = next, .flags = flags, .n_apply = apply.n, .n_write = write.n};
 
-	f.n_apply = apply.n;
-	f.n_write = write.n;
-	f.first = slot * OFX_FLOW_OPS;
+	inst.first = f.first + OPS_AT;
 	for (uint32_t i = 0; i < apply.n + write.n; i++) {
 		struct ofx_op o = i < apply.n ? apply.op[i] : write.op[i - apply.n];
-		uint32_t at = f.first + i - OFX_INLINE_OPS;
+		uint32_t at = inst.first + i - OFX_INLINE_OPS;
 
 		if (i < OFX_INLINE_OPS)
-			f.ops[i] = o;
+			inst.ops[i] = o;
 		else
 			assert_int_equal(bpf_map_update_elem(op_chunk, &at, &o, BPF_ANY), 0);
 	}
+	assert_int_equal(bpf_map_update_elem(inst_chunk, &slot, &inst, BPF_ANY), 0);
 	assert_int_equal(bpf_map_update_elem(flow_chunk, &slot, &f, BPF_ANY), 0);
 }
 
@@ -402,6 +405,7 @@ static inline int open_skel(void)
 	states = mapping_of(skel->maps.state);
 	counter_chunk = mapping_of(skel->maps.flow_counters);
 	flow_chunk = chunk_of(skel->maps.flows, sizeof(struct ofx_flow), OFX_FLOW_CHUNK);
+	inst_chunk = chunk_of(skel->maps.insts, sizeof(struct ofx_inst), OFX_INST_CHUNK);
 	op_chunk = chunk_of(skel->maps.op_pool, sizeof(struct ofx_op), OFX_OP_CHUNK);
 	skel->links.ofx_redirect_err = bpf_program__attach(skel->progs.ofx_redirect_err);
 	skel->links.ofx_devmap_xmit = bpf_program__attach(skel->progs.ofx_devmap_xmit);

@@ -203,7 +203,7 @@ static inline void expect_flows(uint32_t n, uint64_t len)
 }
 
 /* A flow by itself, as the user marks it; unmarked, the long way has to come to the same. */
-static const uint32_t ways[] = {0, OFX_FLOW_SIMPLE};
+static const uint32_t ways[] = {0, OFX_INST_SIMPLE};
 
 static inline void one_table(uint32_t way, struct ops ops)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "test/bpf/table_world.h"
 #include <arpa/inet.h>
+#include <errno.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <string.h>
+#include <unistd.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/cache.h"
 #include "include/ofxdp/group.h"
@@ -18,9 +20,10 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare)
 
 	dp->n_cpus = libbpf_num_possible_cpus();
 	dp->max_flows = max_flows;
-	dp->n_flow_ids = max_flows + spare;
+	dp->n_flow_ids = 1 + max_flows + spare;
 	bpf_map__set_max_entries(skel->maps.rule_lines, rule_hash_chunks(max_flows));
-	bpf_map__set_max_entries(skel->maps.flows, chunks_for(dp->n_flow_ids + 1, OFX_FLOW_CHUNK));
+	bpf_map__set_max_entries(skel->maps.flows, chunks_for(dp->n_flow_ids, OFX_FLOW_CHUNK));
+	bpf_map__set_max_entries(skel->maps.insts, chunks_for(dp->n_flow_ids, OFX_INST_CHUNK));
 	bpf_map__set_max_entries(skel->maps.op_pool, chunks_for(16 * max_flows, OFX_OP_CHUNK));
 	bpf_map__set_max_entries(skel->maps.flow_counters,
 				 chunks_for((uint64_t)dp->n_cpus * dp->n_flow_ids, OFX_COUNTER_CHUNK));
@@ -38,6 +41,11 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare)
 	skel->rodata->ofx_secret = ~skel->rodata->ofx_rule_secret[0];
 }
 
+static void flow_gone(void *aux, void *owner, uint64_t packets, uint64_t bytes)
+{
+	((struct world *)aux)->n_gone++;
+}
+
 struct world *world_open(uint32_t max_flows, uint32_t spare, bool program)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -49,6 +57,8 @@ struct world *world_open(uint32_t max_flows, uint32_t spare, bool program)
 	w->rules = calloc(max_flows > N_RULES ? max_flows : N_RULES, sizeof(*w->rules));
 	assert_non_null(w->rules);
 	w->dp.base = event_base_new();
+	w->dp.cb.flow_gone = flow_gone;
+	w->dp.aux = w;
 	w->dp.skel = ofxdp_bpf__open();
 	assert_non_null(w->dp.skel);
 	set_sizes(&w->dp, max_flows, spare);
@@ -79,6 +89,77 @@ void settle(struct world *w)
 		grace_flush(&w->dp);
 		event_base_loop(w->dp.base, EVLOOP_NONBLOCK);
 	}
+}
+
+/* --- flow entries --- */
+
+#define WAITS 100
+
+static int inst_add(struct world *w, const struct of_instructions *inst, uint32_t *number)
+{
+	int err = dp_inst_add(&w->dp, inst, false, number);
+
+	for (int i = 0; i < WAITS && err == -EAGAIN; i++) {
+		usleep(1000);
+		settle(w);
+		err = dp_inst_add(&w->dp, inst, false, number);
+	}
+	return err;
+}
+
+int world_add(struct world *w, struct rule *r)
+{
+	int err = inst_add(w, &r->inst, &r->spec.inst);
+
+	if (err)
+		return err;
+	err = dp_flow_add(&w->dp, &r->spec, r, &r->flow);
+	for (int i = 0; i < WAITS && err == -EAGAIN; i++) {
+		usleep(1000);
+		settle(w);
+		err = dp_flow_add(&w->dp, &r->spec, r, &r->flow);
+	}
+	if (err)
+		dp_inst_drop(&w->dp, r->spec.inst);
+	dp_publish(&w->dp);
+	r->used = !err;
+	return err;
+}
+
+void world_modify(struct world *w, struct rule *r)
+{
+	const uint32_t before = r->spec.inst;
+
+	assert_int_equal(inst_add(w, &r->inst, &r->spec.inst), 0);
+	dp_flow_set(&w->dp, r->flow, r->spec.inst);
+	dp_inst_drop(&w->dp, before);
+	dp_publish(&w->dp);
+}
+
+void world_remove(struct world *w, struct rule *r)
+{
+	dp_flow_remove(&w->dp, r->flow);
+	dp_inst_drop(&w->dp, r->spec.inst);
+	dp_publish(&w->dp);
+	w->n_removed++;
+	r->used = false;
+}
+
+void world_remove_all(struct world *w)
+{
+	for (size_t i = 0; i < w->n_rules; i++)
+		if (w->rules[i].used)
+			world_remove(w, &w->rules[i]);
+}
+
+void world_table_counters(struct world *w, struct dp_table_counters counters[OFX_TABLES])
+{
+	struct dp_table_pass *pass = dp_table_pass_begin(&w->dp);
+
+	assert_non_null(pass);
+	while (dp_table_pass_step(pass))
+		;
+	dp_table_pass_end(pass, counters);
 }
 
 /* --- random rules, from a small world so that they meet --- */
@@ -205,10 +286,8 @@ void random_rule(const struct world *w, struct rule *r)
 		*r = (struct rule){0};
 		random_match(&r->match, &priority);
 		random_inst(w, r);
-		r->spec = (struct dp_rule){
-			.table = random() % N_TABLES, .priority = priority, .match = &r->match, .inst = &r->inst};
+		r->spec = (struct dp_rule){.table = random() % N_TABLES, .priority = priority, .match = &r->match};
 	} while (rule_exists(w, r));
-	r->used = true;
 }
 
 /* --- the oracle and the walk through the maps --- */
@@ -301,16 +380,18 @@ bool walk(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, s
 /* The compiled flow entry holds the rule's actions. */
 static void check_flow(const struct dp_tables *t, const struct rule *r, const struct ofx_flow *f)
 {
+	const struct ofx_inst *inst = chunks_value(&t->insts, f->inst);
+
 	assert_int_equal(f->table, r->spec.table);
-	assert_int_equal(f->next_table, OFX_NO_TABLE);
-	assert_int_equal(f->n_write, 0);
-	assert_int_equal(f->n_apply, r->inst.apply.n + !!(r->inst.present & OF_INST_METADATA));
+	assert_int_equal(inst->next_table, OFX_NO_TABLE);
+	assert_int_equal(inst->n_write, 0);
+	assert_int_equal(inst->n_apply, r->inst.apply.n + !!(r->inst.present & OF_INST_METADATA));
 	for (uint32_t i = 0; i < r->inst.apply.n; i++) {
-		uint32_t at = f->first + i - OFX_INLINE_OPS;
+		uint32_t at = inst->first + i - OFX_INLINE_OPS;
 		struct ofx_op op;
 
 		if (i < OFX_INLINE_OPS)
-			op = f->ops[i];
+			op = inst->ops[i];
 		else
 			op = *(struct ofx_op *)chunks_value(&t->op_pool, at);
 		assert_int_equal(op.code, OFX_OP_OUTPUT);
@@ -331,7 +412,7 @@ void check_key(struct world *w, uint8_t table, const struct ofx_key *key)
 	assert_non_null(expected);
 	assert_int_equal(ref.priority, expected->spec.priority);
 	f = chunks_value(&w->dp.tables->flows, ref.slot);
-	r = tables_owner(&w->dp, f->id, f->gen);
+	r = tables_owner(&w->dp, ref.slot, f->gen);
 	assert_non_null(r);
 	assert_true(rule_matches(r, table, key)); /* another one of the same priority will do */
 	assert_int_equal(r->spec.priority, ref.priority);
@@ -355,8 +436,10 @@ void check_empty(struct world *w)
 	settle(w);
 	assert_int_equal(w->n_gone, w->n_removed);
 	assert_int_equal(t->n_flows, 0);
-	assert_int_equal(t->ids.n_free, t->ids.next);
-	assert_int_equal(t->slots.n_free, t->slots.next - 1);
+	assert_int_equal(t->ids.n_free, t->ids.next - 1);
+	assert_int_equal(t->inst_numbers.n_free, t->inst_numbers.next);
+	assert_int_equal(t->ids.waiting + t->inst_numbers.waiting + t->runs.waiting + t->rules.spare.waiting, 0);
+	assert_int_equal(t->ladders.numbers.n_free, t->ladders.numbers.next);
 	assert_int_equal(t->list_slots.n_free, t->list_slots.next - 1);
 	assert_int_equal(t->subtable_numbers.n_free, t->subtable_numbers.next - 1);
 	for (uint32_t i = 0; i < OFX_TABLES; i++) {

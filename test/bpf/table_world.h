@@ -50,6 +50,13 @@ struct __attribute__((packed)) frame {
 /* program: load ofx_port too. */
 struct world *world_open(uint32_t max_flows, uint32_t spare, bool program);
 void world_close(struct world *w);
+/* As dp_flow_add(), with the rule's instructions; waits where it is told to ask again.  Published. */
+int world_add(struct world *w, struct rule *r);
+/* r->inst as it is now. */
+void world_modify(struct world *w, struct rule *r);
+void world_remove(struct world *w, struct rule *r);
+void world_remove_all(struct world *w);
+void world_table_counters(struct world *w, struct dp_table_counters counters[OFX_TABLES]);
 /* A port that ofx_port takes frames from. */
 void open_port(struct world *w);
 /* A TCP frame that has these fields, and no other, to ofx_port. */

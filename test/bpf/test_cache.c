@@ -153,7 +153,7 @@ static void test_action_set(void **state)
 	match_all(1, 2);
 	TWICE(&plain, {3, tagged(to_mac(plain, 9), 0)});
 	expect_flows(2, plain.len);
-	flow(2, 1, OFX_NO_TABLE, OFX_FLOW_CLEAR, NO_OPS, OPS(IN_PORT));
+	flow(2, 1, OFX_NO_TABLE, OFX_INST_CLEAR, NO_OPS, OPS(IN_PORT));
 	TWICE(&plain, {1, plain});
 }
 
@@ -281,8 +281,8 @@ static void test_falls_back(void **state)
 
 	memcpy(&dst, plain.b, 6);
 	subtable(7, 1, &word, &mask);
-	flow(1, 0, 1, OFX_FLOW_SIMPLE, OPS(set_mac(9)), NO_OPS);
-	flow(2, 1, 2, OFX_FLOW_SIMPLE, NO_OPS, NO_OPS);
+	flow(1, 0, 1, OFX_INST_SIMPLE, OPS(set_mac(9)), NO_OPS);
+	flow(2, 1, 2, OFX_INST_SIMPLE, NO_OPS, NO_OPS);
 	flow(3, 2, OFX_NO_TABLE, 0, OPS(PUSH, OUTPUT(3)), NO_OPS);
 	rule(7, &dst, 1, 5);
 	list(0, 1, &by_dst);
@@ -321,7 +321,7 @@ static void test_live_masks(void **state)
 	struct ofx_key mask = {0};
 	struct ofx_cache_cpu c;
 
-	one_table(OFX_FLOW_SIMPLE, OPS(OUTPUT(2)));
+	one_table(OFX_INST_SIMPLE, OPS(OUTPUT(2)));
 	memset(mask.eth_dst, 0xff, 6);
 	look_at(&mask);
 	c = account();
@@ -342,7 +342,7 @@ static void test_port_mask(void **state)
 	struct ofx_key mask = {0};
 	struct ofx_cache_cpu c;
 
-	one_table(OFX_FLOW_SIMPLE, OPS(IN_PORT));
+	one_table(OFX_INST_SIMPLE, OPS(IN_PORT));
 	look_at(&mask);
 	c = account();
 	send_fares(&plain, 1, MISSES, &c);
@@ -376,7 +376,7 @@ static void test_l3_keys(void **state)
 	struct ofx_cache_cpu c;
 	int n = 0;
 
-	one_table(OFX_FLOW_SIMPLE, OPS(IN_PORT));
+	one_table(OFX_INST_SIMPLE, OPS(IN_PORT));
 	changed();
 	c = account();
 	others[n++] = plain;
@@ -412,7 +412,7 @@ static void test_l2_keys(void **state)
 	others[1].b[5] ^= 1;
 	others[2].b[11] ^= 1;
 	others[3].b[0] ^= 8;
-	one_table(OFX_FLOW_SIMPLE, OPS(IN_PORT));
+	one_table(OFX_INST_SIMPLE, OPS(IN_PORT));
 	changed();
 	c = account();
 	told_apart(others, 4, &c);
@@ -427,7 +427,7 @@ static void test_l2_keys(void **state)
 static void send_uncached(const struct frame *sent, uint32_t port)
 {
 	live()->gen = 0;
-	one_table(OFX_FLOW_SIMPLE, OPS(OUTPUT(port)));
+	one_table(OFX_INST_SIMPLE, OPS(OUTPUT(port)));
 	send_frame(host[1], sent);
 	expect(port, *sent);
 	expect_no_more();
@@ -437,9 +437,9 @@ static void test_generation(void **state)
 {
 	struct ofx_cache_cpu c = account();
 
-	one_table(OFX_FLOW_SIMPLE, OPS(OUTPUT(2)));
+	one_table(OFX_INST_SIMPLE, OPS(OUTPUT(2)));
 	send_fares(&plain, 2, MISSES, &c);
-	one_table(OFX_FLOW_SIMPLE, OPS(OUTPUT(3)));
+	one_table(OFX_INST_SIMPLE, OPS(OUTPUT(3)));
 	send_fares(&plain, 2, HITS, &c);
 	changed();
 	send_fares(&plain, 3, MISSES, &c);
@@ -452,7 +452,7 @@ static void test_generation_parsed(void **state)
 {
 	struct frame tag = tagged(plain, 5);
 
-	one_table(OFX_FLOW_SIMPLE, OPS(OUTPUT(2)));
+	one_table(OFX_INST_SIMPLE, OPS(OUTPUT(2)));
 	TWICE(&tag, {2, tag});
 	send_uncached(&tag, 3);
 }
@@ -460,10 +460,10 @@ static void test_generation_parsed(void **state)
 /* A cell is carried by what is found in the cache, too. */
 static void test_carries(void **state)
 {
-	one_table(OFX_FLOW_SIMPLE, OPS(OUTPUT(2)));
+	one_table(OFX_INST_SIMPLE, OPS(OUTPUT(2)));
 	fill_cells(2);
 	TWICE(&plain, {2, plain});
-	one_table(OFX_FLOW_SIMPLE, OPS(set_mac(9), OUTPUT(2)));
+	one_table(OFX_INST_SIMPLE, OPS(set_mac(9), OUTPUT(2)));
 	fill_cells(2);
 	TWICE(&plain, {2, to_mac(plain, 9)});
 }
@@ -513,7 +513,7 @@ static void test_wide(void **state)
 
 	memset(&narrow, 0xff, sizeof(narrow));
 	narrow.w[OFX_W_ADDR1] = narrow.w[OFX_W_ADDR2] = narrow.w[OFX_W_ADDR3] = 0;
-	one_table(OFX_FLOW_SIMPLE, OPS(set_mac(9), OUTPUT(2)));
+	one_table(OFX_INST_SIMPLE, OPS(set_mac(9), OUTPUT(2)));
 	for (int i = 0; i < 2; i++) {
 		struct wanted want = {2, to_mac(frames[i], 9)};
 

@@ -79,7 +79,7 @@ static void pass_pause_in_vain(uint32_t length)
 
 static void test_modes(void **state)
 {
-	one_table(OFX_FLOW_SIMPLE, NO_OPS);
+	one_table(OFX_INST_SIMPLE, NO_OPS);
 	changed();
 	take_all();
 	assert_int_equal(rest_of_window(100), OFX_CACHE_TRY);
@@ -111,7 +111,7 @@ static void test_many_flows(void **state)
 
 	subtable(7, 1, &word, &mask);
 	for (uint32_t i = 0; i < 2; i++) {
-		flow(1 + i, 0, OFX_NO_TABLE, OFX_FLOW_SIMPLE, OPS(set_mac(7 + i), OUTPUT(2)), NO_OPS);
+		flow(1 + i, 0, OFX_NO_TABLE, OFX_INST_SIMPLE, OPS(set_mac(7 + i), OUTPUT(2)), NO_OPS);
 		rule(7, &value[i], 1 + i, 5);
 	}
 	list(0, 1, &by_src);

@@ -23,12 +23,9 @@ static int open_rules(void **state)
 {
 	w = world_open(N, 10, false);
 	for (uint32_t i = 0; i < N; i++) {
-		struct dp_txn *txn = dp_txn_begin(&w->dp);
-
-		rules[i] = (struct rule){.spec = {.match = &rules[i].match, .inst = &rules[i].inst, .table = i % 2}};
+		rules[i] = (struct rule){.spec = {.match = &rules[i].match, .table = i % 2}};
 		put(&rules[i].match, 24, 6, 0x020000000000 | i, UINT64_MAX);
-		dp_txn_add(txn, &rules[i].spec, &rules[i], &rules[i].flow);
-		assert_int_equal(dp_txn_commit(txn), 0);
+		assert_int_equal(world_add(w, &rules[i]), 0);
 	}
 	return 0;
 }
@@ -89,7 +86,7 @@ static void test_log_counts(void **state)
 	expect_flow(7, 12, 1129);
 	expect_flow(8, 1, 1500);
 	expect_flow(9, 0, 0);
-	dp_table_counters(&w->dp, tables);
+	world_table_counters(w, tables);
 	assert_int_equal(tables[1].matched, 12);
 	assert_int_equal(tables[0].matched, 1);
 	/* added up */
@@ -100,7 +97,7 @@ static void test_log_counts(void **state)
 	write_log(last, &log);
 	expect_flow(7, 12, 1129);
 	expect_flow(8, 1, 1500);
-	dp_table_counters(&w->dp, tables);
+	world_table_counters(w, tables);
 	assert_int_equal(tables[1].matched, 12);
 	assert_int_equal(tables[0].matched, 1);
 }
@@ -179,7 +176,7 @@ static void test_counters_rise(void **state)
 			seen[i] = packets;
 		}
 		memcpy(before, tables, sizeof(tables));
-		dp_table_counters(&w->dp, tables);
+		world_table_counters(w, tables);
 		assert_true(tables[0].matched >= before[0].matched && tables[1].matched >= before[1].matched);
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
@@ -190,7 +187,7 @@ static void test_counters_rise(void **state)
 		sum += packets;
 	}
 	assert_int_equal(sum, (uintptr_t)sent);
-	dp_table_counters(&w->dp, tables);
+	world_table_counters(w, tables);
 	assert_int_equal(tables[0].matched + tables[1].matched, (uintptr_t)sent);
 	mapped_close(&states);
 	mapped_close(&cells);

@@ -23,7 +23,7 @@ static uint64_t thread_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-static void called(void *aux)
+static void called(struct dp *dp, void *aux)
 {
 	const uint64_t end = thread_ns() + WORK_NS;
 
@@ -33,12 +33,12 @@ static void called(void *aux)
 		;
 }
 
-static void called_again(void *aux)
+static void called_again(struct dp *dp, void *aux)
 {
 	n_called++;
 	if (again) {
 		again--;
-		grace_defer(&dp, called_again, aux);
+		grace_defer(dp, called_again, aux);
 	}
 }
 

@@ -303,7 +303,7 @@ static void test_later_table_sees_the_remark(void **state)
 	struct ofx_list_entry e = {.subtable = 50, .max_priority = 1};
 
 	INSTALL(remark_band(1, 0, 1));
-	flow(1, 0, 1, OFX_FLOW_REPARSE, OPS(METER(INDEX)), NO_OPS);
+	flow(1, 0, 1, OFX_INST_REPARSE, OPS(METER(INDEX)), NO_OPS);
 	match_all(0, 1);
 	flow(2, 1, OFX_NO_TABLE, 0, OPS(OUTPUT(2)), NO_OPS);
 	subtable(50, 1, (uint8_t[]){OFX_W_L4}, (uint64_t *)&mask.w[OFX_W_L4]);

@@ -177,7 +177,7 @@ static void test_goto_and_action_set(void **state)
 	send_frame(host[1], &plain);
 	expect(3, tagged(to_mac(plain, 4), 77));
 	expect_no_more();
-	flow(2, 3, OFX_NO_TABLE, OFX_FLOW_CLEAR, NO_OPS, OPS(OUTPUT(3)));
+	flow(2, 3, OFX_NO_TABLE, OFX_INST_CLEAR, NO_OPS, OPS(OUTPUT(3)));
 	send_frame(host[1], &plain);
 	expect(3, to_mac(plain, 4));
 	expect_no_more();
@@ -189,7 +189,7 @@ static void test_resume(void **state)
 	struct frame in = tagged(plain, 9);
 	struct ofx_counter before = flow_count(2);
 
-	flow(1, 0, 1, OFX_FLOW_REPARSE, OPS(OUTPUT(2), POP), OPS(set_mac(6)));
+	flow(1, 0, 1, OFX_INST_REPARSE, OPS(OUTPUT(2), POP), OPS(set_mac(6)));
 	flow(2, 1, OFX_NO_TABLE, 0, OPS(OUTPUT(2)), OPS(OUTPUT(3)));
 	match_all(0, 1);
 	match_ipv4(1, 2);
@@ -296,7 +296,7 @@ static void test_mpls_resume(void **state)
 	struct ofx_counter before = flow_count(2);
 	uint64_t miss = drop_count(OFX_DROP_NO_MATCH);
 
-	flow(1, 0, 1, OFX_FLOW_REPARSE, OPS(POP_MPLS), OPS(OUTPUT(3)));
+	flow(1, 0, 1, OFX_INST_REPARSE, OPS(POP_MPLS), OPS(OUTPUT(3)));
 	flow(2, 1, OFX_NO_TABLE, 0, OPS(DEC_TTL), NO_OPS);
 	match_all(0, 1);
 	match_ipv4(1, 2);
@@ -306,7 +306,7 @@ static void test_mpls_resume(void **state)
 	send_frame(host[1], &in);
 	expect_no_more();
 	assert_int_equal(flow_count(2).packets - before.packets, 2);
-	flow(1, 0, 1, OFX_FLOW_REPARSE, OPS(PUSH_MPLS), OPS(OUTPUT(3)));
+	flow(1, 0, 1, OFX_INST_REPARSE, OPS(PUSH_MPLS), OPS(OUTPUT(3)));
 	send_frame(host[1], &plain);
 	expect_drops(OFX_DROP_NO_MATCH, miss, 1);
 	expect_no_more();
@@ -376,7 +376,7 @@ static void test_pbb_resume(void **state)
 	struct frame in = backboned(plain, 0x123456);
 	uint64_t miss = drop_count(OFX_DROP_NO_MATCH), failed = drop_count(OFX_DROP_ACTION_FAILED);
 
-	flow(1, 0, 1, OFX_FLOW_REPARSE, OPS(POP_PBB), OPS(OUTPUT(3)));
+	flow(1, 0, 1, OFX_INST_REPARSE, OPS(POP_PBB), OPS(OUTPUT(3)));
 	flow(2, 1, OFX_NO_TABLE, 0, OPS(DEC_TTL), NO_OPS);
 	match_all(0, 1);
 	match_ipv4(1, 2);
@@ -384,7 +384,7 @@ static void test_pbb_resume(void **state)
 	expect(3, udp_frame(63, 60));
 	send_frame(host[1], &plain);
 	expect_drops(OFX_DROP_ACTION_FAILED, failed, 1);
-	flow(1, 0, 1, OFX_FLOW_REPARSE, OPS(PUSH_PBB), OPS(OUTPUT(3)));
+	flow(1, 0, 1, OFX_INST_REPARSE, OPS(PUSH_PBB), OPS(OUTPUT(3)));
 	send_frame(host[1], &plain);
 	expect_drops(OFX_DROP_NO_MATCH, miss, 1);
 	expect_no_more();

@@ -148,7 +148,7 @@ static void test_action_set(void **state)
 /* The queue stays with the packet over a goto that parses it again, and is gone with the packet. */
 static void test_resume_and_next_packet(void **state)
 {
-	flow(1, 0, 1, OFX_FLOW_REPARSE, OPS(SET_QUEUE(7), PUSH), NO_OPS);
+	flow(1, 0, 1, OFX_INST_REPARSE, OPS(SET_QUEUE(7), PUSH), NO_OPS);
 	match_all(0, 1);
 	flow(2, 1, OFX_NO_TABLE, 0, OPS(OUTPUT(2)), NO_OPS);
 	match_all(1, 2);

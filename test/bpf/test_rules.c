@@ -13,11 +13,6 @@
 
 #define N_ACL 6000
 
-static void gone(void *aux, uint64_t packets, uint64_t bytes)
-{
-	((struct world *)aux)->n_gone++;
-}
-
 /* Addresses lie near each other, so that many rules share what a wide mask leaves of them. */
 static uint32_t acl_addr(void)
 {
@@ -41,8 +36,7 @@ static void acl_rule(struct world *w, struct rule *r, uint16_t priority)
 			put(&r->match, 44, 2, random() % 4, 0xffff);
 	}
 	random_inst(w, r);
-	r->spec = (struct dp_rule){.priority = priority, .match = &r->match, .inst = &r->inst};
-	r->used = true;
+	r->spec = (struct dp_rule){.priority = priority, .match = &r->match};
 }
 
 static void acl_key(struct world *w, struct ofx_key *key)
@@ -73,35 +67,19 @@ static void check_acl(struct world *w, int n)
 	}
 }
 
-static void change(struct world *w, struct dp_txn *txn, uint32_t i)
+static void change(struct world *w, uint32_t i)
 {
 	struct rule *r = &w->rules[i];
 
 	if (!r->used) {
 		acl_rule(w, r, 1 + i);
-		assert_int_equal(dp_txn_add(txn, &r->spec, r, &r->flow), 0);
+		assert_int_equal(world_add(w, r), 0);
 	} else if (random() % 3 == 0) {
 		random_inst(w, r);
-		assert_int_equal(dp_txn_modify(txn, r->flow, &r->inst), 0);
+		world_modify(w, r);
 	} else if (random() % 2) {
-		assert_int_equal(dp_txn_remove(txn, r->flow, gone, w), 0);
-		w->n_removed++;
-		r->used = false;
+		world_remove(w, r);
 	}
-}
-
-static void clear(struct world *w)
-{
-	struct dp_txn *txn = dp_txn_begin(&w->dp);
-
-	for (uint32_t i = 0; i < w->n_rules; i++) {
-		if (!w->rules[i].used)
-			continue;
-		assert_int_equal(dp_txn_remove(txn, w->rules[i].flow, gone, w), 0);
-		w->n_removed++;
-		w->rules[i].used = false;
-	}
-	assert_int_equal(dp_txn_commit(txn), 0);
 }
 
 /* What ofxdpctl calls longest, from our own accounts. */
@@ -126,13 +104,10 @@ static void test_acl(void **state)
 
 	w->n_rules = N_ACL;
 	for (int round = 0; round < 600; round++) {
-		struct dp_txn *txn = dp_txn_begin(&w->dp);
-
 		for (int i = 0; i < 16 && next < N_ACL; i++)
-			change(w, txn, next++);
+			change(w, next++);
 		for (int i = 0; i < 8; i++)
-			change(w, txn, random() % next);
-		assert_int_equal(dp_txn_commit(txn), 0);
+			change(w, random() % next);
 		seen_filling += w->dp.tables->rules.phase == RULES_FILL;
 		check_acl(w, 10);
 		if (random() % 32 == 0)
@@ -146,7 +121,7 @@ static void test_acl(void **state)
 	print_message("%u rules, %u masks, %u lookups, at most %u; longest %u\n", w->dp.tables->n_flows, t->n_masks,
 		      t->n_lookups, most, longest(t));
 	assert_true(t->n_lookups < t->n_masks / 2);
-	clear(w);
+	world_remove_all(w);
 	assert_int_equal(t->n_masks, 0);
 	check_empty(w);
 	assert_int_equal(w->dp.tables->rules.now.lines, lines);
@@ -206,14 +181,10 @@ static void test_acl_program(void **state)
 	w->no_actions = true;
 	open_port(w);
 	while (next < N_ACL) {
-		struct dp_txn *txn = dp_txn_begin(&w->dp);
-
 		for (int i = 0; i < 20; i++, next++) {
 			acl_rule(w, &w->rules[next], 1 + next);
-			assert_int_equal(dp_txn_add(txn, &w->rules[next].spec, &w->rules[next], &w->rules[next].flow),
-					 0);
+			assert_int_equal(world_add(w, &w->rules[next]), 0);
 		}
-		assert_int_equal(dp_txn_commit(txn), 0);
 		hits += check_program(w, 6);
 		if (random() % 4 == 0)
 			event_base_loop(w->dp.base, EVLOOP_NONBLOCK);
@@ -221,7 +192,7 @@ static void test_acl_program(void **state)
 	assert_true(hits > 500);
 	spread(w);
 	assert_true(check_program(w, 500) > 100);
-	clear(w);
+	world_remove_all(w);
 	check_empty(w);
 	world_close(w);
 }
@@ -236,16 +207,13 @@ static void test_budget(void **state)
 	w->n_rules = N_ACL;
 	w->dp.max_probes = 12;
 	for (uint32_t i = 0; i < N_ACL; i++) {
-		struct dp_txn *txn = dp_txn_begin(&w->dp);
 		struct rule *r = &w->rules[i];
 		uint32_t probes = table_probes(t);
 		int err;
 
 		acl_rule(w, r, 1 + i);
-		assert_int_equal(dp_txn_add(txn, &r->spec, r, &r->flow), 0);
-		err = dp_txn_commit(txn);
+		err = world_add(w, r);
 		assert_true(!err || err == TABLE_FULL);
-		r->used = !err;
 		assert_true(table_probes(t) <= 12 && (!err || table_probes(t) == probes));
 		refused += err != 0;
 		taken_again += !err && refused;
@@ -258,7 +226,7 @@ static void test_budget(void **state)
 	check_acl(w, 500);
 	print_message("budget of 12: %u rules refused, %u others taken\n", refused, N_ACL - refused);
 	assert_true(refused > N_ACL / 10 && taken_again > N_ACL / 10);
-	clear(w);
+	world_remove_all(w);
 	assert_int_equal(table_probes(t), 0);
 	check_empty(w);
 	world_close(w);
@@ -269,15 +237,13 @@ static void test_budget(void **state)
 static void add_route(struct world *w, uint32_t i, int bits, uint32_t addr)
 {
 	struct rule *r = &w->rules[i];
-	struct dp_txn *txn = dp_txn_begin(&w->dp);
 
-	*r = (struct rule){.used = true};
+	*r = (struct rule){0};
 	put(&r->match, 30, 2, 0x0800, 0xffff);
 	put(&r->match, 52, 4, addr, UINT32_MAX << (32 - bits));
 	random_inst(w, r);
-	r->spec = (struct dp_rule){.priority = 1 + i, .match = &r->match, .inst = &r->inst};
-	assert_int_equal(dp_txn_add(txn, &r->spec, r, &r->flow), 0);
-	assert_int_equal(dp_txn_commit(txn), 0);
+	r->spec = (struct dp_rule){.priority = 1 + i, .match = &r->match};
+	assert_int_equal(world_add(w, r), 0);
 }
 
 static void check_routes(struct world *w)
@@ -305,20 +271,16 @@ static void test_moves(void **state)
 	w->n_rules = n;
 	assert_true(t->moving);
 	for (int round = 0; t->moving; round++) {
-		struct dp_txn *txn = dp_txn_begin(&w->dp);
 		struct rule *r = &w->rules[random() % n];
 
 		event_base_loop(w->dp.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
 		check_routes(w);
 		if (r->used && round % 2) {
-			r->used = false;
-			w->n_removed++;
-			assert_int_equal(dp_txn_remove(txn, r->flow, gone, w), 0);
+			world_remove(w, r);
 		} else if (r->used) {
 			random_inst(w, r);
-			assert_int_equal(dp_txn_modify(txn, r->flow, &r->inst), 0);
+			world_modify(w, r);
 		}
-		assert_int_equal(dp_txn_commit(txn), 0);
 		check_routes(w);
 	}
 	settle(w);
@@ -326,7 +288,7 @@ static void test_moves(void **state)
 	for (uint32_t i = 0; i < t->n_lookups; i++)
 		assert_int_equal(t->tables->tuple[t->lookups[i]->number]->mask.ipv4_dst, htonl(0xffffff00));
 	assert_int_equal(t->n_masks, 5);
-	clear(w);
+	world_remove_all(w);
 	assert_int_equal(t->n_masks, 0);
 	check_empty(w);
 	world_close(w);
@@ -359,7 +321,6 @@ static void test_none_misses(void **state)
 	struct sender s = {.w = w};
 	struct rule always;
 	uint64_t packets, bytes;
-	struct dp_txn *txn;
 	pthread_t thread;
 	uint32_t next = 0;
 
@@ -367,26 +328,22 @@ static void test_none_misses(void **state)
 	w->no_actions = true;
 	open_port(w);
 	acl_rule(w, &always, 60000);
-	txn = dp_txn_begin(&w->dp);
-	assert_int_equal(dp_txn_add(txn, &always.spec, &always, &always.flow), 0);
-	assert_int_equal(dp_txn_commit(txn), 0);
+	assert_int_equal(world_add(w, &always), 0);
 	acl_key(w, &s.key);
 	s.key.ip_proto = 6;
 	for (int i = 0; i < OFX_KEY_WORDS; i++)
 		s.key.w[i] = (s.key.w[i] & ~always.match.mask.w[i]) | always.match.value.w[i];
 	assert_int_equal(pthread_create(&thread, NULL, sender_run, &s), 0);
 	for (int round = 0; round < 400; round++) {
-		txn = dp_txn_begin(&w->dp);
 		for (int i = 0; i < 30 && next < N_ACL; i++)
-			change(w, txn, next++);
+			change(w, next++);
 		for (int i = 0; i < 20; i++)
-			change(w, txn, random() % next);
+			change(w, random() % next);
 		if (random() % 4 == 0)
-			assert_int_equal(dp_txn_modify(txn, always.flow, &always.inst), 0);
-		assert_int_equal(dp_txn_commit(txn), 0);
+			world_modify(w, &always);
 		event_base_loop(w->dp.base, EVLOOP_NONBLOCK);
 	}
-	clear(w);
+	world_remove_all(w);
 	settle(w);
 	s.stop = true;
 	pthread_join(thread, NULL);
@@ -415,15 +372,12 @@ static void test_many(void **state)
 	double start = seconds();
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct dp_txn *txn = dp_txn_begin(&w->dp);
-
 		r.match = (struct of_match){0};
 		put(&r.match, 30, 2, 0x0800, 0xffff);
 		put(&r.match, 48, 4, i * 2654435761u, UINT32_MAX);
 		put(&r.match, 52, 4, i, UINT32_MAX);
-		r.spec = (struct dp_rule){.match = &r.match, .inst = &r.inst, .priority = 10};
-		assert_int_equal(dp_txn_add(txn, &r.spec, NULL, &r.flow), 0);
-		assert_int_equal(dp_txn_commit(txn), 0);
+		r.spec = (struct dp_rule){.match = &r.match, .priority = 10};
+		assert_int_equal(world_add(w, &r), 0);
 	}
 	print_message("%.0f adds/s\n", n / (seconds() - start));
 	assert_int_equal(w->dp.tables->rules.n, n);

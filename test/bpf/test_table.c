@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Flow tables in the maps against a plain oracle: random transactions on random rules, then every lookup done here as
+ * Flow tables in the maps against a plain oracle: random changes of random rules, then every lookup done here as
  * bpf/table.h does it (and by the BPF program itself) must find what a linear search finds.
  */
 #include "test/bpf/table_world.h"
@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <endian.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,65 +18,25 @@
 #include "include/ofxdp/port.h"
 #include "include/ofxdp/state.h"
 
-static void gone(void *aux, uint64_t packets, uint64_t bytes)
-{
-	struct world *w = aux;
+/* --- changes --- */
 
-	w->n_gone++;
-}
-
-/* --- transactions --- */
-
-static void change_one(struct world *w, struct dp_txn *txn, struct rule *r)
+static void change_one(struct world *w, struct rule *r)
 {
 	if (!r->used) {
 		random_rule(w, r);
-		assert_int_equal(dp_txn_add(txn, &r->spec, r, &r->flow), 0);
+		assert_int_equal(world_add(w, r), 0);
 	} else if (random() % 2) {
 		random_inst(w, r);
-		assert_int_equal(dp_txn_modify(txn, r->flow, &r->inst), 0);
+		world_modify(w, r);
 	} else {
-		assert_int_equal(dp_txn_remove(txn, r->flow, gone, w), 0);
-		w->n_removed++;
-		r->used = false;
+		world_remove(w, r);
 	}
 }
 
-/* Up to n changes; the same rule may be touched twice.  Aborted ones leave no trace. */
-static void random_txn(struct world *w, unsigned int n)
+static void random_changes(struct world *w, unsigned int n)
 {
-	struct rule *before = NULL;
-	unsigned int removed = w->n_removed;
-	struct dp_txn *txn = dp_txn_begin(&w->dp);
-
-	if (random() % 4 == 0) {
-		before = malloc(w->n_rules * sizeof(*before));
-		memcpy(before, w->rules, w->n_rules * sizeof(*before));
-	}
 	for (unsigned int i = 0; i < n; i++)
-		change_one(w, txn, &w->rules[random() % w->n_rules]);
-	if (!before) {
-		assert_int_equal(dp_txn_commit(txn), 0);
-		return;
-	}
-	dp_txn_abort(txn);
-	memcpy(w->rules, before, w->n_rules * sizeof(*before));
-	w->n_removed = removed;
-	free(before);
-}
-
-static void remove_all(struct world *w)
-{
-	struct dp_txn *txn = dp_txn_begin(&w->dp);
-
-	for (size_t i = 0; i < w->n_rules; i++) {
-		if (!w->rules[i].used)
-			continue;
-		assert_int_equal(dp_txn_remove(txn, w->rules[i].flow, gone, w), 0);
-		w->n_removed++;
-		w->rules[i].used = false;
-	}
-	assert_int_equal(dp_txn_commit(txn), 0);
+		change_one(w, &w->rules[random() % w->n_rules]);
 }
 
 static void test_random(void **state)
@@ -83,91 +44,109 @@ static void test_random(void **state)
 	struct world *w = world_open(N_RULES, 200, false);
 
 	for (int round = 0; round < 400; round++) {
-		random_txn(w, 1 + random() % 20);
+		random_changes(w, 1 + random() % 20);
 		check_world(w, 30);
 		if (random() % 8 == 0)
 			event_base_loop(w->dp.base, EVLOOP_NONBLOCK);
 		if (random() % 100 == 0)
-			remove_all(w);
+			world_remove_all(w);
 	}
 	settle(w);
 	check_world(w, 1000);
-	remove_all(w);
+	world_remove_all(w);
 	check_empty(w);
 	world_close(w);
 }
 
 /* A rule for one Ethernet address. */
-static int add_mac(struct world *w, struct dp_txn *txn, struct rule *r, uint64_t mac)
+static int add_mac(struct world *w, struct rule *r, uint64_t mac)
 {
 	*r = (struct rule){0};
 	put(&r->match, 24, 6, mac, UINT64_MAX);
-	r->spec = (struct dp_rule){.match = &r->match, .inst = &r->inst, .priority = mac};
-	return dp_txn_add(txn, &r->spec, r, &r->flow);
+	r->spec = (struct dp_rule){.match = &r->match, .priority = mac};
+	return world_add(w, r);
 }
 
 static void test_full(void **state)
 {
 	struct world *w = world_open(64, 16, false);
 	struct ofx_key key = {0};
-	struct dp_txn *txn;
 	struct rule extra;
 
 	for (int round = 0; round < 5; round++) {
-		for (int i = 0; i < 64; i++) { /* slots of the round before wait for their grace period */
-			txn = dp_txn_begin(&w->dp);
-			assert_int_equal(add_mac(w, txn, &w->rules[i], i + 1), 0);
-			assert_int_equal(dp_txn_commit(txn), 0);
-			w->rules[i].used = true;
-		}
-		for (int i = 0; i < 30; i++) { /* more than there are spare slots */
-			txn = dp_txn_begin(&w->dp);
-			assert_int_equal(add_mac(w, txn, &extra, 1000 + i), 0);
-			assert_int_equal(dp_txn_commit(txn), TABLE_FULL);
-		}
-		/* one out, one in, also for the rule that gives way in the same transaction */
-		txn = dp_txn_begin(&w->dp);
-		assert_int_equal(dp_txn_remove(txn, w->rules[0].flow, gone, w), 0);
-		assert_int_equal(add_mac(w, txn, &w->rules[0], 500), 0);
-		assert_int_equal(dp_txn_commit(txn), 0);
-		w->rules[0].used = true;
-		w->n_removed++;
+		for (int i = 0; i < 64; i++) /* ids of the round before wait for their grace period */
+			assert_int_equal(add_mac(w, &w->rules[i], i + 1), 0);
+		for (int i = 0; i < 30; i++) /* more than there are spare ids */
+			assert_int_equal(add_mac(w, &extra, 1000 + i), TABLE_FULL);
+		world_remove(w, &w->rules[0]);
+		assert_int_equal(add_mac(w, &w->rules[0], 500), 0);
 		for (int i = 0; i < 64; i++) {
 			key = w->rules[i].match.value;
 			check_key(w, 0, &key);
 		}
-		remove_all(w);
+		world_remove_all(w);
 		check_key(w, 0, &key);
 	}
 	check_empty(w);
 	world_close(w);
 }
 
-static void count_gone(void *aux, uint64_t packets, uint64_t bytes)
+/* What waits for a grace period is asked for again, and nothing waits in the call itself. */
+static void test_again(void **state)
 {
-	++*(unsigned int *)aux;
+	struct world *w = world_open(64, 16, false);
+	struct rule *r = &w->rules[0];
+	int n = 0, err = 0;
+
+	assert_int_equal(add_mac(w, r, 1), 0); /* there are chunks */
+	world_remove(w, r);
+	settle(w);
+	while (!err && n < 200) { /* nobody runs the event loop: nothing is given back */
+		err = dp_inst_add(&w->dp, &r->inst, false, &r->spec.inst);
+		if (err)
+			break;
+		err = dp_flow_add(&w->dp, &r->spec, r, &r->flow);
+		if (err) {
+			dp_inst_drop(&w->dp, r->spec.inst);
+			break;
+		}
+		n++;
+		world_remove(w, r);
+	}
+	assert_int_equal(err, -EAGAIN);
+	assert_int_equal(n, 64 + 16);
+	assert_int_equal(w->dp.tables->n_flows, 0);
+	settle(w);
+	assert_int_equal(add_mac(w, r, 1), 0);
+	world_remove(w, r);
+	check_empty(w);
+	world_close(w);
+}
+
+static unsigned int n_told;
+
+static void count_gone(void *aux, void *owner, uint64_t packets, uint64_t bytes)
+{
+	n_told++;
 }
 
 /* Whoever waits for removed flows is told, at the latest when the tables are closed: removals in all stages of it. */
 static void test_close_tells(void **state)
 {
 	struct world *w = world_open(64, 64, false);
-	unsigned int n_gone = 0;
-	struct dp_txn *txn = dp_txn_begin(&w->dp);
 
+	n_told = 0;
+	w->dp.cb.flow_gone = count_gone;
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(add_mac(w, txn, &w->rules[i], i + 1), 0);
-	assert_int_equal(dp_txn_commit(txn), 0);
+		assert_int_equal(add_mac(w, &w->rules[i], i + 1), 0);
 	for (int i = 0; i < 2; i++) {
-		txn = dp_txn_begin(&w->dp);
-		assert_int_equal(dp_txn_remove(txn, w->rules[i].flow, count_gone, &n_gone), 0);
-		assert_int_equal(dp_txn_commit(txn), 0);
+		world_remove(w, &w->rules[i]);
 		if (!i)
 			grace_flush(&w->dp); /* its grace period is over, the event loop has not told */
 	}
-	assert_int_equal(n_gone, 0);
+	assert_int_equal(n_told, 0);
 	world_close(w);
-	assert_int_equal(n_gone, 2);
+	assert_int_equal(n_told, 2);
 }
 
 /* The same of more than the event loop tells in a turn. */
@@ -175,18 +154,15 @@ static void test_close_tells_all(void **state)
 {
 	enum { N = 3000 };
 	struct world *w = world_open(N, 100, false);
-	unsigned int n_gone = 0;
-	struct dp_txn *txn = dp_txn_begin(&w->dp);
 
+	n_told = 0;
+	w->dp.cb.flow_gone = count_gone;
 	for (int i = 0; i < N; i++)
-		assert_int_equal(add_mac(w, txn, &w->rules[i], i + 1), 0);
-	assert_int_equal(dp_txn_commit(txn), 0);
-	txn = dp_txn_begin(&w->dp);
+		assert_int_equal(add_mac(w, &w->rules[i], i + 1), 0);
 	for (int i = 0; i < N; i++)
-		assert_int_equal(dp_txn_remove(txn, w->rules[i].flow, count_gone, &n_gone), 0);
-	assert_int_equal(dp_txn_commit(txn), 0);
+		world_remove(w, &w->rules[i]);
 	world_close(w);
-	assert_int_equal(n_gone, N);
+	assert_int_equal(n_told, N);
 }
 
 /* More masks than a list holds. */
@@ -196,26 +172,100 @@ static void test_many_masks(void **state)
 	struct rule *rules = calloc(300, sizeof(*rules));
 
 	for (int i = 0; i < 300; i++) {
-		struct dp_txn *txn = dp_txn_begin(&w->dp);
 		struct rule *r = &rules[i];
 
 		put(&r->match, 24, 6, 0, 0xffff00000000 | (i + 1)); /* 300 different masks */
-		r->spec = (struct dp_rule){.match = &r->match, .inst = &r->inst, .priority = i};
-		assert_int_equal(dp_txn_add(txn, &r->spec, r, &r->flow), 0);
-		assert_int_equal(dp_txn_commit(txn), i < OFX_LIST_ENTRIES ? 0 : TABLE_FULL);
+		r->spec = (struct dp_rule){.match = &r->match, .priority = i};
+		assert_int_equal(world_add(w, r), i < OFX_LIST_ENTRIES ? 0 : TABLE_FULL);
 	}
 	w->rules[0] = rules[OFX_LIST_ENTRIES - 1];
-	w->rules[0].used = true;
 	assert_ptr_equal(oracle(w, 0, &rules[0].match.value), &w->rules[0]);
-	for (int i = 0; i < OFX_LIST_ENTRIES - 1; i++) {
-		struct dp_txn *txn = dp_txn_begin(&w->dp);
+	for (int i = 0; i < OFX_LIST_ENTRIES - 1; i++)
+		world_remove(w, &rules[i]);
+	world_remove_all(w);
+	check_empty(w);
+	free(rules);
+	world_close(w);
+}
 
-		assert_int_equal(dp_txn_remove(txn, rules[i].flow, gone, w), 0);
-		assert_int_equal(dp_txn_commit(txn), 0);
-		w->n_removed++;
+/* --- many priorities of one match --- */
+
+#define N_PRIORITIES 5000
+
+static uint16_t priority_of(const struct dp_flow *flow)
+{
+	return ((const struct rule *)dp_flow_owner(flow))->spec.priority;
+}
+
+/* Those that are there are found by falling priority, and the highest is what packets meet. */
+static void check_chain(struct world *w, const struct of_match *match, const bool there[N_PRIORITIES])
+{
+	struct dp_flow *flow = dp_flow_find(&w->dp, 0, match, UINT16_MAX);
+	struct ofx_rule_ref ref;
+	int at = N_PRIORITIES - 1;
+
+	for (; at >= 0 && !there[at]; at--)
+		;
+	assert_int_equal(walk(w->dp.tables, 0, &match->value, &ref), at >= 0);
+	if (at >= 0)
+		assert_int_equal(ref.priority, at);
+	for (; at >= 0; at--) {
+		if (!there[at])
+			continue;
+		assert_non_null(flow);
+		assert_int_equal(priority_of(flow), at);
+		flow = dp_flow_below(&w->dp, flow);
 	}
-	w->rules[0].flow = rules[OFX_LIST_ENTRIES - 1].flow;
-	remove_all(w);
+	assert_null(flow);
+}
+
+static void check_at_most(struct world *w, const struct of_match *match, const bool there[N_PRIORITIES], int most)
+{
+	struct dp_flow *flow = dp_flow_find(&w->dp, 0, match, most);
+
+	while (most >= 0 && !there[most])
+		most--;
+	assert_int_equal(!flow, most < 0);
+	if (flow)
+		assert_int_equal(priority_of(flow), most);
+}
+
+static void test_priorities(void **state)
+{
+	struct world *w = world_open(N_PRIORITIES, 1000, false);
+	struct rule *rules = calloc(N_PRIORITIES, sizeof(*rules));
+	bool there[N_PRIORITIES] = {false};
+	struct of_match match = {0};
+
+	put(&match, 24, 6, 7, UINT64_MAX);
+	for (int round = 0; round < 6; round++) {
+		const int n =
+			round % 2 ? 40 : N_PRIORITIES; /* around the length at which chains get a ladder, and many */
+
+		for (int i = 0; i < 2 * n; i++) {
+			const int p = random() % (round ? n : N_PRIORITIES);
+			struct rule *r = &rules[p];
+
+			if (there[p]) {
+				world_remove(w, r);
+			} else {
+				r->match = match;
+				r->spec = (struct dp_rule){.match = &r->match, .priority = p};
+				assert_int_equal(world_add(w, r), 0);
+			}
+			there[p] = !there[p];
+			check_at_most(w, &match, there, random() % N_PRIORITIES);
+			if (n == 40 || i % 500 == 0)
+				check_chain(w, &match, there);
+		}
+		check_chain(w, &match, there);
+		for (int p = 0; p < N_PRIORITIES; p++) {
+			if (there[p])
+				world_remove(w, &rules[p]);
+			there[p] = false;
+		}
+		check_chain(w, &match, there);
+	}
 	check_empty(w);
 	free(rules);
 	world_close(w);
@@ -243,15 +293,11 @@ static void test_routes(void **state)
 
 		put(&r->match, 30, 2, 0x0800, 0xffff);
 		put(&r->match, 52, 4, i * 2654435761u, UINT32_MAX << (32 - len));
-		r->spec = (struct dp_rule){.match = &r->match, .inst = &r->inst, .priority = 1000 + len};
+		r->spec = (struct dp_rule){.match = &r->match, .priority = 1000 + len};
 	}
 	start = seconds();
-	for (uint32_t i = 0; i < 10000; i++) {
-		struct dp_txn *txn = dp_txn_begin(&w->dp);
-
-		assert_int_equal(dp_txn_add(txn, &rules[i].spec, &rules[i], &rules[i].flow), 0);
-		assert_int_equal(dp_txn_commit(txn), 0);
-	}
+	for (uint32_t i = 0; i < 10000; i++)
+		assert_int_equal(world_add(w, &rules[i]), 0);
 	print_message("%.0f adds/s\n", 10000 / (seconds() - start));
 	assert_true(w->dp.tables->table[0].n_lookups <= 8);
 	for (uint32_t i = 0; i < 10000; i++) {
@@ -290,7 +336,7 @@ static void test_program(void **state)
 	w->no_actions = true;
 	open_port(w);
 	for (int round = 0; round < 100; round++) {
-		random_txn(w, 1 + random() % 20);
+		random_changes(w, 1 + random() % 20);
 		for (int i = 0; i < 20; i++) {
 			const struct rule *expected;
 
@@ -310,14 +356,14 @@ static void test_program(void **state)
 			if (random() % 8 == 0)
 				dp_flow_reset_counters(&w->dp, expected->flow);
 		}
-		dp_table_counters(&w->dp, counters);
+		world_table_counters(w, counters);
 		assert_int_equal(counters[0].matched, n_hits);
 		assert_int_equal(counters[0].lookups, n_sent);
 	}
 	assert_true(n_hits > n_sent / 4);
-	remove_all(w);
+	world_remove_all(w);
 	check_empty(w);
-	dp_table_counters(&w->dp, counters);
+	world_table_counters(w, counters);
 	assert_int_equal(counters[0].matched, n_hits);
 	assert_int_equal(counters[1].lookups, 0);
 	world_close(w);
@@ -477,7 +523,6 @@ static void test_cache_finds(void **state)
 	};
 	enum { FLOWS = 64 };
 	struct world *w = world_open(64, 64, true);
-	struct dp_txn *txn = dp_txn_begin(&w->dp);
 	struct rule *r = &w->rules[0];
 	cpu_set_t one;
 
@@ -489,9 +534,8 @@ static void test_cache_finds(void **state)
 	put(&r->match, 43, 1, 6, 0xff);
 	put(&r->match, 46, 2, 1, 0xffff);
 	put(&r->match, 48, 8, 1, UINT64_MAX);
-	r->spec = (struct dp_rule){.match = &r->match, .inst = &r->inst, .priority = 1};
-	assert_int_equal(dp_txn_add(txn, &r->spec, r, &r->flow), 0);
-	assert_int_equal(dp_txn_commit(txn), 0);
+	r->spec = (struct dp_rule){.match = &r->match, .priority = 1};
+	assert_int_equal(world_add(w, r), 0);
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
 		const uint32_t src = addresses[i], dst = addresses[i] >> 32, before = cache_misses(w);
 
@@ -510,6 +554,8 @@ int main(void)
 		cmocka_unit_test(test_bad_actions),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_priorities),
 		cmocka_unit_test(test_many_masks),
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_mpls),

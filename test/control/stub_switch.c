@@ -83,6 +83,11 @@ static void begin_pieces(struct sw_conn *conn, unsigned int n, unsigned int ms)
 	conn->job->ms = ms;
 }
 
+unsigned int sw_pause_ms(const struct sw_conn *conn)
+{
+	return 0;
+}
+
 void sw_continue(struct sw *sw, struct sw_conn *conn)
 {
 	struct of_multipart mp;

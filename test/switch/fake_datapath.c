@@ -7,23 +7,8 @@
 #include "include/ofxdp/port.h"
 #include "test/switch/fake_datapath.h"
 #include "user/openflow/error.h"
-
-/* One change of a transaction. */
-struct change {
-	enum { ADD, MODIFY, REMOVE } what;
-	struct dp_flow *flow;
-	struct of_instructions inst;
-	void (*gone)(void *aux, uint64_t packets, uint64_t bytes);
-	void *aux;
-};
-
-struct dp_txn {
-	struct dp *dp;
-	struct change *v;
-	size_t n, size;
-	uint32_t n_add, n_remove;
-	bool failed;
-};
+#include "user/switch/switch.h"
+#include "user/util/cleanup.h"
 
 struct dp *fake_dp_new(void)
 {
@@ -48,7 +33,6 @@ struct dp *fake_dp_new(void)
 static void flow_free(struct dp_flow *flow)
 {
 	LIST_REMOVE(flow, link);
-	of_instructions_free(&flow->inst);
 	free(flow);
 }
 
@@ -57,13 +41,11 @@ void fake_dp_grace(struct dp *dp)
 	struct dp_flow *flow;
 
 	while ((flow = LIST_FIRST(&dp->pending))) {
-		void (*gone)(void *aux, uint64_t packets, uint64_t bytes) = flow->gone;
-		void *aux = flow->aux;
+		void *owner = flow->owner;
 		uint64_t packets = flow->packets, bytes = flow->bytes;
 
 		flow_free(flow);
-		if (gone)
-			gone(aux, packets, bytes);
+		sw_datapath_callbacks.flow_gone(dp->aux, owner, packets, bytes);
 	}
 }
 
@@ -74,6 +56,11 @@ void fake_dp_free(struct dp *dp)
 	fake_dp_grace(dp);
 	while ((flow = LIST_FIRST(&dp->flows)))
 		flow_free(flow);
+	for (size_t i = 0; i < ARRAY_LEN(dp->insts); i++) {
+		if (dp->insts[i])
+			of_instructions_free(&dp->insts[i]->of);
+		free(dp->insts[i]);
+	}
 	free(dp);
 }
 
@@ -91,132 +78,102 @@ struct dp_flow *fake_dp_find(struct dp *dp, uint8_t table, uint16_t priority)
 	return found;
 }
 
-struct dp_txn *dp_txn_begin(struct dp *dp)
+static int may_fail(struct dp *dp)
 {
-	struct dp_txn *txn = calloc(1, sizeof(*txn));
-
-	txn->dp = dp;
-	return txn;
+	return dp->fail_after && !--dp->fail_after ? dp->fail_with : 0;
 }
 
-static struct change *change_add(struct dp_txn *txn)
+int dp_inst_add(struct dp *dp, const struct of_instructions *inst, bool table_miss, uint32_t *number)
 {
-	if (txn->n == txn->size) {
-		txn->size = txn->size ? 2 * txn->size : 1;
-		txn->v = reallocarray(txn->v, txn->size, sizeof(*txn->v));
-	}
-	txn->v[txn->n] = (struct change){0};
-	return &txn->v[txn->n++];
-}
+	int err = may_fail(dp);
 
-static int may_fail(struct dp_txn *txn)
-{
-	if (!txn->dp->fail_after || --txn->dp->fail_after)
+	for (*number = 0; !err && *number < ARRAY_LEN(dp->insts); ++*number) {
+		if (dp->insts[*number])
+			continue;
+		dp->insts[*number] = calloc(1, sizeof(*dp->insts[0]));
+		*dp->insts[*number] = (struct fake_inst){of_instructions_copy(inst), table_miss};
+		dp->n_insts++;
 		return 0;
-	txn->failed = true;
-	return txn->dp->fail_with;
+	}
+	return err ? err : OF_ERROR(OFPET_FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL);
 }
 
-int dp_txn_add(struct dp_txn *txn, const struct dp_rule *rule, void *owner, struct dp_flow **out)
+void dp_inst_drop(struct dp *dp, uint32_t number)
 {
-	int err = may_fail(txn);
 	struct dp_flow *flow;
-	struct change *c;
+
+	LIST_FOREACH (flow, &dp->flows, link)
+		if (flow->inst == dp->insts[number])
+			abort();
+	of_instructions_free(&dp->insts[number]->of);
+	free(take_ptr(dp->insts[number]));
+	dp->n_insts--;
+}
+
+int dp_flow_add(struct dp *dp, const struct dp_rule *rule, void *owner, struct dp_flow **out)
+{
+	int err = may_fail(dp);
+	struct dp_flow *flow;
 
 	if (err)
 		return err;
-	if (txn->dp->n_flows + ++txn->n_add > txn->dp->max_flows) {
-		txn->failed = true;
+	if (dp->n_flows >= dp->max_flows)
 		return OF_ERROR(OFPET_FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL);
-	}
-	flow = calloc(1, sizeof(*flow));
+	flow = *out = calloc(1, sizeof(*flow));
 	flow->rule = *rule;
 	flow->match = *rule->match;
-	flow->inst = of_instructions_copy(rule->inst);
 	flow->rule.match = &flow->match;
-	flow->rule.inst = &flow->inst;
+	flow->inst = dp->insts[rule->inst];
 	flow->owner = owner;
-	c = change_add(txn);
-	c->what = ADD;
-	c->flow = *out = flow;
+	LIST_INSERT_HEAD(&dp->flows, flow, link);
+	dp->n_flows++;
 	return 0;
 }
 
-int dp_txn_modify(struct dp_txn *txn, struct dp_flow *flow, const struct of_instructions *inst)
+void dp_flow_set(struct dp *dp, struct dp_flow *flow, uint32_t inst)
 {
-	int err = may_fail(txn);
-	struct change *c;
-
-	if (err)
-		return err;
-	c = change_add(txn);
-	c->what = MODIFY;
-	c->flow = flow;
-	c->inst = of_instructions_copy(inst);
-	return 0;
+	flow->inst = dp->insts[inst];
 }
 
-int dp_txn_remove(struct dp_txn *txn, struct dp_flow *flow, void (*gone)(void *aux, uint64_t packets, uint64_t bytes),
-		  void *aux)
+void dp_flow_remove(struct dp *dp, struct dp_flow *flow)
 {
-	int err = may_fail(txn);
-	struct change *c;
-
-	if (err)
-		return err;
-	c = change_add(txn);
-	*c = (struct change){.what = REMOVE, .flow = flow, .gone = gone, .aux = aux};
-	return 0;
+	LIST_REMOVE(flow, link);
+	LIST_INSERT_HEAD(&dp->pending, flow, link);
+	dp->n_flows--;
 }
 
-static void apply(struct dp *dp, struct change *c)
+void dp_publish(struct dp *dp)
 {
-	switch (c->what) {
-	case ADD:
-		LIST_INSERT_HEAD(&dp->flows, c->flow, link);
-		dp->n_flows++;
-		break;
-	case MODIFY:
-		of_instructions_free(&c->flow->inst);
-		c->flow->inst = c->inst;
-		break;
-	case REMOVE:
-		LIST_REMOVE(c->flow, link);
-		LIST_INSERT_HEAD(&dp->pending, c->flow, link);
-		c->flow->gone = c->gone;
-		c->flow->aux = c->aux;
-		dp->n_flows--;
-		break;
-	}
+	dp->n_published++;
 }
 
-static void txn_free(struct dp_txn *txn)
+static bool same_match(const struct of_match *a, const struct of_match *b)
 {
-	free(txn->v);
-	free(txn);
+	for (int i = 0; i < OFX_KEY_WORDS; i++)
+		if (a->mask.w[i] != b->mask.w[i] || (a->value.w[i] ^ b->value.w[i]) & a->mask.w[i])
+			return false;
+	return true;
 }
 
-void dp_txn_abort(struct dp_txn *txn)
+struct dp_flow *dp_flow_find(struct dp *dp, uint8_t table, const struct of_match *match, uint16_t most)
 {
-	for (size_t i = 0; i < txn->n; i++) {
-		of_instructions_free(&txn->v[i].inst);
-		if (txn->v[i].what == ADD) {
-			of_instructions_free(&txn->v[i].flow->inst);
-			free(txn->v[i].flow);
-		}
-	}
-	txn_free(txn);
+	struct dp_flow *flow, *found = NULL;
+
+	LIST_FOREACH (flow, &dp->flows, link)
+		if (flow->rule.table == table && flow->rule.priority <= most && same_match(&flow->match, match) &&
+		    (!found || flow->rule.priority > found->rule.priority))
+			found = flow;
+	return found;
 }
 
-int dp_txn_commit(struct dp_txn *txn)
+struct dp_flow *dp_flow_below(struct dp *dp, const struct dp_flow *flow)
 {
-	if (txn->failed) /* the contract: abort after an error */
-		abort();
-	for (size_t i = 0; i < txn->n; i++)
-		apply(txn->dp, &txn->v[i]);
-	txn->dp->n_commits++;
-	txn_free(txn);
-	return 0;
+	return flow->rule.priority ? dp_flow_find(dp, flow->rule.table, &flow->match, flow->rule.priority - 1) : NULL;
+}
+
+void *dp_flow_owner(const struct dp_flow *flow)
+{
+	return flow->owner;
 }
 
 void dp_flow_expect(const struct dp *dp, const struct dp_flow *flow)
@@ -235,10 +192,26 @@ void dp_flow_reset_counters(struct dp *dp, struct dp_flow *flow)
 	flow->resets++;
 }
 
-void dp_table_counters(struct dp *dp, struct dp_table_counters counters[OFX_TABLES])
+/* Three steps. */
+struct dp_table_pass {
+	int steps;
+};
+
+struct dp_table_pass *dp_table_pass_begin(struct dp *dp)
 {
-	for (unsigned int i = 0; i < OFX_TABLES; i++)
+	return calloc(1, sizeof(struct dp_table_pass));
+}
+
+bool dp_table_pass_step(struct dp_table_pass *pass)
+{
+	return ++pass->steps < 3;
+}
+
+void dp_table_pass_end(struct dp_table_pass *pass, struct dp_table_counters *counters)
+{
+	for (unsigned int i = 0; counters && i < OFX_TABLES; i++)
 		counters[i] = (struct dp_table_counters){.lookups = 1000 + i, .matched = i};
+	free(pass);
 }
 
 uint32_t dp_max_flows(const struct dp *dp)
@@ -431,7 +404,7 @@ void dp_meter_delete(struct dp *dp, uint32_t id)
 	struct dp_flow *flow;
 
 	LIST_FOREACH (flow, &dp->flows, link) {
-		if (flow->inst.present & OF_INST_METER && flow->inst.meter == id)
+		if (flow->inst->of.present & OF_INST_METER && flow->inst->of.meter == id)
 			abort();
 	}
 	dp->meters.n--;

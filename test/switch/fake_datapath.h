@@ -6,17 +6,19 @@
 #include <sys/queue.h>
 #include "user/datapath/datapath.h"
 
+struct fake_inst {
+	struct of_instructions of;
+	bool table_miss;
+};
+
 struct dp_flow {
-	struct dp_rule rule; /* its match and inst are `match` and `inst` */
+	struct dp_rule rule; /* its match is `match` */
 	struct of_match match;
-	struct of_instructions inst;
+	const struct fake_inst *inst; /* of dp->insts */
 	void *owner;
 	uint64_t packets, bytes;
 	unsigned int resets;
 	LIST_ENTRY(dp_flow) link;
-	/* removed: */
-	void (*gone)(void *aux, uint64_t packets, uint64_t bytes);
-	void *aux;
 };
 LIST_HEAD(dp_flow_head, dp_flow);
 
@@ -28,14 +30,18 @@ struct fake_group {
 };
 
 struct dp {
-	struct dp_flow_head flows, pending; /* pending: removed, `gone` not called yet */
+	void *aux;			    /* of callbacks: the switch */
+	struct dp_flow_head flows, pending; /* pending: removed, flow_gone() not called yet */
 	uint32_t n_flows, max_flows;
-	unsigned int fail_after; /* transaction calls that succeed before one returns `fail_with`; 0: all do */
+	struct fake_inst *insts[64]; /* by number */
+	unsigned int n_insts;	     /* that are there */
+	unsigned int
+		fail_after; /* calls that add instructions or an entry before one returns `fail_with`; 0: all succeed */
 	int fail_with;
 	struct fake_group groups[32];
 	size_t n_groups, max_groups;
 	int fail_group_with; /* the next group change fails so; 0: it does not */
-	unsigned int n_commits, n_barriers, n_punt_drops;
+	unsigned int n_published, n_barriers, n_punt_drops;
 	size_t n_ports;
 	struct of_port ports[8];
 	size_t n_queues;
@@ -56,7 +62,7 @@ struct dp {
 
 struct dp *fake_dp_new(void); /* ports 1, 2, LOCAL */
 void fake_dp_free(struct dp *dp);
-/* The grace period is over: call `gone` of what was removed. */
+/* The grace period is over: flow_gone() of what was removed. */
 void fake_dp_grace(struct dp *dp);
 /* The group with this id, or NULL. */
 struct fake_group *fake_dp_group(struct dp *dp, uint32_t id);

@@ -28,6 +28,7 @@ int rig_setup(void **state)
 	rig->base = event_base_new();
 	rig->sw = sw_new(&(struct sw_config){.dpid = 0x42, .name = "test"}, rig->base);
 	rig->dp = fake_dp_new();
+	rig->dp->aux = rig->sw;
 	sw_start(rig->sw, rig->dp);
 	for (int i = 0; i < 3; i++) {
 		struct sw_conn *c = &rig->conn[i].c;
@@ -225,8 +226,8 @@ struct of_flow_mod route(uint32_t addr, uint32_t mask)
 uint32_t output_port(struct dp_flow *flow)
 {
 	assert_non_null(flow);
-	assert_int_equal(flow->inst.apply.n, 1);
-	return flow->inst.apply.v[0].output.port;
+	assert_int_equal(flow->inst->of.apply.n, 1);
+	return flow->inst->of.apply.v[0].output.port;
 }
 
 void rig_multipart(struct rig *rig, unsigned int conn, uint16_t type, uint16_t flags, const void *body, size_t len)

@@ -210,13 +210,13 @@ static void modify_checks_the_entries(void **state)
 	mod.inst = dec;
 	rig_flow_mod(rig, 0, &mod);
 	EXPECT_OK();
-	assert_int_equal(fake_dp_find(rig->dp, 0, 100)->inst.apply.n, 1);
+	assert_int_equal(fake_dp_find(rig->dp, 0, 100)->inst->of.apply.n, 1);
 	fm.match = match_of(ARP);
 	fm.priority = 101;
 	rig_flow_mod(rig, 0, &fm);
 	rig_flow_mod(rig, 0, &mod);
 	EXPECT_ERROR(BAD_ACTION, OFPBAC_MATCH_INCONSISTENT);
-	assert_int_equal(fake_dp_find(rig->dp, 0, 101)->inst.apply.n, 0);
+	assert_int_equal(fake_dp_find(rig->dp, 0, 101)->inst->of.apply.n, 0);
 }
 
 /* A queue that some port has; which one, the packet's output decides. */

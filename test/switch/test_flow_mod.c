@@ -31,7 +31,7 @@ static void add_reaches_the_datapath(void **state)
 	assert_non_null(flow);
 	assert_true(of_match_equal(&flow->match, &fm.match));
 	assert_int_equal(output_port(flow), 1);
-	assert_false(flow->rule.table_miss);
+	assert_false(flow->inst->table_miss);
 	flow->packets = 3;
 	flow->bytes = 180;
 	assert_int_equal(rig_flow_stats(rig, &all, &e), 1);
@@ -58,9 +58,9 @@ static void table_miss_is_priority_0_without_match(void **state)
 	fm.table = 1;
 	rig_flow_mod(rig, 0, &fm);
 	EXPECT_OK();
-	assert_false(fake_dp_find(rig->dp, 0, 100)->rule.table_miss);
-	assert_true(fake_dp_find(rig->dp, 0, 0)->rule.table_miss);
-	assert_false(fake_dp_find(rig->dp, 1, 0)->rule.table_miss);
+	assert_false(fake_dp_find(rig->dp, 0, 100)->inst->table_miss);
+	assert_true(fake_dp_find(rig->dp, 0, 0)->inst->table_miss);
+	assert_false(fake_dp_find(rig->dp, 1, 0)->inst->table_miss);
 }
 
 static void identical_add_replaces_and_keeps_counters(void **state)
@@ -152,8 +152,9 @@ static void all_zero_mask_equals_no_field(void **state)
  * OpenFlow 1.3.5 §6.4: "For add requests (OFPFC_ADD) with the OFPFF_CHECK_OVERLAP flag set, the switch must first check
  * for any overlapping flow entries in the requested table.  Two flow entries overlap if a single packet may match both,
  * and both entries have the same priority.  If an overlap conflict exists between an existing flow entry and the add
- * request, the switch must refuse the addition".  The identical entry is one that a single packet matches with the new
- * one at the same priority: refused.  (Open vSwitch replaces it without looking at the flag.)
+ * request, the switch must refuse the addition".  The identical entry is replaced, as 1.4 says (§6.4 there: "Two flow
+ * entries overlap if a single packet may match both, and both entries have the same priority, but the two flow entries
+ * don't have the exact same match") and Open vSwitch does in 1.3 as well.
  */
 static void check_overlap(void **state)
 {
@@ -174,8 +175,8 @@ static void check_overlap(void **state)
 	fm.flags = OFPFF_CHECK_OVERLAP;
 	fm.inst = to_port_2;
 	rig_flow_mod(rig, 0, &fm);
-	EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_OVERLAP);
-	assert_int_equal(output_port(fake_dp_find(rig->dp, 0, 100)), 1);
+	EXPECT_OK();
+	assert_int_equal(output_port(fake_dp_find(rig->dp, 0, 100)), 2);
 	assert_int_equal(rig_count(rig), 1);
 	fm = to_1(0x0b000000, 0xff000000); /* apart */
 	fm.flags = OFPFF_CHECK_OVERLAP;
@@ -235,7 +236,7 @@ static void modify_without_entry_does_nothing(void **state)
 	fm.command = OFPFC_MODIFY_STRICT;
 	rig_flow_mod(rig, 0, &fm);
 	EXPECT_OK();
-	assert_int_equal(rig->dp->n_commits, 0);
+	assert_int_equal(rig->dp->n_published, 0);
 	assert_int_equal(rig_count(rig), 0);
 }
 
@@ -354,7 +355,7 @@ static void delete_filters(void **state)
 	assert_int_equal(rig_count(rig), 0);
 }
 
-static void same_again_costs_no_transaction(void **state)
+static void same_again_changes_nothing_in_the_data_plane(void **state)
 {
 	struct rig *rig = *state;
 	struct of_flow_mod fm = to_1(0x0a000001, UINT32_MAX);
@@ -362,7 +363,7 @@ static void same_again_costs_no_transaction(void **state)
 	rig_flow_mod(rig, 0, &fm);
 	rig_flow_mod(rig, 0, &fm);
 	EXPECT_OK();
-	assert_int_equal(rig->dp->n_commits, 1);
+	assert_int_equal(rig->dp->n_published, 1);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
@@ -383,7 +384,7 @@ int main(void)
 		T(delete_takes_covered_entries),
 		T(delete_strict_needs_match_and_priority),
 		T(delete_filters),
-		T(same_again_costs_no_transaction),
+		T(same_again_changes_nothing_in_the_data_plane),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

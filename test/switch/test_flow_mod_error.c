@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* FLOW_MODs that are refused (OpenFlow 1.3.5 §6.4, §7.4.4): the right error, and nothing has changed. */
+#include <errno.h>
 #include "test/switch/rig.h"
+#include "user/switch/flow.h"
 
 static const struct of_instructions to_port_1 = APPLY(OUTPUT(1)), to_port_2 = APPLY(OUTPUT(2));
 
@@ -157,7 +159,7 @@ static void errors_of_the_datapath_change_nothing(void **state)
 	rig_flow_mod(rig, 0, &fm);
 	EXPECT_OK();
 
-	rig->dp->fail_after = 3; /* the third modify of three */
+	rig->dp->fail_after = 1; /* instructions find no room */
 	rig->dp->fail_with = OF_ERROR(OFPET_FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL);
 	fm = flow_mod(OFPFC_MODIFY);
 	fm.inst = to_port_2;
@@ -177,15 +179,69 @@ static void errors_of_the_datapath_change_nothing(void **state)
 	assert_int_equal(rig_flow_stats(rig, &all, &e), 1);
 	assert_int_equal(e.hard, 1000);
 
-	rig->dp->fail_after = 2; /* the second of three removes; our own trouble */
+	rig->dp->fail_after = 1; /* our own trouble */
 	rig->dp->fail_with = -12;
-	fm = flow_mod(OFPFC_DELETE);
 	rig_flow_mod(rig, 0, &fm);
 	EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_UNKNOWN);
 	assert_int_equal(rig_count(rig), 3);
+}
+
+/* What the datapath asks to be asked again is, until there is room; messages behind it wait. */
+static void an_add_waits_for_room(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = to_1(0x0a000001, UINT32_MAX);
+
+	rig->hold = true;
+	rig->dp->fail_after = 1;
+	rig->dp->fail_with = -EAGAIN;
 	rig_flow_mod(rig, 0, &fm);
+	assert_true(sw_busy(&rig->conn[0].c));
+	assert_true(sw_pause_ms(&rig->conn[0].c) > 0);
+	assert_int_equal(rig->dp->n_flows, 0);
+	rig->dp->fail_after = 2; /* instructions, then the entry */
+	sw_continue(rig->sw, &rig->conn[0].c);
+	assert_true(sw_busy(&rig->conn[0].c));
+	sw_continue(rig->sw, &rig->conn[0].c);
+	assert_false(sw_busy(&rig->conn[0].c));
+	assert_int_equal(rig->dp->n_flows, 1);
 	EXPECT_OK();
-	assert_int_equal(rig_count(rig), 0);
+}
+
+/* There is an end to it. */
+static void an_add_does_not_wait_for_ever(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = to_1(0x0a000001, UINT32_MAX);
+	uint64_t begin = sw_now();
+
+	rig->hold = true;
+	rig->dp->fail_with = -EAGAIN;
+	rig->dp->fail_after = 1;
+	rig_flow_mod(rig, 0, &fm);
+	while (sw_busy(&rig->conn[0].c)) {
+		assert_true(sw_now() - begin < 5 * SW_SECOND);
+		rig->dp->fail_after = 1;
+		sw_continue(rig->sw, &rig->conn[0].c);
+	}
+	EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL);
+	assert_int_equal(rig->dp->n_flows, 0);
+}
+
+/* The connection may end meanwhile: what it asked for is done all the same. */
+static void an_add_waits_without_its_connection(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = to_1(0x0a000001, UINT32_MAX);
+
+	rig->hold = true;
+	rig->dp->fail_after = 1;
+	rig->dp->fail_with = -EAGAIN;
+	rig_flow_mod(rig, 0, &fm);
+	sw_conn_remove(rig->sw, &rig->conn[0].c);
+	rig_run_ms(rig, 50);
+	assert_int_equal(rig->dp->n_flows, 1);
+	sw_conn_add(rig->sw, &rig->conn[0].c);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
@@ -199,6 +255,9 @@ int main(void)
 		T(meters_groups_and_ports),
 		T(matches_the_switch_cannot_do),
 		T(errors_of_the_datapath_change_nothing),
+		T(an_add_waits_for_room),
+		T(an_add_does_not_wait_for_ever),
+		T(an_add_waits_without_its_connection),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

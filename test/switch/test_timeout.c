@@ -128,20 +128,6 @@ static void many_end_together_in_order(void **state)
 	EXPECT_OK(); /* nobody asked for flow-removed */
 }
 
-static void a_failed_removal_is_tried_again(void **state)
-{
-	struct rig *rig = *state;
-	struct of_flow_mod fm = timed(7, 0, 1);
-
-	rig_flow_mod(rig, 0, &fm);
-	rig->dp->fail_after = 1;
-	rig->dp->fail_with = -12;
-	rig_run_ms(rig, 1300);
-	assert_int_equal(rig_count(rig), 1);
-	rig_run_ms(rig, 1200);
-	assert_int_equal(rig_count(rig), 0);
-}
-
 static void delete_tells_the_reason(void **state)
 {
 	struct rig *rig = *state;
@@ -179,7 +165,6 @@ int main(void)
 		T(a_reset_of_counters_is_no_use),
 		T(replace_restarts_and_drops_timeouts),
 		T(many_end_together_in_order),
-		T(a_failed_removal_is_tried_again),
 		T(delete_tells_the_reason),
 		T(the_switch_may_end_before_the_counters),
 	};

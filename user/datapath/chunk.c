@@ -114,30 +114,27 @@ static void chunks_want(struct chunks *c, uint32_t n)
 	pthread_cond_broadcast(&c->changed);
 }
 
-bool chunks_grow(struct chunks *c)
+int chunks_grow(struct chunks *c)
 {
 	int err = 0;
 
 	if (c->n == c->max)
-		return false;
+		return -ENOSPC;
 	pthread_mutex_lock(&c->lock);
 	if (c->made == c->n) {
-		c->error = 0; /* try again */
-		if (c->n && c->ahead < AHEAD_MAX)
+		err = c->error ?: -EAGAIN;
+		c->error = 0; /* told; the next one who asks has it tried again */
+		if (c->n && !c->waited && c->ahead < AHEAD_MAX)
 			c->ahead *= 2;
 	}
+	c->waited = err == -EAGAIN;
 	chunks_want(c, c->n + 1 + c->ahead);
-	while (c->made == c->n && !c->error)
-		pthread_cond_wait(&c->changed, &c->lock);
-	if (c->made == c->n)
-		err = c->error;
 	pthread_mutex_unlock(&c->lock);
-	if (err) {
+	if (err && err != -EAGAIN)
 		log_error("cannot make room for more flow entries: %s", strerror(-err));
-		return false;
-	}
-	c->n++;
-	return true;
+	if (!err)
+		c->n++;
+	return err;
 }
 
 /* Signals are for the event loop's thread. */

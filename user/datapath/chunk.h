@@ -23,6 +23,7 @@ struct chunks {
 	uint32_t per_chunk; /* values, a power of two: … */
 	uint32_t shift;	    /* … 1 << shift */
 	uint32_t n;	    /* chunks in use */
+	bool waited;	    /* the last chunks_grow() had to be asked again */
 	uint32_t max;	    /* chunks at most */
 	struct mapped *map; /* by chunk number, `made` of them */
 	pthread_t thread;
@@ -44,8 +45,11 @@ static inline uint32_t chunks_for(uint64_t n, uint32_t per_chunk)
 /* `map` has as many elements as there can be chunks.  None is in use yet, some are on their way. */
 int chunks_open(struct chunks *c, const struct bpf_map *map, uint32_t value_size, uint32_t per_chunk);
 void chunks_close(struct chunks *c);
-/* One chunk more in use: the values from c->n * c->per_chunk on.  Waits if it is not made yet; false: no more. */
-bool chunks_grow(struct chunks *c);
+/*
+ * One chunk more in use: the values from c->n * c->per_chunk on.  -EAGAIN: it is being made, ask again; -ENOSPC: there
+ * are no more; another errno: it could not be made, which has been logged.
+ */
+int chunks_grow(struct chunks *c);
 
 /* Value i, i < c->n * c->per_chunk. */
 static inline void *chunks_value(const struct chunks *c, uint32_t i)

@@ -7,6 +7,7 @@
 #include "user/datapath/cell.h"
 #include "user/datapath/table.h"
 #include "user/util/cleanup.h"
+#include "user/util/clock.h"
 #include "user/util/log.h"
 
 void counters_close(struct dp_tables *tables)
@@ -50,16 +51,39 @@ void counters_read(struct dp_tables *tables, uint32_t id, uint64_t *packets, uin
 	}
 }
 
+/* --- tables --- */
+
 /*
  * matched = the live cells of the table's flow ids + offset (modulo 2^64).  What an id's cells showed before it came to
  * the table is taken off when it comes, what they show when it goes stays.  Resets don't matter here.
+ *
+ * A pass sums the cells up, a block of ids at a time.  An id that comes or goes behind it has been summed up as it was:
+ * what that does to the offset is not for this pass.
  */
+struct dp_table_pass {
+	struct dp_tables *tables;
+	uint32_t at;			/* the next id */
+	uint64_t sums[OFX_TABLES + 1];	/* of ids before, by table; … */
+	uint64_t behind[OFX_TABLES];	/* … changes of the tables' offsets by those */
+	LIST_ENTRY(dp_table_pass) link; /* tables->passes */
+};
+
+static void offset_add(struct dp_tables *tables, uint32_t id, uint8_t table, uint64_t packets)
+{
+	struct dp_table_pass *pass;
+
+	tables->table[table].matched_offset += packets;
+	LIST_FOREACH (pass, &tables->passes, link)
+		if (id < pass->at)
+			pass->behind[table] += packets;
+}
+
 void counters_enter(struct dp_tables *tables, uint32_t id, uint8_t table)
 {
 	uint64_t packets, bytes;
 
 	counters_read(tables, id, &packets, &bytes);
-	tables->table[table].matched_offset -= packets;
+	offset_add(tables, id, table, -packets);
 	tables->table_of_id[id] = table;
 }
 
@@ -68,9 +92,11 @@ void counters_leave(struct dp_tables *tables, uint32_t id)
 	uint64_t packets, bytes;
 
 	counters_read(tables, id, &packets, &bytes);
-	tables->table[tables->table_of_id[id]].matched_offset += packets;
+	offset_add(tables, id, tables->table_of_id[id], packets);
 	tables->table_of_id[id] = OFX_NO_TABLE;
 }
+
+/* --- flow entries --- */
 
 void dp_flow_counters(struct dp *dp, const struct dp_flow *flow, uint64_t *packets, uint64_t *bytes)
 {
@@ -102,42 +128,74 @@ void dp_flow_reset_counters(struct dp *dp, struct dp_flow *flow)
 	base->bytes += bytes;
 }
 
-#define LANES 4 /* neighbours are often of one table: their sums don't wait for each other */
+/* --- passes --- */
 
-/* Packets of a CPU that are in its log, by table. */
-static void sum_logged(const struct dp_tables *tables, uint32_t cpu, uint64_t version, uint64_t sums[OFX_TABLES + 1])
+#define LANES 4		/* neighbours are often of one table: their sums don't wait for each other */
+#define BLOCK 4096	/* ids: a CPU's cells of them fit its second cache */
+#define STEP_NS 1000000 /* about how long a step takes */
+
+/* Packets of a CPU that are in its log, of ids [from, to). */
+static void sum_logged(struct dp_table_pass *pass, uint32_t cpu, uint64_t version, uint32_t from, uint32_t to)
 {
+	const struct dp_tables *tables = pass->tables;
 	uint32_t cells[OFX_FLOW_LOG], n = flow_logs_since(&tables->flow_logs, cpu, version, cells);
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t id = cells[i] - cpu * tables->dp->n_flow_ids;
+		const uint32_t id = cells[i] - cpu * tables->dp->n_flow_ids;
 
-		if (id < tables->ids.next)
-			sums[tables->table_of_id[id]]++;
+		if (id >= from && id < to)
+			pass->sums[tables->table_of_id[id]]++;
 	}
 }
 
-/* Packets in the cells of all flow ids, by table: one pass over memory, 16 bytes an id and CPU. */
-static void sum_cells(const struct dp_tables *tables, uint64_t sums[OFX_TABLES + 1])
+/* Packets in a CPU's cells of ids [from, to). */
+static void sum_cells(struct dp_table_pass *pass, uint32_t cpu, uint32_t from, uint32_t to)
 {
-	const uint32_t n = tables->ids.next; /* those behind were never used */
+	const struct dp_tables *tables = pass->tables;
+	const struct ofx_cell *c = tables->counters + (size_t)cpu * tables->dp->n_flow_ids;
+	const uint64_t version = flow_logs_version(&tables->flow_logs, cpu);
 	const uint8_t *table = tables->table_of_id;
-	uint64_t lane[LANES][OFX_TABLES + 1] = {0}, logged[OFX_TABLES + 1] = {0};
+	uint64_t lane[LANES][OFX_TABLES + 1] = {0};
+	uint32_t id = from;
 
-	for (uint32_t cpu = 0; cpu < tables->dp->n_cpus; cpu++) {
-		const uint64_t version = flow_logs_version(&tables->flow_logs, cpu);
-		const struct ofx_cell *c = tables->counters + (size_t)cpu * tables->dp->n_flow_ids;
-		uint32_t id = 0;
-
-		for (; id + LANES <= n; id += LANES)
-			for (uint32_t i = 0; i < LANES; i++)
-				lane[i][table[id + i]] += cell_packets(&c[id + i]);
-		for (; id < n; id++)
-			lane[0][table[id]] += cell_packets(&c[id]);
-		sum_logged(tables, cpu, version, logged);
-	}
+	for (; id + LANES <= to; id += LANES)
+		for (uint32_t i = 0; i < LANES; i++)
+			lane[i][table[id + i]] += cell_packets(&c[id + i]);
+	for (; id < to; id++)
+		lane[0][table[id]] += cell_packets(&c[id]);
 	for (uint32_t i = 0; i <= OFX_TABLES; i++)
-		sums[i] = logged[i] + lane[0][i] + lane[1][i] + lane[2][i] + lane[3][i];
+		pass->sums[i] += lane[0][i] + lane[1][i] + lane[2][i] + lane[3][i];
+	sum_logged(pass, cpu, version, from, to);
+}
+
+struct dp_table_pass *dp_table_pass_begin(struct dp *dp)
+{
+	struct dp_table_pass *pass = calloc(1, sizeof(*pass));
+
+	if (!pass)
+		return NULL;
+	pass->tables = dp->tables;
+	pass->at = 1;
+	LIST_INSERT_HEAD(&dp->tables->passes, pass, link);
+	return pass;
+}
+
+bool dp_table_pass_step(struct dp_table_pass *pass)
+{
+	const struct dp_tables *tables = pass->tables;
+	const uint32_t n = tables->ids.next; /* those behind were never used */
+	const uint64_t end = clock_ns() + STEP_NS;
+
+	while (pass->at < n) {
+		const uint32_t to = pass->at + BLOCK < n ? pass->at + BLOCK : n;
+
+		for (uint32_t cpu = 0; cpu < tables->dp->n_cpus; cpu++)
+			sum_cells(pass, cpu, pass->at, to);
+		pass->at = to;
+		if (clock_ns() >= end)
+			break;
+	}
+	return pass->at < n;
 }
 
 static uint64_t table_misses(struct dp *dp, uint32_t table, uint64_t *per_cpu)
@@ -151,15 +209,14 @@ static uint64_t table_misses(struct dp *dp, uint32_t table, uint64_t *per_cpu)
 	return misses;
 }
 
-void dp_table_counters(struct dp *dp, struct dp_table_counters counters[OFX_TABLES])
+static void pass_result(const struct dp_table_pass *pass, struct dp_table_counters *counters)
 {
+	struct dp *dp = pass->tables->dp;
 	_free_ uint64_t *per_cpu = calloc(dp->n_cpus, sizeof(*per_cpu));
-	uint64_t sums[OFX_TABLES + 1];
 
-	sum_cells(dp->tables, sums);
 	for (uint32_t i = 0; i < OFX_TABLES; i++) {
-		struct table *t = &dp->tables->table[i];
-		uint64_t matched = sums[i] + t->matched_offset;
+		struct table *t = &pass->tables->table[i];
+		uint64_t matched = pass->sums[i] + t->matched_offset - pass->behind[i];
 
 		/* a log that was added up during the pass may have been missed: for this time */
 		matched = (int64_t)(matched - t->matched_shown) > 0 ? matched : t->matched_shown;
@@ -167,4 +224,12 @@ void dp_table_counters(struct dp *dp, struct dp_table_counters counters[OFX_TABL
 		counters[i].matched = matched;
 		counters[i].lookups = matched + (per_cpu ? table_misses(dp, i, per_cpu) : 0);
 	}
+}
+
+void dp_table_pass_end(struct dp_table_pass *pass, struct dp_table_counters *counters)
+{
+	if (counters)
+		pass_result(pass, counters);
+	LIST_REMOVE(pass, link);
+	free(pass);
 }

@@ -19,8 +19,7 @@
 #include "user/openflow/msg.h"
 
 struct dp;
-struct dp_flow; /* an installed flow entry; valid from dp_txn_commit until it is removed */
-struct dp_txn;
+struct dp_flow; /* an installed flow entry; valid from dp_flow_add() until flow_gone() */
 
 struct dp_port_option { /* -i IFACE[=PORTNO] */
 	char ifname[16];
@@ -51,7 +50,7 @@ struct dp_packet_in {
 	uint32_t in_port;
 	uint8_t table, reason;	 /* OFPR_* of 1.3 */
 	uint16_t max_len, flags; /* OFX_PUNT_* */
-	void *owner; /* of the flow entry behind it, as given to dp_txn_add; NULL: none, or gone meanwhile */
+	void *owner; /* of the flow entry behind it, as given to dp_flow_add(); NULL: none, or removed meanwhile */
 	uint64_t metadata, tunnel_id;
 	const uint8_t *data; /* the frame; valid during the callback */
 	size_t len;
@@ -62,6 +61,11 @@ struct dp_callbacks {
 	void (*port_status)(void *aux, uint8_t reason, const struct of_port *port);
 	void (*packet_in)(void *aux, const struct dp_packet_in *p);
 	void (*packet_ins_end)(void *aux); /* of those that were there; send them */
+	/*
+	 * Once for each entry that dp_flow_remove() took: a grace period later, with its final counters, never from
+	 * within a call; at the latest by dp_close().
+	 */
+	void (*flow_gone)(void *aux, void *owner, uint64_t packets, uint64_t bytes);
 };
 
 /*
@@ -79,35 +83,47 @@ int dp_cleanup(const char *name, const char *pin_root);
 /* The pinned entry program, for logs and `ip link … xdpdrv pinned`. */
 const char *dp_pin_path(const struct dp *dp);
 
-/* --- flow entries (user/datapath/table.c) --- */
+/* --- flow entries (user/datapath/flow.c, inst.c) --- */
+
+/*
+ * What adds something here may answer -EAGAIN: what it needs is being made, or is free again after a grace period that
+ * is under way.  Nothing has changed; asked again every few milliseconds it comes to an end, as a rule within 50 ms.
+ * Where nothing is to be expected the answer is TABLE_FULL (FLOW_MOD_FAILED), or the error that is named there.
+ */
+
+/*
+ * Instructions as the data plane runs them, known by a number: shared by all flow entries of the same instructions.
+ * table_miss: for table-miss entries (priority 0 and no match field), whose CONTROLLER outputs get reason
+ * OFPR_NO_MATCH.  Errors: -EAGAIN, -ENOMEM, TABLE_FULL, those of dp_check_actions(), UNKNOWN_METER.
+ */
+int dp_inst_add(struct dp *dp, const struct of_instructions *inst, bool table_miss, uint32_t *number);
+/* No flow entry has them any more (the caller's duty). */
+void dp_inst_drop(struct dp *dp, uint32_t number);
 
 struct dp_rule {
 	uint8_t table;
 	uint16_t priority;
 	const struct of_match *match;
-	const struct of_instructions *inst;
-	bool table_miss; /* priority 0 and no match field: CONTROLLER outputs get reason OFPR_NO_MATCH */
+	uint32_t inst; /* of dp_inst_add() */
 };
 
 /*
- * A transaction: all or nothing.  Calls between begin and commit only check and allocate; the first error makes commit
- * impossible (abort).  Commit publishes removes, modifies, adds in an order in which no packet misses a flow that is
- * there before and after.  Errors: OF_ERROR(FLOW_MOD_FAILED, TABLE_FULL) when a map or pool is full
- * or an entry would take a table beyond max_probes, -ENOMEM.
- * Two installed rules of a table must differ in match or priority (the caller's duty).
+ * A flow entry more.  Two of a table must differ in match or priority (the caller's duty).  Errors: -EAGAIN, -ENOMEM,
+ * TABLE_FULL: max_flows entries are there, a pool is used up, or a packet could need more than max_probes.
  */
-struct dp_txn *dp_txn_begin(struct dp *dp);
-int dp_txn_add(struct dp_txn *txn, const struct dp_rule *rule, void *owner, struct dp_flow **flow);
-/* New instructions for an entry; counters go on. */
-int dp_txn_modify(struct dp_txn *txn, struct dp_flow *flow, const struct of_instructions *inst);
-/*
- * `gone` (may be NULL) is called once, after a grace period with the entry's final counters, never before commit
- * returned, at the latest by dp_close().
- */
-int dp_txn_remove(struct dp_txn *txn, struct dp_flow *flow, void (*gone)(void *aux, uint64_t packets, uint64_t bytes),
-		  void *aux);
-int dp_txn_commit(struct dp_txn *txn); /* ends the transaction in any case */
-void dp_txn_abort(struct dp_txn *txn);
+int dp_flow_add(struct dp *dp, const struct dp_rule *rule, void *owner, struct dp_flow **flow);
+/* Other instructions for an entry; its counters go on.  Each packet sees the former ones or the new. */
+void dp_flow_set(struct dp *dp, struct dp_flow *flow, uint32_t inst);
+/* cb.flow_gone() follows. */
+void dp_flow_remove(struct dp *dp, struct dp_flow *flow);
+/* Every packet that is received from now on sees what was added, set and removed before. */
+void dp_publish(struct dp *dp);
+
+/* Of the entries of this match the one with the highest priority that is `most` or less; NULL: none. */
+struct dp_flow *dp_flow_find(struct dp *dp, uint8_t table, const struct of_match *match, uint16_t most);
+/* The one with the next lower priority, of the same match; NULL: none. */
+struct dp_flow *dp_flow_below(struct dp *dp, const struct dp_flow *flow);
+void *dp_flow_owner(const struct dp_flow *flow);
 
 /* Since the entry was added or its counters were last reset. */
 void dp_flow_counters(struct dp *dp, const struct dp_flow *flow, uint64_t *packets, uint64_t *bytes);
@@ -119,8 +135,16 @@ struct dp_table_counters {
 	uint64_t lookups,
 		matched; /* matched: packets of all its flows, those gone included; lookups = matched + misses */
 };
-/* All tables at once: one pass over the counters of all flow entries (a million on two CPUs: about 4 ms). */
-void dp_table_counters(struct dp *dp, struct dp_table_counters counters[OFX_TABLES]);
+/*
+ * All tables at once: a pass over the counters of all flow entries, a million on two CPUs in 7 ms, in steps of a
+ * millisecond or two.  Right if no packet comes meanwhile; else each table's value lies between what it was at the
+ * pass's begin and at its end, and is never less than one that was told before.
+ */
+struct dp_table_pass;
+struct dp_table_pass *dp_table_pass_begin(struct dp *dp); /* NULL: out of memory */
+bool dp_table_pass_step(struct dp_table_pass *pass);	  /* false: that was the last */
+/* After any number of steps.  counters: NULL, or what it comes to after the last. */
+void dp_table_pass_end(struct dp_table_pass *pass, struct dp_table_counters *counters);
 uint32_t dp_max_flows(const struct dp *dp);
 
 /* Can these be executed?  0 or the OpenFlow error (BAD_ACTION: BAD_TYPE, BAD_OUT_PORT, BAD_QUEUE, TOO_MANY …). */

@@ -16,9 +16,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
-#include <time.h>
 #include "user/datapath/internal.h"
 #include "user/util/cleanup.h"
+#include "user/util/clock.h"
 #include "user/util/log.h"
 #include "user/util/slab.h"
 
@@ -28,13 +28,14 @@
 #define TRIM_CHUNKS 16	/* of memory given back in a turn: 1 MB */
 
 struct deferred {
-	void (*fn)(void *aux);
+	void (*fn)(struct dp *dp, void *aux);
 	void *aux;
 	STAILQ_ENTRY(deferred) next;
 };
 STAILQ_HEAD(deferred_list, deferred);
 
 struct dp_grace {
+	struct dp *dp;
 	int outer_fd, inner_fd; /* the private map-in-map */
 	int event_fd;		/* thread → event loop: `done` is not empty */
 	struct event *event;
@@ -93,18 +94,10 @@ static void *grace_thread(void *arg)
 	return NULL;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
 /* Run what has been waited for, all of it or for one turn.  Callbacks may defer more.  True: something is left. */
 static bool grace_run(struct dp_grace *g, bool all)
 {
-	const uint64_t end = all ? UINT64_MAX : now_ns() + TURN_NS;
+	const uint64_t end = all ? UINT64_MAX : clock_ns() + TURN_NS;
 	struct deferred *d;
 
 	pthread_mutex_lock(&g->lock);
@@ -112,9 +105,9 @@ static bool grace_run(struct dp_grace *g, bool all)
 	pthread_mutex_unlock(&g->lock);
 	for (uint32_t n = 1; (d = STAILQ_FIRST(&g->run)); n++) {
 		STAILQ_REMOVE_HEAD(&g->run, next);
-		d->fn(d->aux);
+		d->fn(g->dp, d->aux);
 		slab_give(&g->slab, d);
-		if (n % TURN_CHECK == 0 && now_ns() > end)
+		if (n % TURN_CHECK == 0 && clock_ns() > end)
 			break;
 	}
 	return !STAILQ_EMPTY(&g->run);
@@ -185,6 +178,7 @@ int grace_open(struct dp *dp)
 	STAILQ_INIT(&g->waited);
 	STAILQ_INIT(&g->done);
 	STAILQ_INIT(&g->run);
+	g->dp = dp;
 	dp->grace = g;
 	err = grace_open_maps(g);
 	if (!err)
@@ -198,14 +192,14 @@ int grace_open(struct dp *dp)
 	return err;
 }
 
-void grace_defer(struct dp *dp, void (*fn)(void *aux), void *aux)
+void grace_defer(struct dp *dp, void (*fn)(struct dp *dp, void *aux), void *aux)
 {
 	struct dp_grace *g = dp->grace;
 	struct deferred *d = slab_take(&g->slab);
 
 	if (!d) { /* no memory to remember it: wait here */
 		grace_wait(g);
-		fn(aux);
+		fn(dp, aux);
 		return;
 	}
 	*d = (struct deferred){.fn = fn, .aux = aux};

@@ -289,7 +289,7 @@ static int config_new(struct dp_groups *groups, const struct of_group_mod *gm, s
 	return config_try(groups, gm, out);
 }
 
-static void config_retired(void *aux)
+static void config_retired(struct dp *dp, void *aux)
 {
 	config_free(aux);
 }
@@ -366,7 +366,7 @@ int dp_group_modify(struct dp *dp, const struct of_group_mod *gm)
 	return 0;
 }
 
-static void group_retired(void *aux)
+static void group_retired(struct dp *dp, void *aux)
 {
 	struct group *g = aux;
 	struct dp_groups *groups = g->config->groups;

@@ -23,7 +23,7 @@ struct dp {
 	struct ofxdp_bpf *skel;
 	struct mapped states; /* map `state`, by CPU: struct ofx_state, to be read */
 	uint32_t n_cpus;      /* possible CPUs */
-	uint32_t max_flows;   /* flow entries; flow ids are 0 … n_flow_ids - 1 */
+	uint32_t max_flows;   /* flow entries; flow ids are 1 … n_flow_ids - 1 */
 	uint32_t n_flow_ids;
 	uint32_t max_probes; /* 0: no limit */
 	uint32_t magic;	     /* of struct ofx_inject */
@@ -42,8 +42,8 @@ struct dp {
 
 /* grace.c: work after an RCU grace period.  One helper thread waits once for all that is pending. */
 int grace_open(struct dp *dp);
-/* `fn(aux)` runs on the event loop's thread once no packet can still see what was unpublished before this call. */
-void grace_defer(struct dp *dp, void (*fn)(void *aux), void *aux);
+/* `fn(dp, aux)` runs on the event loop's thread once no packet can still see what was unpublished before this call. */
+void grace_defer(struct dp *dp, void (*fn)(struct dp *dp, void *aux), void *aux);
 /* Everything pending is waited for and run. */
 void grace_flush(struct dp *dp);
 void grace_close(struct dp *dp);

@@ -110,7 +110,8 @@ static int set_sizes(struct dp *dp)
 		uint32_t size;
 	} sized[] = {
 		{s->maps.rule_lines, rule_hash_chunks(dp->max_flows)},
-		{s->maps.flows, chunks_for(dp->n_flow_ids + 1, OFX_FLOW_CHUNK)},
+		{s->maps.flows, chunks_for(dp->n_flow_ids, OFX_FLOW_CHUNK)},
+		{s->maps.insts, chunks_for(dp->n_flow_ids, OFX_INST_CHUNK)},
 		{s->maps.op_pool, chunks_for(pool, OFX_OP_CHUNK)},
 		{s->maps.flow_counters, chunks_for((uint64_t)dp->n_flow_ids * dp->n_cpus, OFX_COUNTER_CHUNK)},
 		{s->maps.state, dp->n_cpus},
@@ -181,7 +182,7 @@ static int choose_sizes(struct dp *dp, uint32_t max_flows)
 		log_error("%u flows are more than the switch can hold", dp->max_flows);
 		return -EINVAL;
 	}
-	dp->n_flow_ids = dp->max_flows + spare;
+	dp->n_flow_ids = 1 + dp->max_flows + spare; /* id 0 is never used */
 	return 0;
 }
 

@@ -192,7 +192,7 @@ static int publish(struct dp_meters *m, uint32_t index, uint64_t slot)
 	return bpf_map_update_elem(m->meters_fd, &index, &slot, BPF_ANY) ? -errno : 0;
 }
 
-static void retired(void *aux)
+static void retired(struct dp *dp, void *aux)
 {
 	struct retired_meter *r = aux;
 

@@ -18,7 +18,7 @@ struct left_rules {
 	struct left_rule v[MOVE_RULES];
 };
 
-static void left_due(void *aux)
+static void left_due(struct dp *dp, void *aux)
 {
 	struct left_rules *left = aux;
 
@@ -37,7 +37,7 @@ static bool table_move(struct table *t, struct left_rules *left)
 
 		if (t->move_at >= tables->ids.next)
 			return false;
-		if (!(flow->flags & FLOW_USED) || flow->table != t->number || !tables->tuple[flow->mask] ||
+		if (flow->flags != FLOW_USED || flow->table != t->number || !tables->tuple[flow->mask] ||
 		    !tables->tuple[flow->mask]->alone)
 			continue;
 		left->n += rule_move(tables, flow, &left->v[left->n]);

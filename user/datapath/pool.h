@@ -19,6 +19,7 @@ struct numbers {
 	uint32_t n_free;
 	uint32_t next; /* this one and those behind it were never used */
 	uint32_t size;
+	uint32_t waiting; /* out of use, to be given back after a grace period (the owner counts them) */
 };
 
 int numbers_open(struct numbers *n, uint32_t first, uint32_t size);
@@ -45,6 +46,7 @@ struct runs {
 	uint32_t head[RUN_ORDERS_MAX];
 	struct run_link *link; /* by first element, of free runs */
 	uint8_t *order;	       /* by first element: of a free run that starts there, else RUN_NONE */
+	uint32_t waiting;      /* as of struct numbers */
 };
 
 /* Room for `max` elements; all of them are in use, or with runs_reserve() none until runs_grow(). */

@@ -2,7 +2,7 @@
 /*
  * Rules: flow entries put where packets find them.
  *
- * Those of one mask and key are a chain, of which the first, of highest priority, is in the maps.
+ * Those of one mask and key are a chain (chain.h), of which the first, of highest priority, is in the maps.
  */
 #include <errno.h>
 #include <string.h>
@@ -39,11 +39,6 @@ void rule_prefetch_slot(void *aux, uint32_t slot)
 	__builtin_prefetch(record + 64); /* words of the match reach into the second line */
 }
 
-static struct dp_flow *below(const struct dp_tables *tables, const struct dp_flow *flow)
-{
-	return flow->below == NO_FLOW ? NULL : &tables->flow[flow->below];
-}
-
 /* A rule's place. */
 struct place {
 	struct dp_tables *tables;
@@ -63,38 +58,40 @@ static void place_at(struct place *p, struct tuple *tuple, int level)
 }
 
 /* A flow entry of this mask and key in this tuple. */
-static struct ofx_rule_ref ref_in(const struct place *p, const struct tuple *tuple, uint32_t slot, uint16_t priority)
+static struct ofx_rule_ref ref_in(const struct place *p, const struct tuple *tuple, const struct dp_flow *flow)
 {
-	return (struct ofx_rule_ref){.slot = slot,
-				     .priority = priority,
+	return (struct ofx_rule_ref){.slot = flow_id(p->tables, flow),
+				     .priority = flow->priority,
 				     .check = tuple_check(tuple, &p->mask->mask, &p->key),
 				     .l4_check = mask_l4_check(&p->mask->mask, &p->key)};
 }
 
-static struct ofx_rule_ref ref_to(const struct place *p, uint32_t slot, const struct dp_flow *flow)
+static struct ofx_rule_ref ref_to(const struct place *p, const struct dp_flow *flow)
 {
-	return ref_in(p, p->tuple, slot, flow->priority);
+	return ref_in(p, p->tuple, flow);
 }
 
 static void find_head(struct place *p)
 {
 	const struct dp_tables *tables = p->tables;
+	const uint16_t mask = p->mask->lookup.number;
 	struct rule_cursor c;
 
 	p->head = NULL;
 	for (__u64 *w = rule_hash_first(&tables->rules, p->hash, &c); w; w = rule_hash_next(&tables->rules, &c)) {
-		const struct ofx_flow *of = flow_record(tables, (struct ofx_rule_ref){.word = *w}.slot);
+		const uint32_t slot = (struct ofx_rule_ref){.word = *w}.slot;
+		const struct ofx_flow *of = flow_record(tables, slot);
 
-		if (of->tuple != p->tuple->lookup.number || !flow_same_key(tables, of, p->of))
+		if (of->tuple != p->tuple->lookup.number || !flow_has_key(tables, of, mask, &p->key))
 			continue;
-		p->head = &tables->flow[of->id];
+		p->head = &tables->flow[slot];
 		return;
 	}
 }
 
 static void place_open(struct place *p, struct dp_tables *tables, const struct dp_flow *flow)
 {
-	*p = (struct place){.tables = tables, .of = flow_record(tables, flow->slot)};
+	*p = (struct place){.tables = tables, .of = flow_record(tables, flow_id(tables, flow))};
 	p->mask = tables->tuple[flow->mask];
 	flow_key(tables, p->of, &p->key);
 }
@@ -160,24 +157,6 @@ static void place_choose(struct place *p)
 		level++;
 }
 
-/* There is no line left while what was before a growth waits for its grace period: wait here. */
-static void make_room(struct dp_tables *tables)
-{
-	for (int i = 0; i < 2; i++) { /* what waits now, then what grows now */
-		grace_flush(tables->dp);
-		while (rule_hash_step(&tables->rules, UINT32_MAX))
-			;
-	}
-}
-
-static bool hash_add(struct dp_tables *tables, uint64_t hash, struct ofx_rule_ref ref)
-{
-	if (rule_hash_add(&tables->rules, hash, ref))
-		return true;
-	make_room(tables);
-	return rule_hash_add(&tables->rules, hash, ref);
-}
-
 /* Where a rule of this chain was before it was moved, and is met still; false: nowhere. */
 static bool left_at(const struct place *p, uint32_t slot, uint64_t *hash)
 {
@@ -187,61 +166,51 @@ static bool left_at(const struct place *p, uint32_t slot, uint64_t *hash)
 	return rule_hash_find(&p->tables->rules, *hash, slot);
 }
 
-static void word_change(const struct place *p, uint32_t before, struct ofx_rule_ref now)
+/* The first of a chain in place of another. */
+static void head_change(const struct place *p, const struct dp_flow *before, const struct dp_flow *now)
 {
 	struct rule_hash *rules = &p->tables->rules;
+	const uint32_t slot = flow_id(p->tables, before);
 	uint64_t hash;
 
-	rule_hash_change(rules, p->hash, before, now);
-	if (left_at(p, before, &hash))
-		rule_hash_change(rules, hash, before, ref_in(p, p->mask, now.slot, now.priority));
+	rule_hash_change(rules, p->hash, slot, ref_to(p, now));
+	if (left_at(p, slot, &hash))
+		rule_hash_change(rules, hash, slot, ref_in(p, p->mask, now));
 }
 
-static void word_remove(const struct place *p, uint32_t slot)
+static int head_add(const struct place *p, const struct dp_flow *flow)
+{
+	const uint32_t n = count_same_hash(p);
+	int err = rule_hash_add(&p->tables->rules, p->hash, ref_to(p, flow));
+
+	if (err)
+		return err == -EAGAIN ? err : TABLE_FULL;
+	tuple_count_hash(p->tuple, n, 1);
+	return 0;
+}
+
+/* The last of its chain. */
+static void head_remove(const struct place *p, const struct dp_flow *flow)
 {
 	struct rule_hash *rules = &p->tables->rules;
+	const uint32_t slot = flow_id(p->tables, flow), n = count_same_hash(p);
 	uint64_t hash;
 
 	if (left_at(p, slot, &hash))
 		rule_hash_drop(rules, hash, slot);
 	rule_hash_remove(rules, p->hash, slot);
+	tuple_count_hash(p->tuple, n, -1);
 }
 
-/* The first of a chain instead of another one, or none (word 0). */
-static int head_write(const struct place *p, struct ofx_rule_ref before, struct ofx_rule_ref now)
+static int place_insert(const struct place *p, struct dp_flow *flow)
 {
-	uint32_t n;
+	int err = p->head ? 0 : head_add(p, flow);
 
-	if (before.word && now.word) {
-		word_change(p, before.slot, now);
-		return 0;
-	}
-	n = count_same_hash(p);
-	if (!now.word)
-		word_remove(p, before.slot);
-	else if (!hash_add(p->tables, p->hash, now))
-		return TABLE_FULL;
-	tuple_count_hash(p->tuple, n, now.word ? 1 : -1);
-	return 0;
-}
-
-/* Behind higher priorities, before equal ones (it replaces those). */
-static int chain_insert(const struct place *p, struct dp_flow *flow)
-{
-	struct dp_tables *tables = p->tables;
-	struct dp_flow *above = p->head, *next;
-	struct ofx_rule_ref before = {0};
-
-	if (!above || above->priority <= flow->priority) {
-		flow->below = above ? flow_id(tables, above) : NO_FLOW;
-		if (above)
-			before = ref_to(p, above->slot, above);
-		return head_write(p, before, ref_to(p, flow->slot, flow));
-	}
-	while ((next = below(tables, above)) && next->priority > flow->priority)
-		above = next;
-	flow->below = above->below;
-	above->below = flow_id(tables, flow);
+	if (err)
+		return err;
+	if (p->head && p->head->priority < flow->priority)
+		head_change(p, p->head, flow);
+	chain_insert(p->tables, p->head, flow);
 	return 0;
 }
 
@@ -299,7 +268,7 @@ int rule_add(struct dp_tables *tables, struct dp_flow *flow)
 	err = place_within_budget(&p) ? lookup_count(&p.tuple->lookup, flow->priority) : TABLE_FULL;
 	if (!err) {
 		p.of->tuple = p.tuple->lookup.number;
-		err = chain_insert(&p, flow);
+		err = place_insert(&p, flow);
 		if (err)
 			lookup_uncount(&p.tuple->lookup, flow->priority);
 	}
@@ -324,34 +293,24 @@ static void place_of_flow(struct place *p, struct dp_tables *tables, const struc
 
 static bool is_head(const struct place *p, const struct dp_flow *flow)
 {
-	return rule_hash_find(&p->tables->rules, p->hash, flow->slot);
+	return rule_hash_find(&p->tables->rules, p->hash, flow_id(p->tables, flow));
 }
 
-void rule_change(struct dp_tables *tables, struct dp_flow *flow, uint32_t slot)
-{
-	struct place p;
-
-	place_of_flow(&p, tables, flow);
-	flow_record(tables, slot)->tuple = p.of->tuple;
-	if (is_head(&p, flow))
-		word_change(&p, flow->slot, ref_to(&p, slot, flow));
-	flow->slot = slot;
-}
-
-static void chain_remove(struct place *p, struct dp_flow *flow)
+static void place_remove(struct place *p, struct dp_flow *flow)
 {
 	struct dp_tables *tables = p->tables;
-	struct dp_flow *next = below(tables, flow), *above;
+	struct dp_flow *next = chain_below(tables, flow);
 
 	if (is_head(p, flow)) {
-		(void)head_write(p, ref_to(p, flow->slot, flow),
-				 next ? ref_to(p, next->slot, next) : (struct ofx_rule_ref){0});
-		return;
+		p->head = flow;
+		if (next)
+			head_change(p, flow, next);
+		else
+			head_remove(p, flow);
+	} else if (!chain_is_long(flow)) {
+		find_head(p);
 	}
-	find_head(p);
-	for (above = p->head; below(tables, above) != flow;)
-		above = below(tables, above);
-	above->below = flow->below;
+	chain_remove(tables, p->head, flow);
 }
 
 void rule_remove(struct dp_tables *tables, struct dp_flow *flow)
@@ -359,32 +318,35 @@ void rule_remove(struct dp_tables *tables, struct dp_flow *flow)
 	struct place p;
 
 	place_of_flow(&p, tables, flow);
-	chain_remove(&p, flow);
+	place_remove(&p, flow);
 	lookup_uncount(&p.tuple->lookup, flow->priority);
 	p.mask->n_at[p.level]--;
 	if (!mask_has_rules(p.mask))
 		p.mask->lookup.table->n_masks--;
 }
 
+struct dp_flow *dp_flow_find(struct dp *dp, uint8_t table, const struct of_match *match, uint16_t most)
+{
+	struct place p = {.tables = dp->tables};
+
+	p.mask = tuple_find(&dp->tables->table[table], &match->mask);
+	if (!p.mask)
+		return NULL;
+	for (int i = 0; i < OFX_KEY_WORDS; i++)
+		p.key.w[i] = match->value.w[i] & match->mask.w[i];
+	return place_of_chain(&p) ? chain_at_most(dp->tables, p.head, most) : NULL;
+}
+
 /* --- moving --- */
 
 #define MOVE_CHAIN 64 /* flow entries of one match and of different priorities that are moved at a time */
 
-static uint32_t chain_len(const struct dp_tables *tables, const struct dp_flow *flow)
-{
-	uint32_t n = 0;
-
-	for (; flow && n <= MOVE_CHAIN; flow = below(tables, flow))
-		n++;
-	return n;
-}
-
 static bool chain_count(const struct place *p, struct dp_flow *first)
 {
-	for (struct dp_flow *flow = first; flow; flow = below(p->tables, flow)) {
+	for (struct dp_flow *flow = first; flow; flow = chain_below(p->tables, flow)) {
 		if (!lookup_count(&p->tuple->lookup, flow->priority))
 			continue;
-		for (; first != flow; first = below(p->tables, first))
+		for (; first != flow; first = chain_below(p->tables, first))
 			lookup_uncount(&p->tuple->lookup, first->priority);
 		return false;
 	}
@@ -394,8 +356,8 @@ static bool chain_count(const struct place *p, struct dp_flow *first)
 /* The chain lies at `to` now. */
 static void chain_settle(const struct place *from, const struct place *to, struct dp_flow *flow)
 {
-	for (; flow; flow = below(to->tables, flow)) {
-		flow_record(to->tables, flow->slot)->tuple = to->tuple->lookup.number;
+	for (; flow; flow = chain_below(to->tables, flow)) {
+		flow_record(to->tables, flow_id(to->tables, flow))->tuple = to->tuple->lookup.number;
 		lookup_uncount(&from->tuple->lookup, flow->priority);
 		from->mask->n_at[from->level]--;
 		to->mask->n_at[to->level]++;
@@ -421,14 +383,14 @@ bool rule_move(struct dp_tables *tables, struct dp_flow *flow, struct left_rule 
 	place_open(&from, tables, flow);
 	place_at(&from, from.mask, TUPLE_LEVELS);
 	find_head(&from);
-	if (from.head != flow || chain_len(tables, flow) > MOVE_CHAIN || !move_choose(&from, &to))
+	if (from.head != flow || chain_length(tables, flow) > MOVE_CHAIN || !move_choose(&from, &to))
 		return false;
 	n_from = count_same_hash(&from);
 	n_to = count_same_hash(&to);
-	if (rule_hash_find(&tables->rules, to.hash, flow->slot) || !chain_count(&to, flow))
+	if (rule_hash_find(&tables->rules, to.hash, flow_id(tables, flow)) || !chain_count(&to, flow))
 		return false;
-	if (!rule_hash_add(&tables->rules, to.hash, ref_to(&to, flow->slot, flow))) {
-		for (; flow; flow = below(tables, flow))
+	if (rule_hash_add(&tables->rules, to.hash, ref_to(&to, flow))) {
+		for (; flow; flow = chain_below(tables, flow))
 			lookup_uncount(&to.tuple->lookup, flow->priority);
 		return false;
 	}

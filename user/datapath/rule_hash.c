@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "user/datapath/rule_hash.h"
+#include <errno.h>
 #include <string.h>
 #include "user/datapath/chunk.h"
 #include "user/util/log.h"
@@ -121,30 +122,38 @@ static int line_free(const struct ofx_rule_line *line)
 
 /* --- one region --- */
 
-static bool region_add(struct rule_hash *h, struct rule_region r, uint64_t hash, uint64_t word)
+/* A further line behind `line`, with this rule. */
+static int line_append(struct rule_hash *h, struct rule_region r, struct ofx_rule_line *line, uint64_t word,
+		       uint64_t tag)
+{
+	uint32_t number;
+
+	if (spare_left(h) <= spare_reserved(h, r) || !numbers_take(&h->spare, &number))
+		return h->phase != RULES_STEADY || h->spare.waiting ? -EAGAIN : -ENOSPC;
+	h->line[number] = (struct ofx_rule_line){0};
+	rule_store(&h->line[number], 0, word, tag);
+	word_store(&line->more, number);
+	return 0;
+}
+
+/* -EAGAIN, -ENOSPC: as rule_hash_add(). */
+static int region_add(struct rule_hash *h, struct rule_region r, uint64_t hash, uint64_t word)
 {
 	struct ofx_rule_line *line = line_of(h, r, hash);
 	const uint64_t tag = ofx_rule_tag(hash);
-	uint32_t number;
 
 	for (int n = 0;; n++, line = &h->line[line->more]) {
 		const int free = line_free(line);
 
 		if (free >= 0) {
 			rule_store(line, free, word, tag);
-			return true;
+			return 0;
 		}
 		if (n == OFX_MORE_LINES)
-			return false;
+			return h->phase == RULES_FILL ? -EAGAIN : -ENOSPC;
 		if (!line->more)
-			break;
+			return line_append(h, r, line, word, tag);
 	}
-	if (spare_left(h) <= spare_reserved(h, r) || !numbers_take(&h->spare, &number))
-		return false;
-	h->line[number] = (struct ofx_rule_line){0};
-	rule_store(&h->line[number], 0, word, tag);
-	word_store(&line->more, number);
-	return true;
 }
 
 static __u64 *cursor_next(const struct rule_hash *h, struct rule_cursor *c)
@@ -191,6 +200,7 @@ static __u64 *region_find(const struct rule_hash *h, struct rule_region r, uint6
 
 static void spare_give(struct rule_hash *h, uint32_t number)
 {
+	h->spare.waiting--;
 	numbers_give(&h->spare, number);
 }
 
@@ -206,7 +216,9 @@ static void unlink_empty(struct rule_hash *h, struct ofx_rule_line *line)
 			continue;
 		}
 		word_store(&line->more, more->more);
-		h->ops->later(h->aux, spare_give, number);
+		h->spare.waiting++;
+		if (!h->ops->later(h->aux, spare_give, number))
+			h->spare.waiting--; /* lost, rather than used too early */
 	}
 }
 
@@ -250,7 +262,8 @@ static void region_drop(struct rule_hash *h, struct rule_region old)
 	h->old = old;
 	h->next = (struct rule_region){0};
 	h->phase = RULES_WAIT;
-	h->ops->later(h->aux, region_unread, 0);
+	if (!h->ops->later(h->aux, region_unread, 0))
+		log_error("out of memory: the rules' hash will not grow any more");
 }
 
 /* What hash_of() will read for the rules of a line. */
@@ -281,7 +294,7 @@ static bool fill_from(struct rule_hash *h, const struct ofx_rule_line *line)
 			hash = h->ops->hash_of(h->aux, ref.slot);
 			if (!belongs(h, first, hash, ofx_line_tag(line, i)))
 				continue;
-			if (!region_find(h, h->next, hash, ref.slot) && !region_add(h, h->next, hash, ref.word))
+			if (!region_find(h, h->next, hash, ref.slot) && region_add(h, h->next, hash, ref.word))
 				return false;
 		}
 		if (!line->more)
@@ -352,18 +365,21 @@ void rule_hash_prefetch(const struct rule_hash *h, uint64_t hash)
 		__builtin_prefetch(line_of(h, h->next, hash), 1);
 }
 
-bool rule_hash_add(struct rule_hash *h, uint64_t hash, struct ofx_rule_ref ref)
+int rule_hash_add(struct rule_hash *h, uint64_t hash, struct ofx_rule_ref ref)
 {
-	if (h->next.lines && !region_add(h, h->next, hash, ref.word))
-		return false;
-	if (!region_add(h, h->now, hash, ref.word)) {
+	int err = h->next.lines ? region_add(h, h->next, hash, ref.word) : 0;
+
+	if (err)
+		return err;
+	err = region_add(h, h->now, hash, ref.word);
+	if (err) {
 		if (h->next.lines)
 			region_remove(h, h->next, hash, ref.slot);
-		return false;
+		return err;
 	}
 	h->n++;
 	grow_if_full(h);
-	return true;
+	return 0;
 }
 
 __u64 *rule_hash_find(const struct rule_hash *h, uint64_t hash, uint32_t slot)

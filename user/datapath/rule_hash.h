@@ -33,8 +33,8 @@ struct rule_hash_ops {
 	uint64_t (*hash_of)(void *aux, uint32_t slot);
 	/* hash_of() will soon be asked. */
 	void (*prefetch)(void *aux, uint32_t slot);
-	/* `fn(rule_hash, number)` after a grace period. */
-	void (*later)(void *aux, void (*fn)(struct rule_hash *h, uint32_t number), uint32_t number);
+	/* `fn(rule_hash, number)` after a grace period.  False: out of memory, it will not be called. */
+	bool (*later)(void *aux, void (*fn)(struct rule_hash *h, uint32_t number), uint32_t number);
 };
 
 struct rule_hash {
@@ -60,8 +60,8 @@ void rule_hash_close(struct rule_hash *h);
 
 /* Something will soon be done with this hash. */
 void rule_hash_prefetch(const struct rule_hash *h, uint64_t hash);
-/* A rule.  False: no line left. */
-bool rule_hash_add(struct rule_hash *h, uint64_t hash, struct ofx_rule_ref ref);
+/* A rule.  -EAGAIN: no line is left now, but will be; -ENOSPC: there is no room for it. */
+int rule_hash_add(struct rule_hash *h, uint64_t hash, struct ofx_rule_ref ref);
 /* Its word, or NULL. */
 __u64 *rule_hash_find(const struct rule_hash *h, uint64_t hash, uint32_t slot);
 /* Another word in place of the one with this slot, at once. */

@@ -10,14 +10,26 @@
 #include "user/datapath/cache.h"
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
+#include "user/util/clock.h"
 #include "user/util/log.h"
 
-bool tables_take(struct dp_tables *tables, struct numbers *pool, uint32_t *number)
+int tables_take(struct numbers *pool, uint32_t *number)
 {
 	if (numbers_take(pool, number))
-		return true;
-	grace_flush(tables->dp);
-	return numbers_take(pool, number);
+		return 0;
+	return pool->waiting ? -EAGAIN : TABLE_FULL;
+}
+
+int tables_take_grown(struct numbers *pool, struct chunks *chunks, uint32_t max, uint32_t *number)
+{
+	int err;
+
+	if (numbers_take(pool, number))
+		return 0;
+	err = pool->size < max ? chunks_grow(chunks) : -ENOSPC;
+	if (!err)
+		pool->size = chunks->n * chunks->per_chunk < max ? chunks->n * chunks->per_chunk : max;
+	return err == -EAGAIN ? err : tables_take(pool, number);
 }
 
 struct retired_number {
@@ -25,10 +37,11 @@ struct retired_number {
 	uint32_t number;
 };
 
-static void number_retired(void *aux)
+static void number_retired(struct dp *dp, void *aux)
 {
 	struct retired_number *r = aux;
 
+	r->pool->waiting--;
 	numbers_give(r->pool, r->number);
 	free(r);
 }
@@ -41,6 +54,7 @@ void tables_retire(struct dp_tables *tables, struct numbers *pool, uint32_t numb
 		log_error("out of memory: number %u of a map stays unused", number);
 		return;
 	}
+	pool->waiting++;
 	*r = (struct retired_number){.pool = pool, .number = number};
 	grace_defer(tables->dp, number_retired, r);
 }
@@ -131,9 +145,10 @@ static int table_raise(struct table *t)
 {
 	struct draft d = {0};
 	uint32_t slot;
+	int err = tables_take(&t->tables->list_slots, &slot);
 
-	if (!tables_take(t->tables, &t->tables->list_slots, &slot))
-		return TABLE_FULL;
+	if (err)
+		return err;
 	draft_raised(t, &d);
 	table_publish(t, &d, slot);
 	table_tidy_later(t);
@@ -244,7 +259,7 @@ void table_tidy(struct table *t)
 	free_unused(t);
 }
 
-static void tidy_due(void *aux)
+static void tidy_due(struct dp *dp, void *aux)
 {
 	struct table *t = aux;
 
@@ -265,7 +280,7 @@ void *tables_owner(struct dp *dp, uint32_t flow, uint16_t gen)
 {
 	const struct dp_tables *tables = dp->tables;
 
-	if (flow >= dp->n_flow_ids || tables->flow[flow].gen != gen)
+	if (flow >= dp->n_flow_ids || tables->flow[flow].gen != gen || tables->flow[flow].flags & FLOW_REMOVED)
 		return NULL;
 	return tables->flow[flow].owner;
 }
@@ -275,21 +290,23 @@ uint32_t dp_max_flows(const struct dp *dp)
 	return dp->max_flows;
 }
 
-/* Callbacks before others have their turn: a message to each controller is some microseconds. */
-#define GONE_TURN 1024
+#define GONE_TURN_NS                                                                                                   \
+	2000000	      /* of callbacks before others have their turn: each may be a message to every controller         \
+		       */
+#define GONE_CHECK 16 /* callbacks between looks at the clock */
 
 static void gone_due(evutil_socket_t fd, short what, void *aux)
 {
 	const struct timeval soon = {0};
 	struct dp_tables *tables = aux;
-	struct retired_flow *r;
+	const uint64_t end = clock_ns() + GONE_TURN_NS;
 
-	for (int i = 0; i < GONE_TURN && (r = TAILQ_FIRST(&tables->gone)); i++) {
-		TAILQ_REMOVE(&tables->gone, r, next);
-		r->gone(r->aux, r->packets, r->bytes);
-		free(r);
+	for (int i = 1; tables->gone; i++) {
+		flow_tell_gone(tables);
+		if (i % GONE_CHECK == 0 && clock_ns() > end)
+			break;
 	}
-	if (!TAILQ_EMPTY(&tables->gone))
+	if (tables->gone)
 		event_add(tables->gone_event, &soon);
 }
 
@@ -321,7 +338,7 @@ struct retired_line {
 	uint32_t number;
 };
 
-static void line_retired(void *aux)
+static void line_retired(struct dp *dp, void *aux)
 {
 	struct retired_line *r = aux;
 
@@ -331,18 +348,16 @@ static void line_retired(void *aux)
 	free(r);
 }
 
-static void line_later(void *aux, void (*fn)(struct rule_hash *h, uint32_t number), uint32_t number)
+static bool line_later(void *aux, void (*fn)(struct rule_hash *h, uint32_t number), uint32_t number)
 {
 	struct dp_tables *tables = aux;
 	struct retired_line *r = malloc(sizeof(*r));
 
-	if (!r) {
-		grace_flush(tables->dp);
-		fn(&tables->rules, number);
-		return;
-	}
+	if (!r)
+		return false;
 	*r = (struct retired_line){.tables = tables, .fn = fn, .number = number};
 	grace_defer(tables->dp, line_retired, r);
+	return true;
 }
 
 static int rules_open(struct dp_tables *tables)
@@ -374,6 +389,8 @@ static int maps_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 	if (!err)
 		err = chunks_open(&tables->flows, skel->maps.flows, sizeof(struct ofx_flow), OFX_FLOW_CHUNK);
 	if (!err)
+		err = chunks_open(&tables->insts, skel->maps.insts, sizeof(struct ofx_inst), OFX_INST_CHUNK);
+	if (!err)
 		err = chunks_open(&tables->op_pool, skel->maps.op_pool, sizeof(struct ofx_op), OFX_OP_CHUNK);
 	if (!err)
 		err = counters_open(tables);
@@ -396,6 +413,7 @@ static void maps_close(struct dp_tables *tables)
 	rule_hash_close(&tables->rules);
 	counters_close(tables);
 	chunks_close(&tables->flows);
+	chunks_close(&tables->insts);
 	chunks_close(&tables->op_pool);
 }
 
@@ -425,12 +443,14 @@ static void arrays_close(struct dp_tables *tables)
 
 static int pools_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 {
-	int err = numbers_open(&tables->ids, 0, tables->dp->n_flow_ids);
+	/* id 0 would be a free rule word, list slot 0 means none */
+	int err = numbers_open(&tables->ids, 1, tables->dp->n_flow_ids);
 
-	/* slot 0 of lists means none, of flows a free rule word */
 	if (!err)
-		err = numbers_open(&tables->slots, 1, tables->dp->n_flow_ids + 1);
-	tables->slots.size = 1; /* flow.c raises it chunk by chunk */
+		err = numbers_open(&tables->inst_numbers, 0, tables->dp->n_flow_ids);
+	if (!err)
+		err = ladders_open(&tables->ladders, tables->dp->n_flow_ids);
+	tables->ids.size = tables->inst_numbers.size = 0; /* tables_take_grown() raises them chunk by chunk */
 	if (!err)
 		err = numbers_open(&tables->list_slots, 1, bpf_map__max_entries(skel->maps.lists));
 	if (!err)
@@ -449,7 +469,7 @@ int tables_open(struct dp *dp)
 		return -ENOMEM;
 	tables->dp = dp;
 	dp->tables = tables;
-	TAILQ_INIT(&tables->gone);
+	LIST_INIT(&tables->passes);
 	for (uint32_t i = 0; i < OFX_TABLES; i++) {
 		tables->table[i].tables = tables;
 		tables->table[i].number = i;
@@ -494,8 +514,8 @@ void tables_close(struct dp *dp)
 		return;
 	tables->closing = true;
 	grace_flush(dp);
-	while (!TAILQ_EMPTY(&tables->gone))
-		gone_due(-1, 0, tables);
+	while (tables->gone)
+		flow_tell_gone(tables);
 	for (uint32_t i = 0; i < OFX_TABLES; i++)
 		table_close(&tables->table[i]);
 	if (tables->gone_event)
@@ -505,11 +525,11 @@ void tables_close(struct dp *dp)
 	moves_close(tables);
 	maps_close(tables);
 	numbers_close(&tables->ids);
-	numbers_close(&tables->slots);
+	numbers_close(&tables->inst_numbers);
+	ladders_close(&tables->ladders);
 	numbers_close(&tables->list_slots);
 	numbers_close(&tables->subtable_numbers);
 	runs_close(&tables->runs);
-	free(tables->txn.items);
 	arrays_close(tables);
 	free(take_ptr(dp->tables));
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Flow tables: what the files table.c, tuple.c, rule.c, flow.c, txn.c and counter.c share.  The maps they write
- * and the rules of publication are those of include/ofxdp/table.h.
+ * Flow tables: what the files table.c, tuple.c, rule.c, chain.c, flow.c, inst.c and counter.c share.  The maps they
+ * write and the rules of publication are those of include/ofxdp/table.h.
  *
- *   struct table ─► tuples (tuple.h) ─► rules: chains of flow entries of the same mask and key, by falling priority, of
- *                                       which only the highest is in the maps
+ *   struct table ─► tuples (tuple.h) ─► rules: chains (chain.h) of flow entries of the same mask and key, by falling
+ *                                       priority, of which only the highest is in the maps
  *
  * A flow entry's key is not kept here: it stands in its compiled form, which we have mapped.  Where a chain begins is
  * found as a packet finds it, by rule_hash.h.
  *
- * A transaction's calls change nothing that a packet could meet; commit does, in steps that abort can take back.
- * Positive results are OpenFlow errors, negative ones errnos.
+ * Positive results are OpenFlow errors, negative ones errnos; -EAGAIN as datapath.h has it.
  */
 #ifndef DATAPATH_TABLE_H
 #define DATAPATH_TABLE_H
@@ -21,6 +20,7 @@
 #include <uthash.h>
 #include "include/ofxdp/counter.h"
 #include "include/ofxdp/table.h"
+#include "user/datapath/chain.h"
 #include "user/datapath/chunk.h"
 #include "user/datapath/datapath.h"
 #include "user/datapath/flow_log.h"
@@ -34,22 +34,14 @@ struct dp_tables;
 struct table;
 struct tuple;
 
-/* A flow entry's compiled form in the maps; never changed while BPF can reach it. */
-struct body {
-	uint32_t slot;	/* in `flows` */
-	uint32_t first; /* in `op_pool` */
-	uint8_t order;	/* of the run there, or RUN_NONE */
-};
-
-#define FLOW_USED 1	  /* from add until nobody counts on it */
-#define FLOW_TABLE_MISS 2 /* struct dp_rule.table_miss */
-#define NO_FLOW UINT32_MAX
+#define FLOW_USED 1    /* until nobody counts on it */
+#define FLOW_REMOVED 2 /* … any more: no flow entry now */
 
 /* dp_tables.flow[id].  A million of them: small. */
 struct dp_flow {
 	void *owner;
-	uint32_t slot;	/* of its compiled form */
-	uint32_t below; /* same mask and key, same or lower priority: not in the maps; NO_FLOW */
+	uint32_t below; /* chain.h; of removed ones, the next whose flow_gone() is due; 0: none */
+	uint32_t chain; /* chain.c */
 	uint16_t mask;	/* number of the tuple that is its own mask */
 	uint16_t gen;	/* stays when the id is used again */
 	uint16_t priority;
@@ -68,23 +60,6 @@ struct lookup {
 	struct priorities priorities; /* of the flow entries found by it */
 };
 
-/* What waits for its grace period. */
-struct retired_body {
-	struct dp_tables *tables;
-	struct body body;
-};
-
-struct retired_flow {
-	struct dp_flow *flow;
-	struct table *table;
-	struct body body;
-	void (*gone)(void *aux, uint64_t packets, uint64_t bytes);
-	void *aux;
-	uint64_t packets, bytes;
-	TAILQ_ENTRY(retired_flow) next;
-};
-TAILQ_HEAD(retired_flows, retired_flow);
-
 struct table {
 	struct dp_tables *tables;
 	uint8_t number;
@@ -100,26 +75,6 @@ struct table {
 	uint64_t matched_offset, matched_shown; /* counter.c */
 };
 
-/* What a transaction does, in the order of its calls. */
-enum change_kind { CHANGE_ADD, CHANGE_MODIFY, CHANGE_REMOVE };
-struct txn_item {
-	enum change_kind kind;
-	struct dp_flow *flow;
-	uint32_t slot;		      /* MODIFY: the new compiled form, or when done the former */
-	struct retired_flow *retired; /* REMOVE */
-	struct retired_body *old;     /* MODIFY: room for the former */
-};
-
-struct dp_txn {
-	struct dp_tables *tables;
-	bool open;
-	bool wrote;	   /* BPF may have seen something of it */
-	int error;	   /* the first one */
-	uint32_t n_remove; /* flow entries to be removed */
-	struct txn_item *items;
-	size_t n_items, items_size;
-};
-
 struct dp_tables {
 	struct dp *dp;
 	bool closing; /* callbacks of grace periods only free */
@@ -128,22 +83,23 @@ struct dp_tables {
 	uint64_t *roots;		/* table_roots */
 	struct ofx_list *lists;		/* by slot */
 	struct ofx_subtable *subtables; /* by number */
-	struct chunks flows, op_pool;
+	struct chunks flows, insts, op_pool;
 	struct rule_hash rules;
 	const struct ofx_cell *counters; /* flow_counters */
 	struct flow_logs flow_logs;
 	uint8_t *table_of_id; /* flow id's table, or OFX_NO_TABLE */
+	LIST_HEAD(, dp_table_pass) passes;
 	struct mapped roots_map, lists_map, subtables_map, counters_map, lines_map, geometry_map;
-	struct numbers slots, ids, list_slots, subtable_numbers;
+	struct numbers ids, inst_numbers, list_slots, subtable_numbers; /* ids: of flow entries, their slots too */
 	struct runs runs;
+	struct ladders ladders;
 	/* By flow id, mapped: what is not used takes no memory. */
 	struct dp_flow *flow;
 	struct ofx_counter *base;	    /* counters when the entry was added or reset */
 	uint32_t n_flows;		    /* installed or being added */
 	struct tuple *by_mask;		    /* uthash */
 	struct tuple *tuple[OFX_SUBTABLES]; /* by number */
-	struct dp_txn txn;
-	struct retired_flows gone; /* their callbacks are due */
+	uint32_t gone, gone_last;	    /* ids whose flow_gone() is due, linked by `below`; 0: none */
 	struct event *gone_event;
 	struct event *grow_event; /* rule_hash_step() */
 	struct event *move_event; /* move.c */
@@ -152,10 +108,10 @@ struct dp_tables {
 
 #define TABLE_FULL OF_ERROR(OFPET_FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL)
 
-/* The compiled form at a slot. */
-static inline struct ofx_flow *flow_record(const struct dp_tables *tables, uint32_t slot)
+/* The compiled form of a flow entry. */
+static inline struct ofx_flow *flow_record(const struct dp_tables *tables, uint32_t id)
 {
-	return chunks_value(&tables->flows, slot);
+	return chunks_value(&tables->flows, id);
 }
 
 static inline uint32_t flow_id(const struct dp_tables *tables, const struct dp_flow *flow)
@@ -173,8 +129,10 @@ void table_tidy_later(struct table *t);
 void table_tidy(struct table *t);
 /* Let the hash of rules go on growing in the background, if it does. */
 void tables_grow(struct dp_tables *tables);
-/* A number from the pool, waiting for a grace period if all are used or retired. */
-bool tables_take(struct dp_tables *tables, struct numbers *pool, uint32_t *number);
+/* A number from the pool.  TABLE_FULL, or -EAGAIN while some wait to be given back. */
+int tables_take(struct numbers *pool, uint32_t *number);
+/* The same of numbers of values in chunks, of which more are made, for numbers less than max. */
+int tables_take_grown(struct numbers *pool, struct chunks *chunks, uint32_t max, uint32_t *number);
 /* Give it back after a grace period. */
 void tables_retire(struct dp_tables *tables, struct numbers *pool, uint32_t number);
 
@@ -188,8 +146,6 @@ void rule_prefetch_slot(void *tables, uint32_t slot);
 void rule_expect(const struct dp_tables *tables, const struct tuple *mask, const struct ofx_key *key);
 /* Publish a flow entry; nothing is changed if that fails. */
 int rule_add(struct dp_tables *tables, struct dp_flow *flow);
-/* Another compiled form. */
-void rule_change(struct dp_tables *tables, struct dp_flow *flow, uint32_t slot);
 void rule_remove(struct dp_tables *tables, struct dp_flow *flow);
 /* A rule that packets may still meet where it was. */
 struct left_rule {
@@ -210,20 +166,15 @@ void table_move_later(struct table *t);
 /* flow.c */
 /* The key's words under the mask of the compiled flow entry. */
 void flow_key(const struct dp_tables *tables, const struct ofx_flow *of, struct ofx_key *key);
-/* Of the same mask and key? */
-bool flow_same_key(const struct dp_tables *tables, const struct ofx_flow *a, const struct ofx_flow *b);
-/* At once: BPF never saw it. */
-void body_free(struct dp_tables *tables, uint32_t slot);
-/* After a grace period; `retired` is freed, too. */
-void body_retire(struct dp_tables *tables, uint32_t slot, struct retired_body *retired);
-/* A flow entry with its compiled form, unpublished. */
-int flow_new(struct dp_tables *tables, const struct dp_rule *rule, void *owner, struct dp_flow **out);
-/* Another compiled form for it, with new instructions, unpublished. */
-int flow_rewrite(struct dp_tables *tables, struct dp_flow *flow, const struct of_instructions *inst, uint32_t *slot);
-/* Unpublished: free it after a grace period, with `retired`, then call retired->gone. */
-void flow_retire(struct retired_flow *retired);
-/* The same at once and without a call: BPF never saw it. */
-void flow_free(struct dp_tables *tables, struct dp_flow *flow);
+/* Is it of this mask (a tuple's number) and key (under the mask)? */
+bool flow_has_key(const struct dp_tables *tables, const struct ofx_flow *of, uint16_t mask, const struct ofx_key *key);
+/* cb.flow_gone() for the first of tables->gone. */
+void flow_tell_gone(struct dp_tables *tables);
+
+/* inst.c */
+/* So many elements of op_pool, n > 0.  0, -EAGAIN, TABLE_FULL. */
+int ops_take(struct dp_tables *tables, size_t n, uint32_t *first);
+void ops_give(struct dp_tables *tables, size_t n, uint32_t first);
 
 /* counter.c */
 int counters_open(struct dp_tables *tables);

@@ -198,9 +198,10 @@ static int tuple_new(struct table *t, const struct ofx_key *mask, struct tuple *
 	struct dp_tables *tables = t->tables;
 	struct tuple *tuple;
 	uint32_t number;
+	int err = tables_take(&tables->subtable_numbers, &number);
 
-	if (!tables_take(tables, &tables->subtable_numbers, &number))
-		return TABLE_FULL;
+	if (err)
+		return err;
 	tuple = calloc(1, sizeof(*tuple));
 	if (!tuple) {
 		numbers_give(&tables->subtable_numbers, number);
@@ -219,17 +220,31 @@ static int tuple_new(struct table *t, const struct ofx_key *mask, struct tuple *
 	return 0;
 }
 
+static struct tuple *find(struct table *t, const struct ofx_key *key)
+{
+	struct tuple *tuple = t->last;
+
+	if (tuple && !memcmp(&tuple->mask, key, sizeof(*key)))
+		return tuple;
+	HASH_FIND(hh, t->tables->by_mask, key, sizeof(*key), tuple);
+	return tuple;
+}
+
+struct tuple *tuple_find(struct table *t, const struct ofx_key *mask)
+{
+	struct ofx_key key = *mask;
+
+	key.shape = t->number;
+	return find(t, &key);
+}
+
 int tuple_of_mask(struct table *t, const struct ofx_key *mask, struct tuple **out)
 {
 	struct ofx_key key = *mask;
 	int err = 0;
 
 	key.shape = t->number;
-	if (t->last && !memcmp(&t->last->mask, &key, sizeof(key))) {
-		*out = t->last;
-		return 0;
-	}
-	HASH_FIND(hh, t->tables->by_mask, &key, sizeof(key), *out);
+	*out = find(t, &key);
 	if (!*out)
 		err = tuple_new(t, &key, out);
 	if (!err)

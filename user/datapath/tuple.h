@@ -34,7 +34,9 @@ struct tuple {
 	TAILQ_ENTRY(tuple) next;
 };
 
-/* The table's tuple of that mask, made if there is none.  TABLE_FULL, -ENOMEM. */
+/* The table's tuple of that mask, or NULL. */
+struct tuple *tuple_find(struct table *t, const struct ofx_key *mask);
+/* The same, made if there is none.  TABLE_FULL, -EAGAIN, -ENOMEM. */
 int tuple_of_mask(struct table *t, const struct ofx_key *mask, struct tuple **out);
 void tuple_free(struct tuple *tuple);
 bool tuple_is_unused(const struct tuple *tuple);

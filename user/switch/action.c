@@ -22,7 +22,7 @@ int sw_actions_check(struct sw *sw, const struct of_actions *actions, bool packe
 	for (size_t i = 0; i < actions->n; i++) {
 		const struct of_action *a = &actions->v[i];
 
-		if (a->type == OF_ACT_GROUP && !sw_group_find(sw, a->group))
+		if (a->type == OF_ACT_GROUP && !sw_group_is_usable(sw, a->group))
 			return BAD_ACTION(BAD_OUT_GROUP);
 		if (a->type == OF_ACT_OUTPUT && (!a->output.port || a->output.port == OFPP_ANY))
 			return BAD_ACTION(BAD_OUT_PORT);

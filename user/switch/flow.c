@@ -22,9 +22,9 @@ uint64_t sw_now(void)
 }
 
 /* Hashes of controllers' values must not be foreseeable. */
-static uint32_t hash_of(const struct sw *sw, const struct sw_match *match)
+static uint32_t hash_of(const struct sw *sw, uint16_t priority, const struct sw_match *match)
 {
-	return sw_match_hash(match->value, match->shape.n, sw->secret);
+	return sw_match_hash(match->value, match->shape.n, priority, sw->secret);
 }
 
 struct sw_flow *sw_flow_new(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match)
@@ -34,7 +34,7 @@ struct sw_flow *sw_flow_new(struct sw *sw, uint8_t table, uint16_t priority, con
 
 	if (!flow)
 		return NULL;
-	*flow = (struct sw_flow){.priority = priority, .hash = hash_of(sw, match), .created = sw_now()};
+	*flow = (struct sw_flow){.priority = priority, .hash = hash_of(sw, priority, match), .created = sw_now()};
 	memcpy(flow->value, match->value, n * sizeof(flow->value[0]));
 	flow->subtable = sw_subtable_get(sw, table, &match->shape);
 	if (!flow->subtable) {
@@ -42,6 +42,21 @@ struct sw_flow *sw_flow_new(struct sw *sw, uint8_t table, uint16_t priority, con
 		return NULL;
 	}
 	return flow;
+}
+
+void sw_flow_set_instructions(struct sw_flow *flow, struct sw_instructions *inst)
+{
+	struct sw_instructions *before = flow->inst;
+
+	if (inst) {
+		inst->refs++;
+		sw_instructions_count(inst, 1);
+	}
+	if (before) {
+		sw_instructions_count(before, -1);
+		sw_instructions_put(before);
+	}
+	flow->inst = inst;
 }
 
 /* True: there is more. */
@@ -75,47 +90,39 @@ void sw_flow_free(struct sw *sw, struct sw_flow *flow)
 	struct slab *slab = &sw->flow_slabs[flow->subtable->shape.n];
 
 	sw_timeout_stop(sw, flow);
-	sw_instructions_put(flow->inst);
+	sw_flow_set_instructions(flow, NULL);
 	sw_subtable_put(flow->subtable);
 	slab_give(slab, flow);
 	if (slab_is_idle(slab))
 		trim_later(sw);
 }
 
-/* The first entry from `f` on in its chain that has these values. */
-static struct sw_flow *with_values(struct sw_flow *f, uint32_t hash, const uint64_t *value, unsigned int n)
-{
-	while (f && (f->hash != hash || memcmp(f->value, value, n * sizeof(f->value[0]))))
-		f = f->next;
-	return f;
-}
-
-/* The first entry from `f` on in its chain that has these values and this priority. */
-static struct sw_flow *with_priority(struct sw_flow *f, uint32_t hash, const uint64_t *value, unsigned int n,
-				     uint16_t priority)
-{
-	f = with_values(f, hash, value, n);
-	while (f && f->priority != priority)
-		f = with_values(f->next, hash, value, n);
-	return f;
-}
-
-void sw_flow_expect(struct sw *sw, uint8_t table, const struct sw_match *match)
+void sw_flow_expect(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match)
 {
 	const struct sw_subtable *s = sw_subtable_find(sw, table, &match->shape);
 
 	if (s)
-		sw_subtable_prefetch(s, hash_of(sw, match));
+		sw_subtable_prefetch(s, hash_of(sw, priority, match));
+}
+
+/* The entry of a subtable with these values and this priority, or NULL. */
+static struct sw_flow *find_in(const struct sw *sw, const struct sw_subtable *s, const uint64_t *value,
+			       uint16_t priority)
+{
+	const unsigned int n = s->shape.n;
+	const uint32_t hash = sw_match_hash(value, n, priority, sw->secret);
+	struct sw_flow *f = sw_subtable_candidates(s, hash);
+
+	while (f && (f->hash != hash || f->priority != priority || memcmp(f->value, value, n * sizeof(*value))))
+		f = f->next;
+	return f;
 }
 
 struct sw_flow *sw_flow_find(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match)
 {
 	const struct sw_subtable *s = sw_subtable_find(sw, table, &match->shape);
-	uint32_t hash = hash_of(sw, match);
 
-	if (!s)
-		return NULL;
-	return with_priority(sw_subtable_candidates(s, hash), hash, match->value, match->shape.n, priority);
+	return s ? find_in(sw, s, match->value, priority) : NULL;
 }
 
 static bool outputs_to(const struct of_actions *actions, uint32_t port)
@@ -134,8 +141,7 @@ static bool sends_to_group(const struct of_actions *actions, uint32_t group)
 	return false;
 }
 
-/* What a filter asks beside the match. */
-static bool chosen(const struct sw_flow *flow, const struct sw_flow_filter *filter)
+bool sw_flow_is_chosen(const struct sw_flow *flow, const struct sw_flow_filter *filter)
 {
 	const struct of_instructions *inst = &flow->inst->of;
 
@@ -172,19 +178,30 @@ static void walk_to(struct sw_walk *walk, struct sw_subtable *next)
 	sw_walk_end(walk); /* may end the one it leaves: after `next` was read from it */
 	walk->at = next;
 	walk->hash = 0;
+	walk->priority = UINT16_MAX;
 }
 
-/* Entries with just these values: they lie in one bucket. */
-static void meet_equal(struct sw *sw, const struct sw_walk *walk, sw_flow_fn fn, void *aux)
+/* Entries of just this match, of all priorities: a chain that the datapath has.  True: nothing is left there. */
+static bool meet_equal(struct sw *sw, struct sw_walk *walk, uint32_t *budget, sw_flow_fn fn, void *aux)
 {
-	const struct sw_match *match = walk->filter->match;
-	uint32_t hash = hash_of(sw, match);
-	const unsigned int n = match->shape.n;
-	struct sw_flow *f = with_values(sw_subtable_candidates(walk->at, hash), hash, match->value, n);
+	struct dp_flow *flow, *below;
+	struct of_match match;
 
-	for (; f; f = with_values(f->next, hash, match->value, n))
-		if (chosen(f, walk->filter))
+	if (walk->priority < 0)
+		return true;
+	sw_match_unpack(&walk->at->shape, walk->filter->match->value, &match);
+	for (flow = dp_flow_find(sw->dp, walk->table, &match, walk->priority); flow; flow = below) {
+		struct sw_flow *f = dp_flow_owner(flow);
+
+		if (!*budget)
+			return false;
+		*budget -= 1;
+		below = dp_flow_below(sw->dp, flow);
+		walk->priority = (int32_t)f->priority - 1;
+		if (sw_flow_is_chosen(f, walk->filter))
 			fn(f, aux);
+	}
+	return true;
 }
 
 /*
@@ -204,38 +221,76 @@ static void look_ahead(struct sw *sw, const struct sw_subtable *s, uint32_t hash
 	dp_flow_expect(sw->dp, near->dp);
 }
 
-/* All buckets from walk->hash on, as far as the budget goes. */
-static void meet_covered(struct sw *sw, struct sw_walk *walk, uint32_t *budget, sw_flow_fn fn, void *aux)
+static bool is_asked_for(const struct sw_flow *flow, const struct sw_subtable *s, const struct sw_flow_filter *filter)
 {
-	const struct sw_match *match = walk->filter->match;
+	if (filter->overlap)
+		return flow->priority == filter->priority && sw_match_overlaps(filter->match, &s->shape, flow->value);
+	return (!filter->match || sw_match_covers(filter->match, &s->shape, flow->value)) &&
+	       sw_flow_is_chosen(flow, filter);
+}
+
+/* All buckets from walk->hash on, as far as the budget goes.  True: nothing is left there. */
+static bool meet_all(struct sw *sw, struct sw_walk *walk, uint32_t *budget, sw_flow_fn fn, void *aux)
+{
 	const struct sw_subtable *s = walk->at;
 
 	while (*budget && walk->hash >> 32 == 0) {
 		look_ahead(sw, s, walk->hash);
-		for (struct sw_flow *f = sw_subtable_first(s, walk->hash); f; f = f->next) {
+		for (struct sw_flow *f = sw_subtable_first(s, walk->hash), *next; f; f = next) {
+			next = f->next;
 			*budget -= *budget > 0;
-			__builtin_prefetch(f->next);
-			if ((!match || sw_match_covers(match, &s->shape, f->value)) && chosen(f, walk->filter))
+			__builtin_prefetch(next);
+			if (is_asked_for(f, s, walk->filter))
 				fn(f, aux);
 		}
 		walk->hash = sw_subtable_next(s, walk->hash);
 		*budget -= *budget > 0;
 	}
+	return walk->hash >> 32 != 0;
+}
+
+/*
+ * Entries that look at no other bits than the match does, and so overlap it only if they have the match's values of
+ * those: one entry at most has them and the priority.
+ */
+static void meet_wider(struct sw *sw, struct sw_walk *walk, sw_flow_fn fn, void *aux)
+{
+	const struct sw_match *match = walk->filter->match;
+	const struct sw_subtable *s = walk->at;
+	uint64_t value[OFX_KEY_WORDS];
+	unsigned int n = 0, i = 0;
+	struct sw_flow *flow;
+
+	for (unsigned int left = match->shape.words; left; left &= left - 1, i++) {
+		if (!(s->shape.words & left & -left))
+			continue;
+		value[n] = match->value[i] & s->shape.mask[n];
+		n++;
+	}
+	flow = find_in(sw, s, value, walk->filter->priority);
+	if (flow)
+		fn(flow, aux);
 }
 
 /* True: nothing is left there. */
 static bool walk_subtable(struct sw *sw, struct sw_walk *walk, uint32_t *budget, sw_flow_fn fn, void *aux)
 {
 	const struct sw_match *match = walk->filter->match;
+	const struct sw_shape *shape = &walk->at->shape;
 
-	if (!walk->at->n_flows || (match && !sw_shape_covers(&match->shape, &walk->at->shape)))
+	if (!walk->at->n_flows)
 		return true;
-	if (match && sw_shape_equal(&match->shape, &walk->at->shape)) {
-		meet_equal(sw, walk, fn, aux);
+	if (walk->filter->overlap && sw_shape_covers(shape, &match->shape)) {
+		meet_wider(sw, walk, fn, aux);
 		return true;
 	}
-	meet_covered(sw, walk, budget, fn, aux);
-	return walk->hash >> 32 != 0;
+	if (walk->filter->overlap || !match)
+		return meet_all(sw, walk, budget, fn, aux);
+	if (!sw_shape_covers(&match->shape, shape))
+		return true;
+	if (sw_shape_equal(&match->shape, shape))
+		return meet_equal(sw, walk, budget, fn, aux);
+	return meet_all(sw, walk, budget, fn, aux);
 }
 
 bool sw_walk_step(struct sw *sw, struct sw_walk *walk, uint32_t budget, sw_flow_fn fn, void *aux)
@@ -253,80 +308,17 @@ bool sw_walk_step(struct sw *sw, struct sw_walk *walk, uint32_t budget, sw_flow_
 	return false;
 }
 
-void sw_flow_each(struct sw *sw, uint8_t table, const struct sw_flow_filter *filter, sw_flow_fn fn, void *aux)
+void sw_selection_begin(struct sw_selection *s, uint8_t table, const struct of_match *match,
+			const struct sw_flow_filter *filter)
 {
-	struct sw_walk walk = sw_walk_begin(table, filter);
-
-	if (!filter->strict) {
-		while (sw_walk_step(sw, &walk, UINT32_MAX, fn, aux))
-			;
-		return;
-	}
-	for (unsigned int i = walk.table; i <= walk.last; i++) {
-		struct sw_flow *flow = sw_flow_find(sw, i, filter->priority, filter->match);
-
-		if (flow && chosen(flow, filter))
-			fn(flow, aux);
-	}
+	s->filter = *filter;
+	sw_match_pack(&s->match, match);
+	s->filter.match = s->match.shape.n || filter->overlap ? &s->match : NULL;
+	s->walk = sw_walk_begin(table, &s->filter);
 }
 
-/* --- overlap --- */
-
-/* Looks at no other bits than the match: only entries with the match's values of those bits, which lie in one bucket.
- */
-static bool overlaps_wider(struct sw *sw, const struct sw_subtable *s, uint16_t priority, const struct sw_match *match)
+void sw_selection_again(struct sw_selection *s, uint8_t table)
 {
-	uint64_t value[OFX_KEY_WORDS];
-	unsigned int n = 0, i = 0;
-	uint32_t hash;
-
-	for (unsigned int left = match->shape.words; left; left &= left - 1, i++) {
-		if (!(s->shape.words & left & -left))
-			continue;
-		value[n] = match->value[i] & s->shape.mask[n];
-		n++;
-	}
-	hash = sw_match_hash(value, n, sw->secret);
-	return with_priority(sw_subtable_candidates(s, hash), hash, value, n, priority);
-}
-
-static bool overlaps_any(struct sw *sw, const struct sw_subtable *s, uint16_t priority, const struct sw_match *match)
-{
-	for (uint64_t hash = 0; hash >> 32 == 0; hash = sw_subtable_next(s, hash)) {
-		look_ahead(sw, s, hash);
-		for (struct sw_flow *f = sw_subtable_first(s, hash); f; f = f->next)
-			if (f->priority == priority && sw_match_overlaps(match, &s->shape, f->value))
-				return true;
-	}
-	return false;
-}
-
-bool sw_flow_overlaps(struct sw *sw, uint8_t table, uint16_t priority, const struct sw_match *match)
-{
-	for (struct sw_subtable *s = sw->tables[table].subtables; s; s = s->hh.next) {
-		bool wider = sw_shape_covers(&s->shape, &match->shape);
-
-		if (s->n_flows && (wider ? overlaps_wider : overlaps_any)(sw, s, priority, match))
-			return true;
-	}
-	return false;
-}
-
-void sw_flow_list_add(struct sw_flow *flow, void *aux)
-{
-	struct sw_flow_list *list = aux;
-
-	if (list->n == list->size) {
-		list->size = list->size ? 2 * list->size : 16;
-		list->v = reallocarray(list->v, list->size, sizeof(*list->v));
-		if (!list->v)
-			abort();
-	}
-	list->v[list->n++] = flow;
-}
-
-void sw_flow_list_free(struct sw_flow_list *list)
-{
-	free(list->v);
-	*list = (struct sw_flow_list){0};
+	sw_walk_end(&s->walk);
+	s->walk = sw_walk_begin(table, &s->filter);
 }

@@ -3,10 +3,7 @@
  * The end of flow entries.  An entry leaves the tables at once; it stays in memory until the datapath reports its final
  * counters (late packet-ins name it until then), and its FLOW_REMOVED carries those.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include "user/switch/internal.h"
-#include "user/util/cleanup.h"
 
 /* `created` of a removed entry is its duration, `hash` the reason. */
 static void send_flow_removed(struct sw *sw, const struct sw_flow *flow, uint64_t packets, uint64_t bytes)
@@ -37,10 +34,10 @@ static void send_flow_removed(struct sw *sw, const struct sw_flow *flow, uint64_
 }
 
 /* The counters are final: tell the controllers and forget the entry. */
-static void gone(void *aux, uint64_t packets, uint64_t bytes)
+void sw_flow_gone(void *aux, void *owner, uint64_t packets, uint64_t bytes)
 {
-	struct sw_flow *flow = aux;
-	struct sw *sw = flow->subtable->sw;
+	struct sw_flow *flow = owner;
+	struct sw *sw = aux;
 
 	if (flow->flags & OFPFF_SEND_FLOW_REM && !sw->ended)
 		send_flow_removed(sw, flow, packets, bytes);
@@ -49,42 +46,19 @@ static void gone(void *aux, uint64_t packets, uint64_t bytes)
 		sw_release(sw);
 }
 
-static int remove_from_datapath(struct sw *sw, const struct sw_flow_list *flows)
+void sw_flow_remove(struct sw *sw, struct sw_flow *flow, uint8_t reason)
 {
-	struct dp_txn *txn = dp_txn_begin(sw->dp);
-	int err = txn ? 0 : -ENOMEM;
+	const uint64_t now = sw_now();
 
-	for (size_t i = 0; i < flows->n && !err; i++)
-		err = dp_txn_remove(txn, flows->v[i]->dp, gone, flows->v[i]);
-	if (!err)
-		return dp_txn_commit(txn);
-	if (txn)
-		dp_txn_abort(txn);
-	return err;
-}
-
-static void take_out(struct sw *sw, struct sw_flow *flow, uint8_t reason, uint64_t now)
-{
+	dp_flow_remove(sw->dp, flow->dp);
+	sw->changed = true;
 	sw->n_removed++;
 	sw_subtable_remove(flow->subtable, flow);
-	sw_instructions_put(take_ptr(flow->inst)); /* its users are counted (meter.c) */
+	sw_flow_set_instructions(flow, NULL);
 	sw_timeout_pause(sw, flow);
 	flow->hash = reason;
 	if (flow->timed)
 		flow->timeout->created = now - flow->timeout->created;
 	else
 		flow->created = now - flow->created;
-}
-
-int sw_flows_remove(struct sw *sw, const struct sw_flow_list *flows, uint8_t reason)
-{
-	uint64_t now = sw_now();
-	int err;
-
-	if (!flows->n)
-		return 0;
-	err = remove_from_datapath(sw, flows);
-	for (size_t i = 0; i < flows->n && !err; i++)
-		take_out(sw, flows->v[i], reason, now);
-	return err;
 }

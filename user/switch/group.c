@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "user/switch/deletion.h"
 #include "user/switch/internal.h"
 
 #define GROUP_MOD_FAILED(code) OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_##code)
@@ -14,6 +15,13 @@ struct sw_group *sw_group_find(const struct sw *sw, uint32_t id)
 
 	HASH_FIND(hh, sw->groups, &id, sizeof(id), g);
 	return g;
+}
+
+bool sw_group_is_usable(const struct sw *sw, uint32_t id)
+{
+	const struct sw_group *g = sw_group_find(sw, id);
+
+	return g && !g->dying;
 }
 
 /* --- the groups' own buckets --- */
@@ -141,162 +149,109 @@ static int modify(struct sw *sw, const struct of_group_mod *gm)
 
 /* --- delete --- */
 
-static bool leads_to(const struct of_actions *actions, uint32_t group)
+static bool is_meant(const struct sw_group *g, uint32_t id)
 {
-	for (size_t i = 0; i < actions->n; i++)
-		if (actions->v[i].type == OF_ACT_GROUP && (group == OFPG_ALL || actions->v[i].group == group))
+	return id == OFPG_ALL || id == g->id;
+}
+
+static bool uses(const struct sw_instructions *inst, uint32_t id)
+{
+	for (uint32_t i = 0; i < inst->n_groups; i++)
+		if (id == OFPG_ALL || inst->groups[i] == id)
 			return true;
 	return false;
 }
 
-static bool uses(const struct sw_instructions *inst, uint32_t group)
+static uint32_t n_sets(const struct sw *sw, uint32_t id)
 {
-	return leads_to(&inst->of.apply, group) || leads_to(&inst->of.write, group);
+	uint32_t n = 0;
+
+	for (const struct sw_group *g = sw->groups; g; g = g->hh.next)
+		n += is_meant(g, id) ? g->sets : 0;
+	return n;
 }
 
-struct users {
-	uint32_t group;
-	struct sw_flow_list flows;
-};
-
-static void add_user(struct sw_flow *flow, void *aux)
+static void bury(struct sw *sw, uint32_t id)
 {
-	struct users *u = aux;
+	struct sw_group *g, *next;
 
-	if (uses(flow->inst, u->group))
-		sw_flow_list_add(flow, &u->flows);
-}
-
-static void each_flow(struct sw *sw, sw_flow_fn fn, void *aux)
-{
-	const struct sw_flow_filter all = {.out_port = OFPP_ANY, .out_group = OFPG_ANY};
-
-	sw_flow_each(sw, OFPTT_ALL, &all, fn, aux);
-}
-
-/* Flow entries go with the group they lead to (§6.7).  Most deletions have none: few instruction sets tell it. */
-static int remove_users(struct sw *sw, uint32_t group)
-{
-	struct users u = {.group = group};
-	int err;
-
-	for (const struct sw_instructions *inst = sw->instructions; inst; inst = inst->hh.next) {
-		if (!uses(inst, group))
+	HASH_ITER (hh, sw->groups, g, next) {
+		if (!is_meant(g, id))
 			continue;
-		each_flow(sw, add_user, &u);
-		break;
+		dp_group_remove(sw->dp, g->id);
+		group_free(sw, g);
 	}
-	err = sw_flows_remove(sw, &u.flows, OFPRR_GROUP_DELETE);
-	sw_flow_list_free(&u.flows);
-	return err;
-}
-
-static int delete_all(struct sw *sw)
-{
-	int err = remove_users(sw, OFPG_ALL);
-
-	while (!err && sw->groups) {
-		dp_group_remove(sw->dp, sw->groups->id);
-		group_free(sw, sw->groups);
-	}
-	return err;
 }
 
 /* Of a group that is not there: no error (§6.7). */
-static int delete (struct sw *sw, uint32_t id)
+static int delete (struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 {
-	struct sw_group *g;
-	int err;
+	static const struct sw_deletion_ops ops = {
+		.uses = uses, .n_sets = n_sets, .bury = bury, .reason = OFPRR_GROUP_DELETE};
+	const uint32_t id = msg->group_mod.group;
+	const struct sw_group *g = sw_group_find(sw, id);
 
-	if (id == OFPG_ALL)
-		return delete_all(sw);
-	if (id > OFPG_MAX)
+	if (id > OFPG_MAX && id != OFPG_ALL)
 		return GROUP_MOD_FAILED(INVALID_GROUP);
-	g = sw_group_find(sw, id);
-	if (!g)
+	if (!g && id != OFPG_ALL)
 		return 0;
-	if (g->chained + g->watched)
+	if (g && g->chained + g->watched)
 		return GROUP_MOD_FAILED(CHAINED_GROUP);
-	err = remove_users(sw, id);
-	if (err)
-		return err;
-	dp_group_remove(sw->dp, id);
-	group_free(sw, g);
-	return 0;
+	for (struct sw_group *each = sw->groups; each; each = each->hh.next)
+		each->dying |= is_meant(each, id);
+	return sw_deletion_start(sw, conn, msg, id, &ops);
 }
 
-int sw_group_mod(struct sw *sw, const struct of_group_mod *gm)
+int sw_group_mod(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 {
-	switch (gm->command) {
+	switch (msg->group_mod.command) {
 	case OFPGC_ADD:
-		return add(sw, gm);
+		return add(sw, &msg->group_mod);
 	case OFPGC_MODIFY:
-		return modify(sw, gm);
+		return modify(sw, &msg->group_mod);
 	case OFPGC_DELETE:
-		return delete (sw, gm->group);
+		return delete (sw, conn, msg);
 	}
 	return GROUP_MOD_FAILED(BAD_COMMAND);
 }
 
 /* --- statistics, descriptions, features --- */
 
-static void count_actions(struct sw *sw, const struct of_actions *actions)
+static void put_stats(struct sw *sw, uint32_t id, struct of_multipart *mp)
 {
-	for (size_t i = 0; i < actions->n; i++) {
-		struct sw_group *g = actions->v[i].type == OF_ACT_GROUP ? sw_group_find(sw, actions->v[i].group) : NULL;
-
-		if (g)
-			g->refs++;
-	}
-}
-
-static void count_flow(struct sw_flow *flow, void *sw)
-{
-	count_actions(sw, &flow->inst->of.apply);
-	count_actions(sw, &flow->inst->of.write);
-}
-
-static void put_stats(struct sw *sw, struct of_multipart *mp, const struct sw_group *g)
-{
+	const struct sw_group *g = sw_group_find(sw, id);
 	struct of_bucket_counter buckets[OFX_GROUP_BUCKETS] = {0};
-	uint64_t age = sw_now() - g->created;
-	struct of_group_stats stats = {
-		.group = g->id,
-		.ref_count = g->refs,
-		.duration_sec = age / SW_SECOND,
-		.duration_nsec = age % SW_SECOND,
-		.n_buckets = g->n_buckets,
-		.buckets = buckets,
-	};
+	struct of_group_stats stats = {.group = id, .buckets = buckets};
+	uint64_t age;
 
-	dp_group_counters(sw->dp, g->id, &stats.packets, &stats.bytes, buckets);
+	if (!g)
+		return;
+	age = sw_now() - g->created;
+	stats.ref_count = g->flows + g->chained;
+	stats.duration_sec = age / SW_SECOND;
+	stats.duration_nsec = age % SW_SECOND;
+	stats.n_buckets = g->n_buckets;
+	dp_group_counters(sw->dp, id, &stats.packets, &stats.bytes, buckets);
 	of_multipart_group_stats(mp, &stats);
 }
 
-int sw_group_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t group)
+static void put_desc(struct sw *sw, uint32_t id, struct of_multipart *mp)
 {
-	struct of_multipart mp;
+	const struct sw_group *g = sw_group_find(sw, id);
 
-	for (struct sw_group *g = sw->groups; g; g = g->hh.next)
-		g->refs = g->chained;
-	each_flow(sw, count_flow, sw);
-	of_multipart_begin(&mp, &conn->replies, OFPMP_GROUP, xid);
-	for (const struct sw_group *g = sw->groups; g; g = g->hh.next)
-		if (group == OFPG_ALL || group == g->id)
-			put_stats(sw, &mp, g);
-	of_multipart_end(&mp);
-	return 0;
+	if (g)
+		of_multipart_group_desc(mp, &(struct of_group_desc){g->type, g->id, g->n_buckets, g->buckets});
 }
 
-int sw_group_desc(struct sw *sw, struct sw_conn *conn, uint32_t xid)
+int sw_group_multipart(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 {
-	struct of_multipart mp;
+	const bool stats = msg->multipart.type == OFPMP_GROUP;
+	uint32_t *ids = calloc(HASH_COUNT(sw->groups) + 1, sizeof(*ids)), n = 0;
 
-	of_multipart_begin(&mp, &conn->replies, OFPMP_GROUP_DESC, xid);
-	for (const struct sw_group *g = sw->groups; g; g = g->hh.next)
-		of_multipart_group_desc(&mp, &(struct of_group_desc){g->type, g->id, g->n_buckets, g->buckets});
-	of_multipart_end(&mp);
-	return 0;
+	for (const struct sw_group *g = sw->groups; ids && g; g = g->hh.next)
+		if (!stats || msg->multipart.group == OFPG_ALL || msg->multipart.group == g->id)
+			ids[n++] = g->id;
+	return sw_multipart_each(sw, conn, msg, ids, n, stats ? put_stats : put_desc);
 }
 
 int sw_group_features(struct sw *sw, struct sw_conn *conn, uint32_t xid)

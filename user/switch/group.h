@@ -17,7 +17,9 @@ struct sw_group {
 	struct of_bucket *buckets;
 	uint64_t created;	   /* sw_now() of the add */
 	uint32_t chained, watched; /* buckets of other groups that forward here, that watch this one */
-	uint32_t refs;		   /* while statistics are collected: flow entries and buckets that forward here */
+	uint32_t flows;		   /* flow entries that forward here */
+	uint32_t sets;		   /* of instructions (instruction.h) that do, those of no entry yet among them */
+	bool dying;		   /* being deleted: nothing new may lead here */
 	/* group_check.c; valid if seen is sw->group_walk */
 	uint32_t seen;
 	uint32_t copies; /* how many one packet may become, in groups forwarded to too */
@@ -27,6 +29,8 @@ struct sw_group {
 };
 
 struct sw_group *sw_group_find(const struct sw *sw, uint32_t id);
+/* May flow entries and buckets forward there? */
+bool sw_group_is_usable(const struct sw *sw, uint32_t id);
 /* The switch ends. */
 void sw_groups_free(struct sw *sw);
 

@@ -12,6 +12,7 @@
 #include "user/switch/flow.h"
 #include "user/switch/flow_table.h"
 #include "user/switch/group.h"
+#include "user/switch/overlap.h"
 #include "user/switch/switch.h"
 #include "user/switch/timeout.h"
 
@@ -28,12 +29,14 @@ struct sw {
 	uint64_t dp_config;	     /* OFX_CONFIG_* as the datapath has it */
 	bool port_exists[OFX_PORTS]; /* by ofx_port_index(): asking the datapath costs system calls */
 	struct sw_table tables[OFX_TABLES];
-	struct sw_instructions *instructions; /* uthash */
-	struct buf scratch;		      /* of sw_instructions_get */
-	struct sw_group *groups;	      /* uthash */
-	uint32_t group_walk;		      /* number of the last walk over groups (group_check.c) */
-	struct sw_meter *meters;	      /* uthash */
+	struct htable instructions; /* of struct sw_instructions */
+	struct buf scratch;	    /* of sw_instructions_get */
+	struct sw_group *groups;    /* uthash */
+	uint32_t group_walk;	    /* number of the last walk over groups (group_check.c) */
+	struct sw_meter *meters;    /* uthash */
 	struct sw_timeouts timeouts;
+	bool changed;				   /* flow entries, since the last sw_publish() */
+	struct sw_overlap_list overlaps;	   /* checks that have not come to their end (overlap.c) */
 	uint32_t n_removed;			   /* flow entries whose counters are not final yet … */
 	bool ended;				   /* … and which alone keep this in memory */
 	struct slab flow_slabs[OFX_KEY_WORDS + 1]; /* of struct sw_flow, by the number of its values */
@@ -50,6 +53,8 @@ static inline bool sw_wants(const struct sw_conn *conn, const uint32_t masks[2],
 
 /* switch.c */
 void sw_release(struct sw *sw); /* the last of it, once it has ended */
+/* What changed in flow entries is seen by every packet that is received from now on. */
+void sw_publish(struct sw *sw);
 
 /* flow.c */
 void sw_flows_trim(evutil_socket_t fd, short what, void *aux); /* the callback of sw.trim */
@@ -58,8 +63,10 @@ void sw_flows_trim(evutil_socket_t fd, short what, void *aux); /* the callback o
 int sw_flow_mod(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 
 /* flow_removed.c */
-/* Take entries out of tables and datapath, all or none; FLOW_REMOVED(reason) follows when their counters are final. */
-int sw_flows_remove(struct sw *sw, const struct sw_flow_list *flows, uint8_t reason);
+/* Take an entry out of its table and the data plane; FLOW_REMOVED(reason) follows when its counters are final. */
+void sw_flow_remove(struct sw *sw, struct sw_flow *flow, uint8_t reason);
+/* dp_callbacks.flow_gone */
+void sw_flow_gone(void *aux, void *flow, uint64_t packets, uint64_t bytes);
 
 /* packet_in.c, packet_out.c */
 void sw_packet_in(void *aux, const struct dp_packet_in *p);
@@ -89,7 +96,7 @@ int sw_desc(struct sw *sw, struct sw_conn *conn, uint32_t xid);
 
 /* table.c */
 int sw_table_mod(struct sw *sw, const struct of_table_mod *tm);
-int sw_table_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid);
+int sw_table_stats(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 uint32_t sw_table_actions(void); /* what flow tables and groups can do: bits OFPAT_* */
 int sw_table_features(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request);
 struct of_table_features sw_table_features_of(struct sw *sw, uint8_t table);
@@ -99,28 +106,33 @@ struct of_table_features sw_table_features_of(struct sw *sw, uint8_t table);
 int sw_table_request(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request,
 		     bool *more);
 
-/* flow_stats.c */
-/* type: OFPMP_FLOW or OFPMP_AGGREGATE */
-int sw_flow_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint16_t type,
-		  const struct of_flow_stats_request *request);
+/* flow_stats.c: OFPMP_FLOW, OFPMP_AGGREGATE */
+int sw_flow_stats(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 
 /* group.c, meter.c, queue.c */
-int sw_group_mod(struct sw *sw, const struct of_group_mod *gm);
-/* OFPMP_GROUP: one group, or OFPG_ALL; one that does not exist has no entry. */
-int sw_group_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t group);
-int sw_group_desc(struct sw *sw, struct sw_conn *conn, uint32_t xid);
+int sw_group_mod(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
+/* OFPMP_GROUP: one group, or OFPG_ALL; one that does not exist has no entry.  OFPMP_GROUP_DESC: all. */
+int sw_group_multipart(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 int sw_group_features(struct sw *sw, struct sw_conn *conn, uint32_t xid);
-int sw_meter_mod(struct sw *sw, const struct of_meter_mod *mm);
+int sw_meter_mod(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 /* May a meter instruction name it?  0 or METER_MOD_FAILED INVALID_METER, UNKNOWN_METER. */
 int sw_meter_check(struct sw *sw, uint32_t meter);
 void sw_meters_free(struct sw *sw);
-int sw_meter_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint16_t type, uint32_t meter);
+/* OFPMP_METER, OFPMP_METER_CONFIG */
+int sw_meter_multipart(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 int sw_meter_features(struct sw *sw, struct sw_conn *conn, uint32_t xid);
 int sw_queue_config(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t port_no);
 int sw_queue_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t port_no, uint32_t queue);
 
 /* multipart.c */
-int sw_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request);
+int sw_multipart(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
+/*
+ * A reply with an entry for each of these numbers (ports, groups …) that is still there when its turn comes, in steps.
+ * put: for one of them.  Takes `ids` (malloc'ed) in any case; NULL: out of memory.
+ */
+typedef void (*sw_put_fn)(struct sw *sw, uint32_t id, struct of_multipart *mp);
+int sw_multipart_each(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg, uint32_t *ids, size_t n,
+		      sw_put_fn put);
 /* A reply without entries. */
 int sw_multipart_empty(struct sw_conn *conn, uint16_t type, uint32_t xid);
 

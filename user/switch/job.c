@@ -3,59 +3,87 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "user/switch/internal.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
-struct sw_job *sw_job_new(struct sw *sw, uint32_t xid, uint8_t table, const struct of_match *match,
-			  const struct sw_flow_filter *filter)
+struct sw_job *sw_job_new(struct sw *sw, const struct of_msg *msg)
 {
 	struct sw_job *job = calloc(1, sizeof(*job));
 
 	if (!job)
 		return NULL;
 	job->sw = sw;
-	job->xid = xid;
 	job->begun = sw_now();
-	job->filter = *filter;
-	sw_match_pack(&job->match, match);
-	job->filter.match = job->match.shape.n ? &job->match : NULL;
-	job->walk = sw_walk_begin(table, &job->filter);
+	job->type = msg->type;
+	job->xid = msg->xid;
+	job->raw_len = msg->raw_len < sizeof(job->raw) ? msg->raw_len : sizeof(job->raw);
+	memcpy(job->raw, msg->raw, job->raw_len);
 	return job;
 }
 
-static void job_free(struct sw_job *job)
+void sw_job_free(struct sw_job *job)
 {
-	sw_walk_end(&job->walk);
+	if (job->end)
+		job->end(job);
 	free(job);
+}
+
+/* True: it may be asked again. */
+static bool has_patience(struct sw_job *job)
+{
+	const uint64_t now = sw_now();
+
+	if (!job->waits_from)
+		job->waits_from = now;
+	return now - job->waits_from < SW_JOB_PATIENCE_MS * (SW_SECOND / 1000);
+}
+
+bool sw_job_step(struct sw *sw, struct sw_conn *conn, struct sw_job *job, int *err)
+{
+	bool more = false;
+
+	*err = job->step(sw, conn, job, &more);
+	sw_publish(sw);
+	job->pause = *err == -EAGAIN && has_patience(job);
+	if (job->pause)
+		*err = 0;
+	else if (!*err)
+		job->waits_from = 0;
+	return !*err && (more || job->pause);
 }
 
 int sw_job_start(struct sw *sw, struct sw_conn *conn, struct sw_job *job)
 {
-	bool more = false;
-	int err = job->step(sw, conn, job, &more);
+	int err;
 
-	if (more && !err)
+	if (sw_job_step(sw, conn, job, &err))
 		conn->job = job;
 	else
-		job_free(job);
+		sw_job_free(job);
 	return err;
 }
 
 void sw_job_drop(struct sw_conn *conn)
 {
 	if (conn->job)
-		job_free(take_ptr(conn->job));
+		sw_job_free(take_ptr(conn->job));
+}
+
+unsigned int sw_pause_ms(const struct sw_conn *conn)
+{
+	return conn->job && conn->job->pause ? SW_JOB_PAUSE_MS : 0;
 }
 
 /* --- without their connections --- */
 
 static void go_on(struct sw *sw)
 {
-	static const struct timeval at_once = {0};
+	const struct timeval soon = {.tv_usec = sw->left && sw->left->pause ? SW_JOB_PAUSE_MS * 1000 : 0};
 
 	if (sw->left)
-		event_add(sw->left_due, &at_once);
+		event_add(sw->left_due, &soon);
 }
 
 void sw_job_leave(struct sw_conn *conn)
@@ -65,7 +93,7 @@ void sw_job_leave(struct sw_conn *conn)
 	if (!job)
 		return;
 	if (!job->changes) {
-		job_free(job);
+		sw_job_free(job);
 		return;
 	}
 	job->next = job->sw->left;
@@ -73,18 +101,24 @@ void sw_job_leave(struct sw_conn *conn)
 	go_on(job->sw);
 }
 
+/* By turns: one may wait for what another has. */
 static void step_alone(evutil_socket_t fd, short what, void *aux)
 {
 	struct sw *sw = aux;
-	struct sw_job *job = sw->left;
-	bool more = false;
-	int err = job->step(sw, NULL, job, &more);
+	struct sw_job *job = sw->left, **last = &sw->left;
+	int err;
 
-	if (err)
-		log_warn("message of type %u, of a connection that ended, failed in part (error %d)", job->type, err);
-	if (err || !more) {
-		sw->left = job->next;
-		job_free(job);
+	sw->left = job->next;
+	job->next = NULL;
+	if (sw_job_step(sw, NULL, job, &err)) {
+		while (*last)
+			last = &(*last)->next;
+		*last = job;
+	} else {
+		if (err)
+			log_warn("message of type %u, of a connection that ended, failed in part (error %d)", job->type,
+				 err);
+		sw_job_free(job);
 	}
 	go_on(sw);
 }
@@ -101,7 +135,73 @@ void sw_jobs_close(struct sw *sw)
 
 	while ((job = sw->left)) {
 		sw->left = job->next;
-		job_free(job);
+		sw_job_free(job);
 	}
 	event_free(sw->left_due);
+}
+
+/* --- messages to be tried again --- */
+
+struct sw_msg_copy *sw_msg_copy(const struct of_msg *msg)
+{
+	struct sw_msg_copy *copy = calloc(1, sizeof(*copy) + msg->raw_len);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy->raw, msg->raw, msg->raw_len);
+	if (!of_decode(copy->raw, msg->raw_len, &copy->msg)) /* it could be decoded before */
+		return copy;
+	free(copy);
+	return NULL;
+}
+
+void sw_msg_copy_free(struct sw_msg_copy *copy)
+{
+	if (copy)
+		of_msg_free(&copy->msg);
+	free(copy);
+}
+
+struct again {
+	sw_handler handle;
+	struct sw_msg_copy *copy;
+};
+
+static int again_step(struct sw *sw, struct sw_conn *conn, struct sw_job *job, bool *more)
+{
+	struct again *again = job->aux;
+
+	return again->handle(sw, conn, &again->copy->msg);
+}
+
+static void again_end(struct sw_job *job)
+{
+	struct again *again = job->aux;
+
+	sw_msg_copy_free(again->copy);
+	free(again);
+}
+
+int sw_job_again(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg, sw_handler handle)
+{
+	struct again *again = calloc(1, sizeof(*again));
+	struct sw_job *job = again ? sw_job_new(sw, msg) : NULL;
+
+	if (!job) {
+		free(again);
+		return -ENOMEM;
+	}
+	again->handle = handle;
+	again->copy = sw_msg_copy(msg);
+	job->aux = again;
+	job->changes = job->pause = true;
+	job->step = again_step;
+	job->end = again_end;
+	job->waits_from = job->begun;
+	if (!again->copy) {
+		sw_job_free(job);
+		return -ENOMEM;
+	}
+	conn->job = job;
+	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A message about so many flow entries that acting on it at once would keep everybody else waiting: a walk over them,
- * done in steps of a millisecond at most (sw_continue).  The connection's next message waits for it, others go on.
+ * A message that is not done at once: because it is about so many things that everybody else would be kept waiting (a
+ * million flow entries, the statistics of all groups), or because the datapath asked to be asked again (-EAGAIN).  Its
+ * steps take a millisecond or two each (sw_continue).  The connection's next message waits for it, others go on.
  */
 #ifndef SWITCH_JOB_H
 #define SWITCH_JOB_H
@@ -9,37 +10,54 @@
 #include "user/switch/flow.h"
 #include "user/switch/switch.h"
 
+#define SW_JOB_STEP_NS 2000000 /* about how long a step may take */
+#define SW_JOB_PAUSE_MS 2      /* before a step that was told -EAGAIN is tried again */
+#define SW_JOB_PATIENCE_MS 1000
+
 struct sw_job {
-	/* 0 and *more, or what sw_handle()'s handlers return; then it was the last step. */
+	/*
+	 * 0 and *more, or what sw_handle()'s handlers return; then it was the last step.  -EAGAIN: the same step again
+	 * after a pause; SW_JOB_PATIENCE_MS after the first such answer it is an error, the one for "no room".
+	 */
 	int (*step)(struct sw *sw, struct sw_conn *conn, struct sw_job *job, bool *more);
+	/* What it has beside the members below is let go of; NULL: nothing. */
+	void (*end)(struct sw_job *job);
 	struct sw *sw;
-	struct sw_match match;
-	struct sw_flow_filter filter;
-	struct sw_walk walk;
-	bool changes;	     /* it is all or nothing: done to its end even if the connection ends */
+	bool changes;	     /* done to its end even if the connection ends; then `conn` of steps is NULL */
+	bool pause;	     /* the last step was told -EAGAIN, … */
+	uint64_t waits_from; /* sw_now(): … the first such one; 0: none */
 	uint64_t begun;	     /* sw_now() */
 	struct sw_job *next; /* in sw.left */
 	uint16_t type;	     /* of the message, for its error */
 	uint32_t xid;
 	size_t raw_len; /* as much of the message as errors quote */
 	uint8_t raw[64];
-	struct { /* flow_stats.c */
-		struct of_multipart mp;
-		uint64_t now;		 /* of this step */
-		uint64_t packets, bytes; /* of an aggregate */
-		uint32_t flows;
-	} stats;
+	void *aux; /* the step's */
 };
 
-/* Over what `match` and `filter` (whose match is set here) choose in `table`.  NULL: out of memory. */
-struct sw_job *sw_job_new(struct sw *sw, uint32_t xid, uint8_t table, const struct of_match *match,
-			  const struct sw_flow_filter *filter);
+/* NULL: out of memory. */
+struct sw_job *sw_job_new(struct sw *sw, const struct of_msg *msg);
+void sw_job_free(struct sw_job *job);
 /* The first step; if there are more, the job is the connection's from now on.  Takes `job` in any case. */
 int sw_job_start(struct sw *sw, struct sw_conn *conn, struct sw_job *job);
+/* A step of it.  False: it was the last; *err as a handler's. */
+bool sw_job_step(struct sw *sw, struct sw_conn *conn, struct sw_job *job, int *err);
 /* The connection's job ends here, done or not; none is fine. */
 void sw_job_drop(struct sw_conn *conn);
-/* The connection ends; its job, if it must be done to its end, goes on without (`conn` of its steps is NULL). */
+/* The connection ends; its job, if it must be done to its end, goes on without. */
 void sw_job_leave(struct sw_conn *conn);
+
+/* A message that outlives its handler.  NULL: out of memory; NULL is fine for the second. */
+struct sw_msg_copy {
+	struct of_msg msg;
+	uint8_t raw[]; /* what `msg` points into */
+};
+struct sw_msg_copy *sw_msg_copy(const struct of_msg *msg);
+void sw_msg_copy_free(struct sw_msg_copy *copy);
+
+/* A message whose handler answered -EAGAIN: handle() again with a copy of it, until it answers something else. */
+typedef int (*sw_handler)(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
+int sw_job_again(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg, sw_handler handle);
 
 int sw_jobs_open(struct sw *sw);
 void sw_jobs_close(struct sw *sw); /* those that go on alone end here */

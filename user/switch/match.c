@@ -90,9 +90,9 @@ bool sw_shape_covers(const struct sw_shape *a, const struct sw_shape *b)
 	return true;
 }
 
-uint32_t sw_match_hash(const uint64_t *value, unsigned int n, const uint64_t *secret)
+uint32_t sw_match_hash(const uint64_t *value, unsigned int n, uint16_t priority, const uint64_t *secret)
 {
-	uint64_t sum = secret[OFX_KEY_WORDS];
+	uint64_t sum = ofx_hash_word(priority, secret[OFX_KEY_WORDS]);
 
 	for (unsigned int i = 0; i < n; i++)
 		sum += ofx_hash_word(value[i], secret[i]);

@@ -48,7 +48,7 @@ bool sw_shape_equal(const struct sw_shape *a, const struct sw_shape *b);
 bool sw_shape_covers(const struct sw_shape *a, const struct sw_shape *b);
 /* secret: SW_HASH_SECRETS random words. */
 #define SW_HASH_SECRETS (OFX_KEY_WORDS + 1)
-uint32_t sw_match_hash(const uint64_t *value, unsigned int n, const uint64_t *secret);
+uint32_t sw_match_hash(const uint64_t *value, unsigned int n, uint16_t priority, const uint64_t *secret);
 /* Every packet that the match of `b` and `value` matches is matched by `a` (non-strict flow-mods, §6.4). */
 bool sw_match_covers(const struct sw_match *a, const struct sw_shape *b, const uint64_t *value);
 /* One packet may match both (OFPFF_CHECK_OVERLAP). */

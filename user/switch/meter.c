@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "user/switch/deletion.h"
 #include "user/switch/internal.h"
 
 #define METER_MOD_FAILED(code) OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_##code)
@@ -19,7 +20,7 @@ static bool is_valid(uint32_t id)
 	return (id && id <= OFPM_MAX) || is_virtual(id);
 }
 
-static struct sw_meter *find(struct sw *sw, uint32_t id)
+struct sw_meter *sw_meter_find(struct sw *sw, uint32_t id)
 {
 	struct sw_meter *meter;
 
@@ -29,9 +30,12 @@ static struct sw_meter *find(struct sw *sw, uint32_t id)
 
 int sw_meter_check(struct sw *sw, uint32_t id)
 {
+	const struct sw_meter *meter;
+
 	if (!id || id > OFPM_MAX) /* the virtual ones are not for flow entries */
 		return METER_MOD_FAILED(INVALID_METER);
-	return find(sw, id) ? 0 : METER_MOD_FAILED(UNKNOWN_METER);
+	meter = sw_meter_find(sw, id);
+	return meter && !meter->dying ? 0 : METER_MOD_FAILED(UNKNOWN_METER);
 }
 
 /* --- METER_MOD --- */
@@ -76,7 +80,7 @@ static int add(struct sw *sw, const struct of_meter_mod *mm)
 
 	if (!is_valid(mm->meter))
 		return METER_MOD_FAILED(INVALID_METER);
-	if (find(sw, mm->meter))
+	if (sw_meter_find(sw, mm->meter))
 		return METER_MOD_FAILED(METER_EXISTS);
 	err = check_config(mm);
 	if (err)
@@ -97,7 +101,7 @@ static int add(struct sw *sw, const struct of_meter_mod *mm)
 /* The meter's counters and duration go on, its bands' begin anew (§6.8). */
 static int modify(struct sw *sw, const struct of_meter_mod *mm)
 {
-	struct sw_meter *meter = find(sw, mm->meter);
+	struct sw_meter *meter = sw_meter_find(sw, mm->meter);
 	int err;
 
 	if (!meter)
@@ -110,83 +114,61 @@ static int modify(struct sw *sw, const struct of_meter_mod *mm)
 	return err;
 }
 
-/* Flow entries that use one meter, or, OFPM_ALL, any. */
-struct users {
-	uint32_t meter;
-	struct sw_flow_list flows;
-};
-
-static bool uses(const struct of_instructions *inst, uint32_t meter)
+static bool is_meant(const struct sw_meter *meter, uint32_t id)
 {
-	return inst->present & OF_INST_METER && (meter == OFPM_ALL || inst->meter == meter);
+	return id == OFPM_ALL || id == meter->id;
 }
 
-static void add_user(struct sw_flow *flow, void *aux)
+static bool uses(const struct sw_instructions *inst, uint32_t id)
 {
-	struct users *users = aux;
-
-	if (uses(&flow->inst->of, users->meter))
-		sw_flow_list_add(flow, &users->flows);
+	return inst->of.present & OF_INST_METER && (id == OFPM_ALL || inst->of.meter == id);
 }
 
-static bool has_users(const struct sw *sw, uint32_t meter)
+static uint32_t n_sets(const struct sw *sw, uint32_t id)
 {
-	const struct sw_instructions *s;
+	uint32_t n = 0;
 
-	for (s = sw->instructions; s; s = s->hh.next)
-		if (uses(&s->of, meter))
-			return true;
-	return false;
+	for (const struct sw_meter *meter = sw->meters; meter; meter = meter->hh.next)
+		n += is_meant(meter, id) ? meter->sets : 0;
+	return n;
 }
 
-static int remove_users(struct sw *sw, uint32_t meter)
+static void bury(struct sw *sw, uint32_t id)
 {
-	const struct sw_flow_filter filter = {.out_port = OFPP_ANY, .out_group = OFPG_ANY};
-	struct users users = {.meter = meter};
-	int err;
+	struct sw_meter *meter, *next;
 
-	if (!has_users(sw, meter))
-		return 0;
-	sw_flow_each(sw, OFPTT_ALL, &filter, add_user, &users);
-	err = sw_flows_remove(sw, &users.flows, OFPRR_DELETE);
-	sw_flow_list_free(&users.flows);
-	return err;
-}
-
-static void forget(struct sw *sw, struct sw_meter *meter)
-{
-	dp_meter_delete(sw->dp, meter->id);
-	HASH_DEL(sw->meters, meter);
-	free(meter);
+	HASH_ITER (hh, sw->meters, meter, next) {
+		if (!is_meant(meter, id))
+			continue;
+		dp_meter_delete(sw->dp, meter->id);
+		HASH_DEL(sw->meters, meter);
+		free(meter);
+	}
 }
 
 /* With it go the flow entries that use it (§6.8).  A meter that is not there is no error. */
-static int delete (struct sw *sw, uint32_t id)
+static int delete (struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 {
-	struct sw_meter *meter, *next;
-	int err;
+	static const struct sw_deletion_ops ops = {
+		.uses = uses, .n_sets = n_sets, .bury = bury, .reason = OFPRR_DELETE};
+	const uint32_t id = msg->meter_mod.meter;
 
 	if (!is_valid(id) && id != OFPM_ALL)
 		return METER_MOD_FAILED(INVALID_METER);
-	err = remove_users(sw, id);
-	if (err)
-		return err;
-	HASH_ITER (hh, sw->meters, meter, next) {
-		if (id == OFPM_ALL || meter->id == id)
-			forget(sw, meter);
-	}
-	return 0;
+	for (struct sw_meter *meter = sw->meters; meter; meter = meter->hh.next)
+		meter->dying |= is_meant(meter, id);
+	return sw_deletion_start(sw, conn, msg, id, &ops);
 }
 
-int sw_meter_mod(struct sw *sw, const struct of_meter_mod *mm)
+int sw_meter_mod(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 {
-	switch (mm->command) {
+	switch (msg->meter_mod.command) {
 	case OFPMC_ADD:
-		return add(sw, mm);
+		return add(sw, &msg->meter_mod);
 	case OFPMC_MODIFY:
-		return modify(sw, mm);
+		return modify(sw, &msg->meter_mod);
 	case OFPMC_DELETE:
-		return delete (sw, mm->meter);
+		return delete (sw, conn, msg);
 	}
 	return METER_MOD_FAILED(BAD_COMMAND);
 }
@@ -203,21 +185,7 @@ void sw_meters_free(struct sw *sw)
 
 /* --- multipart --- */
 
-/* One pass for all meters: flow entries share their instruction sets. */
-static void count_flows(struct sw *sw)
-{
-	struct sw_meter *meter;
-
-	for (meter = sw->meters; meter; meter = meter->hh.next)
-		meter->flows = 0;
-	for (const struct sw_instructions *s = sw->instructions; s; s = s->hh.next) {
-		meter = s->of.present & OF_INST_METER ? find(sw, s->of.meter) : NULL;
-		if (meter)
-			meter->flows += s->refs;
-	}
-}
-
-static void put_stats(struct sw *sw, struct of_multipart *mp, const struct sw_meter *meter)
+static void stats_of(struct sw *sw, const struct sw_meter *meter, struct of_multipart *mp)
 {
 	uint64_t duration = sw_now() - meter->created;
 	struct of_band_stats bands[OFX_BANDS];
@@ -239,34 +207,37 @@ static void put_stats(struct sw *sw, struct of_multipart *mp, const struct sw_me
 	of_multipart_meter(mp, &stats);
 }
 
-static void put_config(struct of_multipart *mp, const struct sw_meter *meter)
+static void put_stats(struct sw *sw, uint32_t id, struct of_multipart *mp)
 {
-	of_multipart_meter_config(mp, &(struct of_meter_config){.flags = meter->flags,
-								.meter = meter->id,
-								.n_bands = meter->n_bands,
-								.bands = meter->bands});
+	const struct sw_meter *meter = sw_meter_find(sw, id);
+
+	if (meter)
+		stats_of(sw, meter, mp);
 }
 
-/* OFPMP_METER, OFPMP_METER_CONFIG */
-int sw_meter_multipart(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint16_t type, uint32_t id)
+static void put_config(struct sw *sw, uint32_t id, struct of_multipart *mp)
 {
-	struct of_multipart mp;
+	const struct sw_meter *meter = sw_meter_find(sw, id);
 
-	if (id != OFPM_ALL && !find(sw, id))
+	if (meter)
+		of_multipart_meter_config(mp, &(struct of_meter_config){.flags = meter->flags,
+									.meter = id,
+									.n_bands = meter->n_bands,
+									.bands = meter->bands});
+}
+
+int sw_meter_multipart(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
+{
+	const uint32_t id = msg->multipart.meter;
+	uint32_t *ids, n = 0;
+
+	if (id != OFPM_ALL && !sw_meter_find(sw, id))
 		return is_valid(id) ? METER_MOD_FAILED(UNKNOWN_METER) : METER_MOD_FAILED(INVALID_METER);
-	if (type == OFPMP_METER)
-		count_flows(sw);
-	of_multipart_begin(&mp, &conn->replies, type, xid);
-	for (const struct sw_meter *meter = sw->meters; meter; meter = meter->hh.next) {
-		if (id != OFPM_ALL && meter->id != id)
-			continue;
-		if (type == OFPMP_METER)
-			put_stats(sw, &mp, meter);
-		else
-			put_config(&mp, meter);
-	}
-	of_multipart_end(&mp);
-	return 0;
+	ids = calloc(HASH_COUNT(sw->meters) + 1, sizeof(*ids));
+	for (const struct sw_meter *meter = sw->meters; ids && meter; meter = meter->hh.next)
+		if (id == OFPM_ALL || meter->id == id)
+			ids[n++] = meter->id;
+	return sw_multipart_each(sw, conn, msg, ids, n, msg->multipart.type == OFPMP_METER ? put_stats : put_config);
 }
 
 int sw_meter_features(struct sw *sw, struct sw_conn *conn, uint32_t xid)

@@ -8,14 +8,20 @@
 #include "include/ofxdp/meter.h"
 #include "user/openflow/msg.h"
 
+struct sw;
+
 struct sw_meter {
 	uint32_t id;
 	uint16_t flags;	  /* OFPMF_* as given */
 	uint64_t created; /* sw_now() of the add */
 	size_t n_bands;
 	struct of_band bands[OFX_BANDS]; /* as given */
-	uint32_t flows;			 /* for one reply: flow entries that use it */
+	uint32_t flows;			 /* flow entries that use it */
+	uint32_t sets;			 /* of instructions (instruction.h) that do, those of no entry yet among them */
+	bool dying;			 /* being deleted: nothing new may use it */
 	UT_hash_handle hh;		 /* sw->meters, by id */
 };
+
+struct sw_meter *sw_meter_find(struct sw *sw, uint32_t id);
 
 #endif

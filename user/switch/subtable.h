@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The flow entries of one table that have the same shape of match: a hash by their values.  So an entry keeps no mask,
- * and a message that means some entries looks only at shapes that can be among them.
+ * The flow entries of one table that have the same shape of match: a hash by their values and priorities.  So an entry
+ * keeps no mask, and a message that means some entries looks only at shapes that can be among them.
  *
  * A bucket is the highest bits of the hash.  Walking buckets in rising order is walking hashes in rising order, however
  * many buckets there are meanwhile: a walk (flow.h) can stop at a hash and go on from there later.  Doubling is done a

@@ -12,6 +12,7 @@ const struct dp_callbacks sw_datapath_callbacks = {
 	.port_status = sw_port_status,
 	.packet_in = sw_packet_in,
 	.packet_ins_end = sw_packet_ins_end,
+	.flow_gone = sw_flow_gone,
 };
 
 struct sw *sw_new(const struct sw_config *config, struct event_base *base)
@@ -47,9 +48,16 @@ void sw_start(struct sw *sw, struct dp *dp)
 	sw_config_update(sw);
 }
 
+void sw_publish(struct sw *sw)
+{
+	if (sw->changed)
+		dp_publish(sw->dp);
+	sw->changed = false;
+}
+
 static void leave_instructions(struct sw_flow *flow, void *aux)
 {
-	sw_instructions_put(flow->inst);
+	sw_flow_set_instructions(flow, NULL);
 }
 
 void sw_release(struct sw *sw)
@@ -66,19 +74,22 @@ void sw_release(struct sw *sw)
 /* Flow entries lie in slabs, and so go all at once; but removed ones the datapath will still report. */
 void sw_free(struct sw *sw)
 {
-	const struct sw_flow_filter all = {.out_port = OFPP_ANY, .out_group = OFPG_ANY};
+	const struct sw_flow_filter all = SW_ANY_FLOW;
+	struct sw_walk walk = sw_walk_begin(OFPTT_ALL, &all);
 
 	if (!sw)
 		return;
+	sw->ended = true; /* from here on the data plane is left as it is */
 	sw_jobs_close(sw);
-	sw_flow_each(sw, OFPTT_ALL, &all, leave_instructions, NULL);
+	while (sw_walk_step(sw, &walk, UINT32_MAX, leave_instructions, NULL))
+		;
+	htable_free(&sw->instructions);
 	sw_groups_free(sw);
 	sw_timeouts_close(sw);
 	event_free(take_ptr(sw->trim));
 	sw_meters_free(sw);
 	buf_free(&sw->scratch);
 	free(take_ptr(sw->name));
-	sw->ended = true;
 	if (!sw->n_removed)
 		sw_release(sw);
 }
@@ -133,10 +144,9 @@ static int get_async(struct sw_conn *conn, uint32_t xid)
 	return 0;
 }
 
-static int handle(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
+/* conn: NULL, if a change had to wait and its connection has ended. */
+static int act(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 {
-	if (conn->role == OFPCR_ROLE_SLAVE && is_change(msg->type))
-		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_IS_SLAVE);
 	switch (msg->type) {
 	case OF_FEATURES_REQUEST:
 		return sw_features(sw, conn, msg->xid);
@@ -149,15 +159,15 @@ static int handle(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 	case OF_FLOW_MOD:
 		return sw_flow_mod(sw, conn, msg);
 	case OF_GROUP_MOD:
-		return sw_group_mod(sw, &msg->group_mod);
+		return sw_group_mod(sw, conn, msg);
 	case OF_PORT_MOD:
 		return sw_port_mod(sw, &msg->port_mod);
 	case OF_TABLE_MOD:
 		return sw_table_mod(sw, &msg->table_mod);
 	case OF_METER_MOD:
-		return sw_meter_mod(sw, &msg->meter_mod);
+		return sw_meter_mod(sw, conn, msg);
 	case OF_MULTIPART_REQUEST:
-		return sw_multipart(sw, conn, msg->xid, &msg->multipart);
+		return sw_multipart(sw, conn, msg);
 	case OF_BARRIER_REQUEST:
 		return barrier(sw, conn, msg->xid);
 	case OF_QUEUE_GET_CONFIG_REQUEST:
@@ -174,20 +184,29 @@ static int handle(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 	return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_TYPE);
 }
 
+static int handle(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
+{
+	if (conn->role == OFPCR_ROLE_SLAVE && is_change(msg->type))
+		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_IS_SLAVE);
+	return act(sw, conn, msg);
+}
+
 /* Our trouble, as the nearest thing the spec has a number for. */
 static int openflow_error(uint16_t type, int err)
 {
 	if (err > 0)
 		return err;
-	if (err != -EMSGSIZE) /* the controller's mistake; it may make it often */
+	if (err != -EMSGSIZE && err != -EAGAIN) /* the controller's mistake, or there is no room; it may come often */
 		log_warn("message of type %u failed: %s", type, strerror(-err));
 	switch (type) {
 	case OF_FLOW_MOD:
-		return OF_ERROR(OFPET_FLOW_MOD_FAILED, OFPFMFC_UNKNOWN);
+		return OF_ERROR(OFPET_FLOW_MOD_FAILED, err == -EAGAIN ? OFPFMFC_TABLE_FULL : OFPFMFC_UNKNOWN);
 	case OF_PORT_MOD:
 		return OF_ERROR(OFPET_PORT_MOD_FAILED, OFPPMFC_EPERM);
 	case OF_METER_MOD:
-		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_UNKNOWN);
+		return OF_ERROR(OFPET_METER_MOD_FAILED, err == -EAGAIN ? OFPMMFC_OUT_OF_METERS : OFPMMFC_UNKNOWN);
+	case OF_GROUP_MOD:
+		return OF_ERROR(OFPET_GROUP_MOD_FAILED, err == -EAGAIN ? OFPGMFC_OUT_OF_GROUPS : OFPGMFC_EPERM);
 	case OF_PACKET_OUT:
 		return OF_ERROR(OFPET_BAD_REQUEST, err == -EMSGSIZE ? OFPBRC_BAD_PACKET : OFPBRC_EPERM);
 	}
@@ -205,6 +224,9 @@ void sw_handle(struct sw *sw, struct sw_conn *conn, struct of_msg *msg)
 {
 	int err = handle(sw, conn, msg);
 
+	sw_publish(sw);
+	if (err == -EAGAIN)
+		err = sw_job_again(sw, conn, msg, act);
 	if (err)
 		refuse(conn, msg->type, msg->xid, err, msg->raw, msg->raw_len);
 }
@@ -212,11 +234,11 @@ void sw_handle(struct sw *sw, struct sw_conn *conn, struct of_msg *msg)
 void sw_continue(struct sw *sw, struct sw_conn *conn)
 {
 	struct sw_job *job = conn->job;
-	bool more = false;
-	int err = job->step(sw, conn, job, &more);
+	int err;
 
+	if (sw_job_step(sw, conn, job, &err))
+		return;
 	if (err)
 		refuse(conn, job->type, job->xid, err, job->raw, job->raw_len);
-	if (err || !more)
-		sw_job_drop(conn);
+	sw_job_drop(conn);
 }

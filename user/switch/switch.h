@@ -69,5 +69,7 @@ static inline bool sw_busy(const struct sw_conn *conn)
 	return conn->job;
 }
 void sw_continue(struct sw *sw, struct sw_conn *conn);
+/* How long to wait before the next sw_continue(): 0, or milliseconds; there is nothing to do before. */
+unsigned int sw_pause_ms(const struct sw_conn *conn);
 
 #endif

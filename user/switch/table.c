@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* TABLE_MOD, table statistics and features (§7.3.3, §7.3.5.4, §7.3.5.5). */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "user/switch/internal.h"
+#include "user/switch/job.h"
+#include "user/util/cleanup.h"
 
 int sw_table_mod(struct sw *sw, const struct of_table_mod *tm)
 {
@@ -14,13 +17,12 @@ int sw_table_mod(struct sw *sw, const struct of_table_mod *tm)
 	return 0;
 }
 
-int sw_table_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid)
+static void put_stats(struct sw *sw, struct sw_conn *conn, const struct sw_job *job,
+		      const struct dp_table_counters *counters)
 {
-	struct dp_table_counters counters[OFX_TABLES];
 	struct of_multipart mp;
 
-	dp_table_counters(sw->dp, counters);
-	of_multipart_begin(&mp, &conn->replies, OFPMP_TABLE, xid);
+	of_multipart_begin(&mp, &conn->replies, OFPMP_TABLE, job->xid);
 	for (unsigned int i = 0; i < OFX_TABLES; i++) {
 		const struct of_table_stats stats = {.table = i,
 						     .active = sw->tables[i].n_flows,
@@ -30,7 +32,39 @@ int sw_table_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid)
 		of_multipart_table(&mp, &stats);
 	}
 	of_multipart_end(&mp);
+}
+
+static int stats_step(struct sw *sw, struct sw_conn *conn, struct sw_job *job, bool *more)
+{
+	struct dp_table_counters counters[OFX_TABLES];
+
+	*more = dp_table_pass_step(job->aux);
+	if (*more)
+		return 0;
+	dp_table_pass_end(take_ptr(job->aux), counters);
+	put_stats(sw, conn, job, counters);
 	return 0;
+}
+
+static void stats_end(struct sw_job *job)
+{
+	if (job->aux)
+		dp_table_pass_end(job->aux, NULL);
+}
+
+int sw_table_stats(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
+{
+	struct sw_job *job = sw_job_new(sw, msg);
+
+	if (!job)
+		return -ENOMEM;
+	job->aux = dp_table_pass_begin(sw->dp);
+	job->end = stats_end;
+	job->step = stats_step;
+	if (job->aux)
+		return sw_job_start(sw, conn, job);
+	sw_job_free(job);
+	return -ENOMEM;
 }
 
 static uint64_t fields_with(uint8_t flag)

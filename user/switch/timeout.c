@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "user/switch/internal.h"
-#include "user/util/log.h"
 
 #define TICK_MS 100
 #define SHORTEST_MS 1000 /* time-outs are whole seconds */
@@ -177,22 +176,10 @@ void sw_timeout_stop(struct sw *sw, struct sw_flow *flow)
 /* Remove what is due by its deadline; what is too much for one tick is due at once again. */
 static void end_hard(struct sw *sw, uint64_t now)
 {
-	struct sw_timeouts *t = &sw->timeouts;
-	struct sw_flow_list due _flow_list_ = {0};
-	int err;
+	const struct sw_timeouts *t = &sw->timeouts;
 
-	while (t->n_heap && t->heap[0]->deadline <= now && due.n < MAX_ENDED) {
-		sw_flow_list_add(t->heap[0]->flow, &due);
-		heap_remove(t, t->heap[0]);
-	}
-	err = sw_flows_remove(sw, &due, OFPRR_HARD_TIMEOUT);
-	if (!err)
-		return;
-	log_warn("flow entries past their hard time-out could not be removed (error %d), tried again in a second", err);
-	for (size_t i = 0; i < due.n; i++) {
-		due.v[i]->timeout->deadline = now + SW_SECOND;
-		heap_up(t, t->n_heap++, due.v[i]->timeout);
-	}
+	for (int n = 0; t->n_heap && t->heap[0]->deadline <= now && n < MAX_ENDED; n++)
+		sw_flow_remove(sw, t->heap[0]->flow, OFPRR_HARD_TIMEOUT);
 }
 
 /* Look at one entry: has it been idle for too long? */
@@ -219,29 +206,30 @@ void sw_timeout_before_reset(struct sw *sw, struct sw_flow *flow)
 static bool end_idle(struct sw *sw, uint64_t now)
 {
 	struct sw_timeouts *t = &sw->timeouts;
-	struct sw_flow_list due _flow_list_ = {0};
+	uint32_t left = (t->n_idle + SLICES - 1) / SLICES, ended = 0;
 
-	uint32_t left = (t->n_idle + SLICES - 1) / SLICES;
-
-	for (left = left < MAX_LOOKS ? left : MAX_LOOKS; left && due.n < MAX_ENDED; left--) {
+	for (left = left < MAX_LOOKS ? left : MAX_LOOKS; left && ended < MAX_ENDED; left--) {
 		struct sw_timeout *timeout = t->look ? t->look : TAILQ_FIRST(&t->idle);
 
 		t->look = TAILQ_NEXT(timeout, idle);
-		if (is_idle(sw, timeout, now))
-			sw_flow_list_add(timeout->flow, &due);
+		if (!is_idle(sw, timeout, now))
+			continue;
+		sw_flow_remove(sw, timeout->flow, OFPRR_IDLE_TIMEOUT);
+		ended++;
 	}
-	if (due.n && sw_flows_remove(sw, &due, OFPRR_IDLE_TIMEOUT))
-		log_warn("%zu idle flow entries could not be removed, tried again in a second", due.n);
-	return due.n == MAX_ENDED;
+	return ended == MAX_ENDED;
 }
 
 static void tick(evutil_socket_t fd, short what, void *aux)
 {
 	struct sw *sw = aux;
 	uint64_t now = sw_now();
+	bool more;
 
 	end_hard(sw, now);
-	arm(&sw->timeouts, end_idle(sw, now));
+	more = end_idle(sw, now);
+	sw_publish(sw);
+	arm(&sw->timeouts, more);
 }
 
 int sw_timeouts_open(struct sw *sw)
