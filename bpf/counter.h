@@ -12,12 +12,17 @@
 #include "bpf/maps.h"
 #include "include/ofxdp/packet_in.h"
 
+static __always_inline void count_drops(__u32 reason, __u64 n)
+{
+	__u64 *cell = bpf_map_lookup_elem(&drops, &reason);
+
+	if (cell)
+		*cell += n;
+}
+
 static __always_inline void count_drop(__u32 reason)
 {
-	__u64 *n = bpf_map_lookup_elem(&drops, &reason);
-
-	if (n)
-		*n += 1;
+	count_drops(reason, 1);
 }
 
 /* Of a group, a bucket, a meter or a band.  c: NULL counts nothing. */

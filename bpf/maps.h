@@ -220,9 +220,10 @@ struct {
 	__type(value, __u64);
 } drops SEC(".maps");
 
-/* Packet-outs executed so far: a barrier waits until the sum has reached what the daemon sent. */
+/* The number of the last packet-out executed (include/ofxdp/packet_in.h). */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u64);

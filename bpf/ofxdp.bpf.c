@@ -106,15 +106,6 @@ static __always_inline int inject_prepare(ofx_ctx *ctx, struct ofx_state *s, con
 	return drop(OFX_DROP_BAD_INJECT);
 }
 
-static __always_inline void count_injected(void)
-{
-	__u32 zero = 0;
-	__u64 *n = bpf_map_lookup_elem(&injected, &zero);
-
-	if (n)
-		*n += 1;
-}
-
 SEC("xdp")
 int ofx_inject(struct xdp_md *ctx)
 {
@@ -127,11 +118,15 @@ int ofx_inject(struct xdp_md *ctx)
 		return drop(OFX_DROP_INTERNAL);
 	if (inject_header(ctx, ofx_magic, &h))
 		return drop(OFX_DROP_BAD_INJECT);
+	if (h.kind == OFX_INJECT_MARK) {
+		inject_done(h.arg, 1);
+		return OFX_ACT_DROP;
+	}
 	act = inject_prepare(ctx, s, &h);
 	if (!act)
 		act = run_verdict(ctx, s);
 	if (h.kind == OFX_INJECT_OUT)
-		count_injected();
+		inject_done(h.arg, 0);
 	return act;
 }
 

@@ -6,6 +6,7 @@
 #ifndef BPF_PACKET_OUT_H
 #define BPF_PACKET_OUT_H
 
+#include "bpf/counter.h"
 #include "bpf/ctx.h"
 #include "bpf/verdict.h"
 #include "include/ofxdp/packet_in.h"
@@ -40,6 +41,23 @@ __weak __noinline int inject_ops(ofx_ctx *ctx, struct ofx_state *s, __u32 n)
 static __always_inline int inject_strip(ofx_ctx *ctx, __u32 n_ops)
 {
 	return ctx_grow_head(ctx, -(int)(sizeof(struct ofx_inject) + n_ops * sizeof(struct ofx_op)));
+}
+
+/*
+ * The packet-out of that number has been executed, or, `mark`, is the last that was sent.  What is missing between it
+ * and the one before is lost.  One CPU at a time is here: they come by one queue.
+ */
+static __always_inline void inject_done(__u32 number, int mark)
+{
+	__u32 zero = 0, missing;
+	__u64 *last = bpf_map_lookup_elem(&injected, &zero);
+
+	if (!last)
+		return;
+	missing = number - (__u32)*last - !mark;
+	if (missing)
+		count_drops(OFX_DROP_PACKET_OUT_LOST, missing);
+	__sync_lock_test_and_set(last, number); /* not before what it tells of */
 }
 
 /* Put a header without ops in front of the frame.  0, or -1: no room. */

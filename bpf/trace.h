@@ -61,14 +61,6 @@ static __always_inline void count_role_tx_dropped(__u32 role, __u64 n)
 		port_cells(s, role - 2)->tx_dropped += n;
 }
 
-static __always_inline void count_drops(__u32 reason, __u64 n)
-{
-	__u64 *cell = bpf_map_lookup_elem(&drops, &reason);
-
-	if (cell)
-		*cell += n;
-}
-
 /*
  * dev = where the frame was received, tgt = an entry of the devmap (or a socket, or NULL).  Without a map it is
  * ofx_relay's, whose interface stands for the port.

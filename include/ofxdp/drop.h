@@ -37,7 +37,8 @@
 	X(NO_GROUP, no_group, "sent to a group that has just been deleted")                                            \
 	X(NO_BUCKET, no_bucket, "sent to a group that has no live bucket")                                             \
 	X(TOO_LONG, too_long,                                                                                          \
-	  "too long for the internal interfaces: packet-in, more than one copy, port in generic mode")
+	  "too long for the internal interfaces: packet-in, more than one copy, port in generic mode")                 \
+	X(PACKET_OUT_LOST, packet_out_lost, "packet-out that did not reach the pipeline (ring of NAME-c0 full)")
 /* clang-format on */
 
 #define OFX_DROP_ENUM(ID, NAME, TEXT) OFX_DROP_##ID,

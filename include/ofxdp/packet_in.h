@@ -5,6 +5,10 @@
  * Punt (kernel → daemon, through AF_XDP): struct ofx_punt, then the frame.
  * Inject (daemon → kernel, or kernel → kernel where metadata in front of a frame is not to be had): struct ofx_inject,
  * then n_ops ops, then the frame.  A frame with a wrong magic is a counted drop.  Host byte order.
+ *
+ * Packet-outs are numbered as they are sent, modulo 2^32.  They come by one queue, in their order: so `injected`,
+ * mmapable ARRAY[1] of u64, the number of the last one that was executed, tells of all before it that they were too, or
+ * are lost and counted (OFX_DROP_PACKET_OUT_LOST).
  */
 #ifndef OFXDP_PACKET_IN_H
 #define OFXDP_PACKET_IN_H
@@ -32,6 +36,7 @@ enum ofx_inject_kind {
 	OFX_INJECT_OUT = 1, /* packet-out: run the ops; in_port as the controller said */
 	OFX_INJECT_RX,	    /* as if received on in_port (frames of generic-mode ports); n_ops 0 */
 	OFX_INJECT_CONT,    /* continuation arg, its seq in in_port: go on with its current op; n_ops 0 */
+	OFX_INJECT_MARK,    /* nothing but its number: that of the packet-out before it; n_ops 0 */
 };
 
 struct ofx_inject {
@@ -40,7 +45,7 @@ struct ofx_inject {
 	__u8 kind;     /* enum ofx_inject_kind */
 	__u8 n_ops;    /* ops that follow, at most OFX_INJECT_OPS */
 	__u16 pad;
-	__u32 arg;
+	__u32 arg; /* OUT, MARK: number of the packet-out, see map `injected` */
 };
 _Static_assert(sizeof(struct ofx_inject) == 16, "inject header");
 

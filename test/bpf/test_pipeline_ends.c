@@ -87,28 +87,39 @@ static struct frame inject_frame(struct ofx_inject h, struct ops ops, struct fra
 	return out;
 }
 
-static void packet_out(uint32_t in_port, struct ops ops, struct frame f)
+/* The number of the last packet-out executed. */
+static uint64_t injected(void)
 {
-	struct ofx_inject h = {.magic = MAGIC, .kind = OFX_INJECT_OUT, .in_port = in_port, .n_ops = ops.n};
+	uint64_t number;
+	uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.injected), &zero, &number), 0);
+	return number;
+}
+
+static void inject_number(uint8_t kind, uint32_t number, uint32_t in_port, struct ops ops, struct frame f)
+{
+	struct ofx_inject h = {.magic = MAGIC, .kind = kind, .in_port = in_port, .n_ops = ops.n, .arg = number};
 	struct frame out = inject_frame(h, ops, f);
 
 	send_frame(ctl, &out);
 }
 
-static uint64_t injected(void)
+static void packet_out(uint32_t in_port, struct ops ops, struct frame f)
 {
-	uint64_t cells[n_cpus], sum = 0;
-	uint32_t zero = 0;
+	inject_number(OFX_INJECT_OUT, injected() + 1, in_port, ops, f);
+}
 
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.injected), &zero, cells), 0);
-	for (int i = 0; i < n_cpus; i++)
-		sum += cells[i];
-	return sum;
+static void await_injected(uint32_t number)
+{
+	for (int i = 0; i < 200 && injected() != number; i++)
+		usleep(1000);
+	assert_int_equal(injected(), number);
 }
 
 static void test_packet_out(void **state)
 {
-	uint64_t before = injected();
+	uint32_t before = injected();
 
 	packet_out(OFX_PORT_CONTROLLER, OPS(OUTPUT(1), PUSH, set_vid(4), OUTPUT(2)), plain);
 	expect(1, plain);
@@ -120,7 +131,41 @@ static void test_packet_out(void **state)
 	expect(1, plain);
 	expect(3, plain);
 	expect_no_more();
-	assert_int_equal(injected() - before, 3);
+	await_injected(before + 3);
+}
+
+/* What did not come shows by the number of the next, or of a mark. */
+static void test_packet_outs_lost(void **state)
+{
+	uint64_t before = drop_count(OFX_DROP_PACKET_OUT_LOST);
+	uint32_t last = injected();
+
+	inject_number(OFX_INJECT_OUT, last + 4, OFX_PORT_CONTROLLER, OPS(OUTPUT(1)), plain);
+	expect(1, plain);
+	await_injected(last + 4);
+	expect_drops(OFX_DROP_PACKET_OUT_LOST, before, 3);
+	inject_number(OFX_INJECT_MARK, last + 4, 0, NO_OPS, plain);
+	inject_number(OFX_INJECT_MARK, last + 9, 0, NO_OPS, plain);
+	inject_number(OFX_INJECT_OUT, last + 10, OFX_PORT_CONTROLLER, OPS(OUTPUT(1)), plain);
+	expect(1, plain);
+	await_injected(last + 10);
+	expect_drops(OFX_DROP_PACKET_OUT_LOST, before, 8);
+	expect_no_more();
+}
+
+/* The numbers go on from 2^32 - 1 with 0. */
+static void test_packet_out_numbers_wrap(void **state)
+{
+	uint64_t lost = drop_count(OFX_DROP_PACKET_OUT_LOST), high = 0xfffffffe;
+	uint32_t zero = 0;
+
+	put(skel->maps.injected, &zero, &high);
+	for (int i = 0; i < 3; i++) {
+		packet_out(OFX_PORT_CONTROLLER, OPS(OUTPUT(1)), plain);
+		expect(1, plain);
+	}
+	await_injected(1);
+	expect_drops(OFX_DROP_PACKET_OUT_LOST, lost, 0);
 }
 
 static void test_packet_out_table(void **state)
@@ -183,7 +228,7 @@ static void test_bad_inject(void **state)
 
 	apply(OPS(OUTPUT(2)));
 	send_frame(ctl, &f);
-	h = (struct ofx_inject){.magic = MAGIC, .kind = OFX_INJECT_OUT, .n_ops = 64};
+	h = (struct ofx_inject){.magic = MAGIC, .kind = OFX_INJECT_OUT, .n_ops = 64, .arg = injected() + 1};
 	f = inject_frame(h, NO_OPS, plain);
 	send_frame(ctl, &f);
 	send_frame(l0, &plain); /* no stamp */
@@ -273,9 +318,20 @@ static void test_no_receiver(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_priorities_and_words), T(test_long_list),    T(test_candidate), T(test_packet_out),
-		T(test_packet_out_table),     T(test_generic_port), T(test_hop),       T(test_bad_inject),
-		T(test_punt_header),	      T(test_too_many_ops), T(test_link_down), T(test_no_receiver),
+		T(test_priorities_and_words),
+		T(test_long_list),
+		T(test_candidate),
+		T(test_packet_out),
+		T(test_packet_outs_lost),
+		T(test_packet_out_numbers_wrap),
+		T(test_packet_out_table),
+		T(test_generic_port),
+		T(test_hop),
+		T(test_bad_inject),
+		T(test_punt_header),
+		T(test_too_many_ops),
+		T(test_link_down),
+		T(test_no_receiver),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

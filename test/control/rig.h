@@ -10,6 +10,7 @@
  *   "flood N SIZE"   every millisecond a burst of N packet-ins of SIZE bytes to all connections; N = 0 ends it
  *   "async N"        N port-status messages at once to all connections
  *   "pieces N"       an answer of N multipart replies, 60 000 bytes each, that are written one by one (sw_continue)
+ *   "wait MS"        nothing goes on behind it for so long, though there is nothing to do (sw_pause_us)
  *   "stats"          a log line: packet-ins queued and refused, connections
  * It ends at SIGTERM; sanitizers' findings show in its exit status.
  */

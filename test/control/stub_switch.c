@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "include/openflow/openflow.h"
-#include "user/control/control.h"
+#include "user/control/internal.h"
 #include "test/control/rig.h"
 #include "user/util/log.h"
 
@@ -74,7 +74,25 @@ static void send_async(struct sw *sw, unsigned int n)
 
 struct sw_job {
 	unsigned int left, ms;
+	uint64_t until; /* control_now_ms(): nothing but waiting */
 };
+
+unsigned int sw_pause_us(const struct sw_conn *conn)
+{
+	return conn->job && conn->job->until ? 1000 : 0;
+}
+
+static void begin_wait(struct sw_conn *conn, unsigned int ms)
+{
+	conn->job = calloc(1, sizeof(*conn->job));
+	conn->job->until = control_now_ms() + ms;
+}
+
+static void end_job(struct sw_conn *conn)
+{
+	free(conn->job);
+	conn->job = NULL;
+}
 
 static void begin_pieces(struct sw_conn *conn, unsigned int n, unsigned int ms)
 {
@@ -83,23 +101,21 @@ static void begin_pieces(struct sw_conn *conn, unsigned int n, unsigned int ms)
 	conn->job->ms = ms;
 }
 
-unsigned int sw_pause_ms(const struct sw_conn *conn)
-{
-	return 0;
-}
-
 void sw_continue(struct sw *sw, struct sw_conn *conn)
 {
 	struct of_multipart mp;
 
+	if (conn->job->until) {
+		if (control_now_ms() >= conn->job->until)
+			end_job(conn);
+		return;
+	}
 	usleep(1000 * conn->job->ms);
 	of_multipart_begin(&mp, &conn->replies, OFPMP_FLOW, 1);
 	buf_put_zero(&conn->replies.buf, 60000 - 16);
 	of_multipart_pause(&mp);
-	if (--conn->job->left)
-		return;
-	free(conn->job);
-	conn->job = NULL;
+	if (!--conn->job->left)
+		end_job(conn);
 }
 
 static void command(struct sw *sw, struct sw_conn *conn, const uint8_t *data, size_t len)
@@ -114,6 +130,8 @@ static void command(struct sw *sw, struct sw_conn *conn, const uint8_t *data, si
 		send_async(sw, n);
 	else if (sscanf(text, "pieces %u of %u", &n, &ms) == 2)
 		begin_pieces(conn, n, ms);
+	else if (sscanf(text, "wait %u", &ms) == 1)
+		begin_wait(conn, ms);
 	for (struct sw_conn *c = sw->conns; c; c = c->next)
 		conns++;
 	if (!strcmp(text, "stats"))

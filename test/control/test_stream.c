@@ -165,6 +165,43 @@ static void test_long_answer_in_slow_pieces(void **state)
 	client_close(&c);
 }
 
+/* CPU time of a process. */
+static unsigned long cpu_ms(pid_t pid)
+{
+	unsigned long user = 0, system = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system),
+			 2);
+	fclose(f);
+	return (user + system) * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+/* What waits for something else holds up its own connection only, and looks now and then, not all the time. */
+static void test_wait(void **state)
+{
+	enum { MS = 500 };
+	const struct rig *rig = *state;
+	struct client c, other;
+	uint64_t begun = now_ms(), used;
+
+	client_up(&c, rig);
+	client_up(&other, rig);
+	used = cpu_ms(rig->pid);
+	client_command(&c, "wait 500");
+	client_put(&c, 4, OFPT_BARRIER_REQUEST, 77, NULL, 0);
+	quick_echoes(&other, 20, 10);
+	assert_int_equal(client_read(&c).type, OFPT_BARRIER_REPLY);
+	assert_true(now_ms() - begun >= MS);
+	assert_true(cpu_ms(rig->pid) - used < MS / 2);
+	client_close(&c);
+	client_close(&other);
+}
+
 static void test_fair_among_connections(void **state)
 {
 	uint8_t requests[1024][8];
@@ -214,6 +251,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_back_pressure, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_long_answer_in_pieces, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_long_answer_in_slow_pieces, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_wait, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_fair_among_connections, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_async_burst, rig_setup, rig_teardown),
 	};

@@ -19,6 +19,7 @@ struct dp *fake_dp_new(void)
 	LIST_INIT(&dp->pending);
 	dp->max_flows = 2000000;
 	dp->max_groups = 32;
+	dp->packet_out.room = 2;
 	for (size_t i = 0; i < 3; i++) {
 		struct of_port *p = &dp->ports[dp->n_ports++];
 
@@ -354,16 +355,25 @@ int dp_port_config(struct dp *dp, uint32_t port_no, uint32_t config, uint32_t ma
 
 int dp_packet_out(struct dp *dp, uint32_t in_port, const struct of_actions *actions, const void *data, size_t len)
 {
+	if (dp->packet_out.n - dp->packet_out.done >= dp->packet_out.room)
+		return -EAGAIN;
 	dp->packet_out.n++;
+	if (!dp->packet_out.stuck)
+		dp->packet_out.done = dp->packet_out.n;
 	dp->packet_out.in_port = in_port;
 	dp->packet_out.n_actions = actions->n;
 	dp->packet_out.len = len;
 	return 0;
 }
 
-void dp_barrier(struct dp *dp)
+uint64_t dp_packet_out_last(const struct dp *dp)
 {
-	dp->n_barriers++;
+	return dp->packet_out.n;
+}
+
+bool dp_packet_outs_done(struct dp *dp, uint64_t number)
+{
+	return dp->packet_out.done >= number;
 }
 
 void dp_count_punt_drop(struct dp *dp)

@@ -41,7 +41,7 @@ struct dp {
 	struct fake_group groups[32];
 	size_t n_groups, max_groups;
 	int fail_group_with; /* the next group change fails so; 0: it does not */
-	unsigned int n_published, n_barriers, n_punt_drops;
+	unsigned int n_published, n_punt_drops;
 	size_t n_ports;
 	struct of_port ports[8];
 	size_t n_queues;
@@ -54,7 +54,9 @@ struct dp {
 		struct dp_meter_counters counters; /* of every meter */
 	} meters;
 	struct {
-		unsigned int n;
+		unsigned int n, done; /* sent, executed */
+		unsigned int room;    /* that may be on their way */
+		bool stuck;	      /* none is executed; else at once */
 		uint32_t in_port;
 		size_t n_actions, len;
 	} packet_out;

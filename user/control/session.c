@@ -158,10 +158,12 @@ static bool must_pause(struct session *s)
 /* As a timer, not activated: libevent empties a queue of active events before it looks for others. */
 static void go_on_later(struct session *s)
 {
-	const struct timeval soon = control_ms(sw_pause_ms(&s->conn));
+	const struct timeval pause = {.tv_usec = sw_pause_us(&s->conn)};
 
+	if (s->more)
+		return;
 	s->more = true;
-	event_add(&s->yielded, &soon);
+	event_add(&s->yielded, &pause);
 }
 
 /* Handle what was read, within the turn's budget; the rest later, on equal terms with all other work. */
@@ -226,7 +228,7 @@ static void continue_answer(struct session *s)
 		flush(s);
 		if (s->end[0])
 			return;
-		if (now_ns() < end && !sw_pause_ms(&s->conn))
+		if (now_ns() < end && !sw_pause_us(&s->conn))
 			continue;
 		go_on_later(s); /* with the answer or the messages behind it */
 		return;

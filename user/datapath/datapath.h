@@ -207,10 +207,15 @@ int dp_queue_list(struct dp *dp, uint32_t port_no, struct of_queue **queues, siz
 
 /* --- packets (user/datapath/packet_in.c, packet_out.c) --- */
 
-/* in_port: a port number or OFPP_CONTROLLER.  The packet is in the pipeline when this returns; dp_barrier() waits. */
+/*
+ * in_port: a port number or OFPP_CONTROLLER.  The packet is on its way to the pipeline when this returns 0, and as a
+ * rule through it.  -EAGAIN: too many are on their way, try again soon.
+ */
 int dp_packet_out(struct dp *dp, uint32_t in_port, const struct of_actions *actions, const void *data, size_t len);
-/* Returns when the packet-outs before have been executed (bounded: at most 100 ms, then logs). */
-void dp_barrier(struct dp *dp);
+/* Packet-outs are numbered as they are sent: the last one's number. */
+uint64_t dp_packet_out_last(const struct dp *dp);
+/* All up to that number have been executed, or are lost and counted (OFX_DROP_PACKET_OUT_LOST).  false: ask again. */
+bool dp_packet_outs_done(struct dp *dp, uint64_t number);
 /* Count a packet-in that went no further than the daemon (OFX_DROP_PUNT_QUEUE). */
 void dp_count_punt_drop(struct dp *dp);
 

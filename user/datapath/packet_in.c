@@ -243,8 +243,10 @@ int punt_open(struct dp *dp)
 		punt_close(dp);
 		return err;
 	}
-	punt_tx_open(dp);
-	return 0;
+	err = punt_tx_open(dp);
+	if (err)
+		punt_close(dp);
+	return err;
 }
 
 void punt_close(struct dp *dp)
@@ -255,6 +257,7 @@ void punt_close(struct dp *dp)
 		return;
 	for (uint32_t i = 0; i < punt->n_queues; i++)
 		queue_close(&punt->queues[i]);
+	punt_tx_close(punt);
 	free(punt->queues);
 	free(punt->per_cpu);
 	free(punt);

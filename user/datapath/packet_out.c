@@ -2,11 +2,9 @@
 /*
  * Packet-outs: struct ofx_inject, the ops and the frame in one chunk, sent on the first AF_XDP socket.  The kernel
  * copies the frame to NAME-c0 and runs the pipeline on it, as a rule before sendto() returns; map `injected` tells. One
- * queue only, so that packet-outs stay in order.
+ * queue only, so that packet-outs stay in order: what is lost then shows by the numbers of those that are not.
  */
-#include <bpf/bpf.h>
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -15,34 +13,51 @@
 #include "include/ofxdp/packet_in.h"
 #include "user/datapath/group.h"
 #include "user/datapath/punt.h"
-#include "user/util/log.h"
 
 #define OFPR_ACTION 1
 #define IN_FLIGHT_MAX 128 /* a veth's receive ring has 256 places */
-#define BARRIER_MS 100
+#define MARK_US 10000
+#define MARK_LEN 64
 #define KICKS 16 /* sendto() sends at most 32 frames, and asks to be called again with EAGAIN */
 
-static uint64_t read_executed(struct dp *dp)
+static uint64_t now_us(void)
 {
-	struct dp_punt *punt = dp->punt;
-	uint64_t sum = 0;
-	__u32 key = 0;
+	struct timespec t;
 
-	if (bpf_map_lookup_elem(bpf_map__fd(dp->skel->maps.injected), &key, punt->per_cpu))
-		return punt->executed;
-	for (uint32_t i = 0; i < dp->n_cpus; i++)
-		sum += punt->per_cpu[i];
-	return punt->executed = sum;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000ull + t.tv_nsec / 1000;
 }
 
-void punt_tx_open(struct dp *dp)
+/* The number of the last packet-out that was executed. */
+static uint64_t read_done(struct dp_punt *punt)
+{
+	uint32_t number = __atomic_load_n((const uint64_t *)punt->injected.at, __ATOMIC_ACQUIRE);
+	uint32_t more = number - (uint32_t)punt->done;
+
+	if (more) {
+		punt->done += more;
+		punt->moved_us = now_us();
+	}
+	return punt->done;
+}
+
+int punt_tx_open(struct dp *dp)
 {
 	struct dp_punt *punt = dp->punt;
+	int err = mapped_open(&punt->injected, dp->skel->maps.injected, false);
 
+	if (err)
+		return err;
 	for (uint32_t i = 0; i < PUNT_TX_FRAMES; i++)
 		punt->free_tx[i] = (uint64_t)i * PUNT_CHUNK;
 	punt->n_free_tx = PUNT_TX_FRAMES;
-	punt->sent = read_executed(dp);
+	punt->sent = read_done(punt);
+	return 0;
+}
+
+void punt_tx_close(struct dp_punt *punt)
+{
+	mapped_close(&punt->injected);
 }
 
 /* Chunks of frames that the kernel has copied are free again. */
@@ -68,49 +83,68 @@ static void kick(struct dp_punt *punt)
 	reap(punt);
 }
 
-static uint64_t now_us(void)
+static int send_chunk(struct dp_punt *punt, uint64_t addr, uint32_t len)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000ull + t.tv_nsec / 1000;
-}
-
-/* Wait until all but `rest` packet-outs have been executed. */
-static void wait_executed(struct dp *dp, uint64_t rest)
-{
-	const struct timespec pause = {.tv_nsec = 50000};
-	struct dp_punt *punt = dp->punt;
-	uint64_t end;
-
-	if (punt->executed + rest >= punt->sent || read_executed(dp) + rest >= punt->sent)
-		return;
-	end = now_us() + BARRIER_MS * 1000;
-	while (read_executed(dp) + rest < punt->sent) {
-		if (now_us() > end) {
-			log_warn("%llu packet-outs were not executed within %d ms",
-				 (unsigned long long)(punt->sent - punt->executed), BARRIER_MS);
-			punt->sent = punt->executed;
-			return;
-		}
-		kick(punt);
-		nanosleep(&pause, NULL);
-	}
-}
-
-static int send_chunk(struct dp *dp, uint64_t addr, uint32_t len)
-{
-	struct xsk_ring_prod *tx = &dp->punt->queues[0].tx;
+	struct xsk_ring_prod *tx = &punt->queues[0].tx;
 	uint32_t at;
 
 	if (xsk_ring_prod__reserve(tx, 1, &at) != 1)
 		return -ENOBUFS;
 	*xsk_ring_prod__tx_desc(tx, at) = (struct xdp_desc){.addr = addr, .len = len};
 	xsk_ring_prod__submit(tx, 1);
-	dp->punt->n_free_tx--;
-	dp->punt->sent++;
-	kick(dp->punt);
+	punt->n_free_tx--;
+	kick(punt);
 	return 0;
+}
+
+/* A free chunk's head, its address in *addr; NULL: there is none now. */
+static struct ofx_inject *chunk(struct dp_punt *punt, uint64_t *addr)
+{
+	if (!punt->n_free_tx)
+		kick(punt);
+	if (!punt->n_free_tx)
+		return NULL;
+	*addr = punt->free_tx[punt->n_free_tx - 1];
+	return (struct ofx_inject *)(punt->queues[0].memory + *addr);
+}
+
+/*
+ * Packet-outs that the receive ring of NAME-c0 had no room for are noticed by the next frame that comes through.  If
+ * none comes for a while, one is sent for that.
+ */
+static void mark(struct dp *dp)
+{
+	struct dp_punt *punt = dp->punt;
+	uint64_t addr, now = now_us();
+	struct ofx_inject *head;
+
+	if (now - punt->moved_us < MARK_US || now - punt->marked_us < MARK_US)
+		return;
+	head = chunk(punt, &addr);
+	if (!head)
+		return;
+	*head = (struct ofx_inject){.magic = dp->magic, .kind = OFX_INJECT_MARK, .arg = punt->sent};
+	memset(head + 1, 0, MARK_LEN - sizeof(*head));
+	if (!send_chunk(punt, addr, MARK_LEN))
+		punt->marked_us = now;
+}
+
+uint64_t dp_packet_out_last(const struct dp *dp)
+{
+	return dp->punt->sent;
+}
+
+bool dp_packet_outs_done(struct dp *dp, uint64_t number)
+{
+	struct dp_punt *punt = dp->punt;
+
+	if (punt->done >= number || read_done(punt) >= number)
+		return true;
+	kick(punt);
+	if (read_done(punt) >= number)
+		return true;
+	mark(dp);
+	return false;
 }
 
 int dp_packet_out(struct dp *dp, uint32_t in_port, const struct of_actions *actions, const void *data, size_t len)
@@ -122,13 +156,11 @@ int dp_packet_out(struct dp *dp, uint32_t in_port, const struct of_actions *acti
 	size_t n = 0;
 	int err;
 
-	wait_executed(dp, IN_FLIGHT_MAX);
-	if (!punt->n_free_tx)
-		kick(punt);
-	if (!punt->n_free_tx)
-		return -ENOBUFS;
-	addr = punt->free_tx[punt->n_free_tx - 1];
-	head = (struct ofx_inject *)(punt->queues[0].memory + addr);
+	if (punt->sent - punt->done >= IN_FLIGHT_MAX && !dp_packet_outs_done(dp, punt->sent - IN_FLIGHT_MAX + 1))
+		return -EAGAIN;
+	head = chunk(punt, &addr);
+	if (!head)
+		return -EAGAIN;
 	ops = (struct ofx_op *)(head + 1);
 	err = action_compile(actions, OFPR_ACTION, true, ops, &n, OFX_INJECT_OPS);
 	if (!err)
@@ -137,12 +169,14 @@ int dp_packet_out(struct dp *dp, uint32_t in_port, const struct of_actions *acti
 		return err;
 	if (len > punt->max_frame || (uint8_t *)(ops + n) - (uint8_t *)head + len > punt->max_frame)
 		return -EMSGSIZE;
-	*head = (struct ofx_inject){.magic = dp->magic, .in_port = in_port, .kind = OFX_INJECT_OUT, .n_ops = n};
+	*head = (struct ofx_inject){.magic = dp->magic,
+				    .in_port = in_port,
+				    .kind = OFX_INJECT_OUT,
+				    .n_ops = n,
+				    .arg = (uint32_t)punt->sent + 1};
 	memcpy(ops + n, data, len);
-	return send_chunk(dp, addr, (uint8_t *)(ops + n) + len - (uint8_t *)head);
-}
-
-void dp_barrier(struct dp *dp)
-{
-	wait_executed(dp, 0);
+	err = send_chunk(punt, addr, (uint8_t *)(ops + n) + len - (uint8_t *)head);
+	if (!err)
+		punt->sent++;
+	return err;
 }

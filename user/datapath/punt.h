@@ -34,8 +34,11 @@ struct dp_punt {
 	uint32_t max_frame; /* bytes, headers included, that fit NAME-c1's MTU */
 	uint64_t free_tx[PUNT_TX_FRAMES];
 	uint32_t n_free_tx;
-	uint64_t sent;	   /* packet-outs given to the kernel, plus what `injected` held at start */
-	uint64_t executed; /* what `injected` held when it was last read */
+	uint64_t sent;	    /* number of the last packet-out given to the kernel */
+	uint64_t done;	    /* of the last that is known to be executed … */
+	uint64_t moved_us;  /* … since when */
+	uint64_t marked_us; /* when the last OFX_INJECT_MARK was sent */
+	struct mapped injected;
 	/* packet_in.c: drops that only user counts */
 	uint64_t drops;
 	bool in_batch; /* write `drops` to the map at the batch's end */
@@ -44,6 +47,7 @@ struct dp_punt {
 };
 
 /* packet_out.c */
-void punt_tx_open(struct dp *dp);
+int punt_tx_open(struct dp *dp);
+void punt_tx_close(struct dp_punt *punt);
 
 #endif

@@ -72,6 +72,7 @@ void sw_flow_gone(void *aux, void *flow, uint64_t packets, uint64_t bytes);
 void sw_packet_in(void *aux, const struct dp_packet_in *p);
 void sw_packet_ins_end(void *aux);
 int sw_packet_out(struct sw *sw, const struct of_packet_out *po);
+int sw_barrier(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 
 /* port.c */
 void sw_ports_start(struct sw *sw);

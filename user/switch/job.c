@@ -2,11 +2,16 @@
 #include "user/switch/job.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include "user/switch/internal.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
+
+#define LOOKS_NS 300000 /* so long a job that waits looks each time round, other work in between, then now and then */
+#define PAUSE_US 1000
+#define PATIENCE_NS (2 * SW_SECOND)
 
 struct sw_job *sw_job_new(struct sw *sw, const struct of_msg *msg)
 {
@@ -30,28 +35,36 @@ void sw_job_free(struct sw_job *job)
 	free(job);
 }
 
-/* True: it may be asked again. */
-static bool has_patience(struct sw_job *job)
+static void wait_begin(struct sw_job *job)
 {
 	const uint64_t now = sw_now();
 
 	if (!job->waits_from)
 		job->waits_from = now;
-	return now - job->waits_from < SW_JOB_PATIENCE_MS * (SW_SECOND / 1000);
+	job->pause_us = now - job->waits_from < LOOKS_NS ? 0 : PAUSE_US;
+	if (!job->pause_us)
+		sched_yield(); /* what is waited for may need this CPU */
+}
+
+static void wait_end(struct sw_job *job)
+{
+	job->pause_us = job->waits_from = 0;
 }
 
 bool sw_job_step(struct sw *sw, struct sw_conn *conn, struct sw_job *job, int *err)
 {
 	bool more = false;
 
+	job->last_try = job->waits_from && sw_now() - job->waits_from >= PATIENCE_NS;
 	*err = job->step(sw, conn, job, &more);
 	sw_publish(sw);
-	job->pause = *err == -EAGAIN && has_patience(job);
-	if (job->pause)
+	if (*err == -EAGAIN && !job->last_try) {
+		wait_begin(job);
 		*err = 0;
-	else if (!*err)
-		job->waits_from = 0;
-	return !*err && (more || job->pause);
+		return true;
+	}
+	wait_end(job);
+	return !*err && more;
 }
 
 int sw_job_start(struct sw *sw, struct sw_conn *conn, struct sw_job *job)
@@ -71,19 +84,17 @@ void sw_job_drop(struct sw_conn *conn)
 		sw_job_free(take_ptr(conn->job));
 }
 
-unsigned int sw_pause_ms(const struct sw_conn *conn)
+unsigned int sw_pause_us(const struct sw_conn *conn)
 {
-	return conn->job && conn->job->pause ? SW_JOB_PAUSE_MS : 0;
+	return conn->job ? conn->job->pause_us : 0;
 }
 
 /* --- without their connections --- */
 
 static void go_on(struct sw *sw)
 {
-	const struct timeval soon = {.tv_usec = sw->left && sw->left->pause ? SW_JOB_PAUSE_MS * 1000 : 0};
-
 	if (sw->left)
-		event_add(sw->left_due, &soon);
+		event_add(sw->left_due, &(struct timeval){.tv_usec = sw->left->pause_us});
 }
 
 void sw_job_leave(struct sw_conn *conn)
@@ -194,14 +205,14 @@ int sw_job_again(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg, 
 	again->handle = handle;
 	again->copy = sw_msg_copy(msg);
 	job->aux = again;
-	job->changes = job->pause = true;
+	job->changes = true;
 	job->step = again_step;
 	job->end = again_end;
-	job->waits_from = job->begun;
 	if (!again->copy) {
 		sw_job_free(job);
 		return -ENOMEM;
 	}
+	wait_begin(job);
 	conn->job = job;
 	return 0;
 }

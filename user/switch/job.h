@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A message that is not done at once: because it is about so many things that everybody else would be kept waiting (a
- * million flow entries, the statistics of all groups), or because the datapath asked to be asked again (-EAGAIN).  Its
- * steps take a millisecond or two each (sw_continue).  The connection's next message waits for it, others go on.
+ * million flow entries, the statistics of all groups), or because what it needs is not there yet (-EAGAIN: room that
+ * others have just left, packet-outs that are still on their way).  Its steps take a millisecond or two each
+ * (sw_continue).  The connection's next message waits for it, others go on.
  */
 #ifndef SWITCH_JOB_H
 #define SWITCH_JOB_H
@@ -11,24 +12,24 @@
 #include "user/switch/switch.h"
 
 #define SW_JOB_STEP_NS 2000000 /* about how long a step may take */
-#define SW_JOB_PAUSE_MS 2      /* before a step that was told -EAGAIN is tried again */
-#define SW_JOB_PATIENCE_MS 1000
 
 struct sw_job {
 	/*
-	 * 0 and *more, or what sw_handle()'s handlers return; then it was the last step.  -EAGAIN: the same step again
-	 * after a pause; SW_JOB_PATIENCE_MS after the first such answer it is an error, the one for "no room".
+	 * 0 and *more, or what sw_handle()'s handlers return; then it was the last step.  -EAGAIN: the same step again,
+	 * after a pause if it has been told so for a while; 2 s after the first such answer it is an error, the one for
+	 * "no room".
 	 */
 	int (*step)(struct sw *sw, struct sw_conn *conn, struct sw_job *job, bool *more);
 	/* What it has beside the members below is let go of; NULL: nothing. */
 	void (*end)(struct sw_job *job);
 	struct sw *sw;
-	bool changes;	     /* done to its end even if the connection ends; then `conn` of steps is NULL */
-	bool pause;	     /* the last step was told -EAGAIN, … */
-	uint64_t waits_from; /* sw_now(): … the first such one; 0: none */
-	uint64_t begun;	     /* sw_now() */
-	struct sw_job *next; /* in sw.left */
-	uint16_t type;	     /* of the message, for its error */
+	bool changes;	       /* done to its end even if the connection ends; then `conn` of steps is NULL */
+	bool last_try;	       /* for the step: -EAGAIN would be an error this time */
+	unsigned int pause_us; /* that the next step is of no use before: the last one was told -EAGAIN; … */
+	uint64_t waits_from;   /* … sw_now() of the first such answer in a row; 0: none */
+	uint64_t begun;	       /* sw_now() */
+	struct sw_job *next;   /* in sw.left */
+	uint16_t type;	       /* of the message, for its error */
 	uint32_t xid;
 	size_t raw_len; /* as much of the message as errors quote */
 	uint8_t raw[64];

@@ -131,13 +131,6 @@ static bool is_change(uint16_t type)
 	return false;
 }
 
-static int barrier(struct sw *sw, struct sw_conn *conn, uint32_t xid)
-{
-	dp_barrier(sw->dp); /* everything else was done before its handler returned */
-	of_put_empty(&conn->replies, OF_BARRIER_REPLY, xid);
-	return 0;
-}
-
 static int get_async(struct sw_conn *conn, uint32_t xid)
 {
 	of_put_async(&conn->replies, xid, &conn->async);
@@ -169,7 +162,7 @@ static int act(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 	case OF_MULTIPART_REQUEST:
 		return sw_multipart(sw, conn, msg);
 	case OF_BARRIER_REQUEST:
-		return barrier(sw, conn, msg->xid);
+		return sw_barrier(sw, conn, msg);
 	case OF_QUEUE_GET_CONFIG_REQUEST:
 		return sw_queue_config(sw, conn, msg->xid, msg->queue_port);
 	case OF_ROLE_REQUEST:

@@ -60,7 +60,8 @@ void sw_conn_remove(struct sw *sw, struct sw_conn *conn); /* the connection ende
 void sw_handle(struct sw *sw, struct sw_conn *conn, struct of_msg *msg);
 
 /*
- * The last message is not done yet: a million entries are told or deleted step by step.  sw_continue() is to be called
+ * The last message is not done yet: a million entries are told or deleted step by step, or packet-outs before it are
+ * still on their way.  sw_continue() is to be called
  * while sw_busy(), as far as the replies drain (a step adds at most 100 KB or so); no other message of this connection
  * is handled before.
  */
@@ -69,7 +70,7 @@ static inline bool sw_busy(const struct sw_conn *conn)
 	return conn->job;
 }
 void sw_continue(struct sw *sw, struct sw_conn *conn);
-/* How long to wait before the next sw_continue(): 0, or milliseconds; there is nothing to do before. */
-unsigned int sw_pause_ms(const struct sw_conn *conn);
+/* While sw_busy(): microseconds that sw_continue() is of no use before; what is waited for is not the peer's doing. */
+unsigned int sw_pause_us(const struct sw_conn *conn);
 
 #endif
