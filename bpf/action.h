@@ -39,8 +39,8 @@ __weak __noinline int action_table(ofx_ctx *ctx, struct ofx_state *s)
 		return drop(OFX_DROP_INTERNAL);
 	if (commit(ctx, s))
 		return drop(OFX_DROP_ACTION_FAILED);
-	if (s->at != s->last)
-		return loop_fork(ctx, s);
+	if (!takes_frame(s)) /* what it leads to is not known yet: as much as to each of the others */
+		return loop_fork(ctx, s, budget_share(s, s->budget / (frames_behind(s) + 1)) ?: 1);
 	action_set_clear(&s->set);
 	s->outputs = 0;
 	return action_resume(ctx, s, 0);

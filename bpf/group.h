@@ -153,6 +153,52 @@ __weak __noinline int bucket_run(struct ofx_state *s, __u32 number)
 	return OFX_JUMP;
 }
 
+/* --- how many frames the budget should have for it (bpf/loop.h) --- */
+
+static __always_inline __u32 group_frames(const struct ofx_state *s, __u32 index)
+{
+	__u32 slot;
+	const struct ofx_group *g = group_now(index, &slot);
+
+	return g ? g->copies + g->floods * (flood_frames(s) - 1) : 1;
+}
+
+/* Its ops are in the order of an action set: the last one sends. */
+__weak __noinline __u32 bucket_frames(struct ofx_state *s, __u32 number)
+{
+	const struct ofx_bucket *b = bpf_map_lookup_elem(&buckets, &number);
+	const struct ofx_op *op;
+	__u32 at;
+
+	if (!s || !b)
+		return 1;
+	at = b->first + b->n_ops - 1;
+	op = b->n_ops ? bpf_map_lookup_elem(&bucket_ops, &at) : NULL;
+	if (op && op->code == OFX_OP_GROUP)
+		return group_frames(s, op->arg);
+	return op && op->code == OFX_OP_FLOOD ? flood_frames(s) : 1;
+}
+
+/* Of OFX_OP_GROUP, which may be a part of one: then one bucket. */
+static __always_inline __u32 group_op_frames(struct ofx_state *s, const struct ofx_op *op)
+{
+	const struct ofx_group *g;
+	__u32 slot = op->value;
+
+	if (!op->value)
+		return group_frames(s, op->arg);
+	g = bpf_map_lookup_elem(&groups, &slot);
+	return g ? bucket_frames(s, g->first + op->b) : 1;
+}
+
+/* The group, or part of one, at s->at gets a frame of its own. */
+__weak __noinline int group_fork(ofx_ctx *ctx, struct ofx_state *s)
+{
+	if (!s)
+		return drop(OFX_DROP_INTERNAL);
+	return loop_fork(ctx, s, budget_share(s, group_op_frames(s, verdict_op(s, s->at))));
+}
+
 static __always_inline void group_part(struct ofx_state *s, __u32 at, const struct ofx_op *op, __u32 first, __u64 value,
 				       __u64 gen)
 {
@@ -174,7 +220,7 @@ static __always_inline int group_split(ofx_ctx *ctx, struct ofx_state *s, __u32 
 	group_part(s, at - 1, &op, first, slot | (__u64)middle << 32, gen);
 	group_part(s, at, &op, middle, slot | (__u64)end << 32, gen);
 	s->at = at - 1;
-	return loop_fork(ctx, s);
+	return group_fork(ctx, s);
 }
 
 static __always_inline int group_all(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_group *g, __u32 slot,
@@ -182,7 +228,9 @@ static __always_inline int group_all(ofx_ctx *ctx, struct ofx_state *s, const st
 {
 	if (first >= end)
 		return skip_output(s, OFX_DROP_NO_BUCKET);
-	if (end - first == 1)
+	if (end - first > 1 && s->budget == 1)
+		count_drop(OFX_DROP_TOO_MANY_ROUNDS);
+	if (end - first == 1 || s->budget == 1)
 		return bucket_run(s, g->first + first);
 	if (commit(ctx, s))
 		return drop(OFX_DROP_ACTION_FAILED);
@@ -222,9 +270,8 @@ static __always_inline int group_choose(ofx_ctx *ctx, struct ofx_state *s, const
 /* The packet comes to the group. */
 __weak __noinline int group_enter(ofx_ctx *ctx, struct ofx_state *s, __u32 index)
 {
-	const volatile __u64 *root = bpf_map_lookup_elem(&group_roots, &index);
-	__u32 slot = root ? *root : 0;
-	const struct ofx_group *g = slot ? bpf_map_lookup_elem(&groups, &slot) : NULL;
+	__u32 slot;
+	const struct ofx_group *g = group_now(index, &slot);
 
 	if (!s)
 		return drop(OFX_DROP_INTERNAL);
@@ -258,11 +305,11 @@ static __always_inline int group(ofx_ctx *ctx, struct ofx_state *s)
 {
 	const struct ofx_op *op = verdict_op(s, s->at);
 
-	if (s->at == s->last)
+	if (takes_frame(s))
 		return op->value ? group_go_on(ctx, s) : group_enter(ctx, s, op->arg);
 	if (commit(ctx, s))
 		return drop(OFX_DROP_ACTION_FAILED);
-	return loop_fork(ctx, s);
+	return group_fork(ctx, s);
 }
 
 #endif

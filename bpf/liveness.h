@@ -64,12 +64,20 @@ static __always_inline int port_takes_frames(__u32 index)
 	return BPF_CORE_READ(dev, netdev_ops, ndo_xdp_xmit) != NULL;
 }
 
+/* The group as it is now.  NULL: there is none. */
+static __always_inline const struct ofx_group *group_now(__u32 index, __u32 *slot)
+{
+	const volatile __u64 *root = bpf_map_lookup_elem(&group_roots, &index);
+
+	*slot = root ? *root : 0;
+	return *slot ? bpf_map_lookup_elem(&groups, slot) : NULL;
+}
+
 /* The group's buckets are to be looked at too. */
 static __always_inline void live_push(struct ofx_state *s, __u32 index)
 {
-	const volatile __u64 *root = bpf_map_lookup_elem(&group_roots, &index);
-	__u32 slot = root ? *root : 0, depth = s->live_depth;
-	const struct ofx_group *g = slot ? bpf_map_lookup_elem(&groups, &slot) : NULL;
+	__u32 slot, depth = s->live_depth;
+	const struct ofx_group *g = group_now(index, &slot);
 
 	if (!g || depth >= OFX_WATCH_DEPTH)
 		return;

@@ -87,7 +87,7 @@ static __always_inline int inject_cont(ofx_ctx *ctx, struct ofx_state *s, __u32 
 		return drop(OFX_DROP_BAD_INJECT);
 	s->stamp.index = index;
 	s->stamp.seq = seq;
-	if (loop_restore(s))
+	if (loop_restore(s, OFX_PART_BRANCH | OFX_PART_REST))
 		return OFX_ACT_DROP;
 	return parse(ctx, s) ? drop(OFX_DROP_TRUNCATED) : 0;
 }
@@ -149,7 +149,7 @@ static __always_inline struct ofx_state *state_from_stamp(ofx_ctx *ctx, enum ofx
 		return NULL;
 	}
 	s->stamp = stamp;
-	if (loop_restore(s))
+	if (loop_restore(s, dev == OFX_DEV_BRANCH ? OFX_PART_BRANCH : OFX_PART_REST))
 		return NULL;
 	if (parse(ctx, s)) {
 		count_drop(OFX_DROP_TRUNCATED);

@@ -104,20 +104,22 @@ __weak __noinline int output_copy(ofx_ctx *ctx, struct ofx_state *s, __u32 index
 		return drop(OFX_DROP_INTERNAL);
 	if (!set)
 		return skip_output(s, OFX_DROP_OUTPUT_NO_PORT);
-	act = loop_stamp(ctx, s);
+	act = loop_stamp(ctx, s, 1);
 	if (act)
 		return act;
 	count_tx(s, index, ctx_len(ctx));
 	return ctx_broadcast(set);
 }
 
-/* Through the qdisc of the port, or, OFX_INDEX_NONE, of all: tx is counted there. */
-static __always_inline int output_queued(ofx_ctx *ctx, struct ofx_state *s, __u32 index)
+/* Through the qdisc of the port, or, OFX_INDEX_NONE, of all: tx is counted there.  So many frames. */
+static __always_inline int output_queued(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 frames)
 {
-	int act, last = s->at == s->last;
+	int act;
 
+	if (!takes_frame(s))
+		return loop_fork(ctx, s, frames);
 	act = queue_send(ctx, s, index);
-	if (last && act == OFX_ACT_REDIRECT)
+	if (act == OFX_ACT_REDIRECT)
 		count_rest(s);
 	return act;
 }
@@ -136,8 +138,8 @@ static __always_inline int output_port(ofx_ctx *ctx, struct ofx_state *s, __u32 
 	if (commit(ctx, s))
 		return drop(OFX_DROP_ACTION_FAILED);
 	if (s->queue)
-		return output_queued(ctx, s, index);
-	if (s->at != s->last)
+		return output_queued(ctx, s, index, 1);
+	if (!takes_frame(s))
 		return output_copy(ctx, s, index);
 	if (ctx_redirect(&tx_ports, index) != OFX_ACT_REDIRECT)
 		return skip_output(s, OFX_DROP_OUTPUT_NO_PORT);
@@ -148,6 +150,20 @@ static __always_inline int output_port(ofx_ctx *ctx, struct ofx_state *s, __u32 
 }
 
 /* --- ALL and FLOOD --- */
+
+/* How many frames a flood makes, as a rule; at least 1. */
+static __always_inline __u32 flood_frames(const struct ofx_state *s)
+{
+	__u32 zero = 0, n;
+	const struct ofx_flood *f = bpf_map_lookup_elem(&flood_members, &zero);
+
+	if (!f)
+		return 1;
+	n = f->n;
+	if (s->in_index < OFX_PORTS && n)
+		n -= 1;
+	return n ?: 1;
+}
 
 /* Count what member i of a flood will be sent.  1: it takes the frame. */
 static __always_inline int flood_count_member(struct ofx_state *s, __u32 index, __u32 len)
@@ -217,14 +233,14 @@ static __always_inline int flood_last(ofx_ctx *ctx, struct ofx_state *s, __u32 i
 }
 
 /* Copies flood, the packet goes on at the loop. */
-static __always_inline int flood_copy(ofx_ctx *ctx, struct ofx_state *s, __u32 index)
+static __always_inline int flood_copy(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 frames)
 {
 	void *set = bpf_map_lookup_elem(&flood_more_sets, &index);
 	int act;
 
 	if (!set)
 		return skip_output(s, OFX_DROP_OUTPUT_NO_PORT);
-	act = loop_stamp(ctx, s);
+	act = loop_stamp(ctx, s, frames);
 	if (act)
 		return act;
 	flood_count(s, ctx_len(ctx));
@@ -233,13 +249,20 @@ static __always_inline int flood_copy(ofx_ctx *ctx, struct ofx_state *s, __u32 i
 
 __weak __noinline int output_flood(ofx_ctx *ctx, struct ofx_state *s)
 {
+	__u32 frames;
+	int last;
+
 	if (!s)
 		return drop(OFX_DROP_INTERNAL);
+	frames = flood_frames(s);
+	last = s->at == s->last;
+	if (frames + !last > s->budget)
+		return skip_output(s, OFX_DROP_TOO_MANY_ROUNDS);
 	if (commit(ctx, s))
 		return drop(OFX_DROP_ACTION_FAILED);
 	if (s->queue)
-		return output_queued(ctx, s, OFX_INDEX_NONE);
-	return s->at == s->last ? flood_last(ctx, s, s->in_index) : flood_copy(ctx, s, s->in_index);
+		return output_queued(ctx, s, OFX_INDEX_NONE, frames);
+	return last ? flood_last(ctx, s, s->in_index) : flood_copy(ctx, s, s->in_index, frames);
 }
 
 #endif

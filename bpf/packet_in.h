@@ -79,8 +79,8 @@ __weak __noinline int packet_in(ofx_ctx *ctx, struct ofx_state *s)
 		return skip_output(s, OFX_DROP_NO_PACKET_IN);
 	if (commit(ctx, s))
 		return drop(OFX_DROP_ACTION_FAILED);
-	if (s->at != s->last)
-		return loop_fork(ctx, s);
+	if (!takes_frame(s))
+		return loop_fork(ctx, s, 1);
 	ended = packet_in_meter(ctx, s);
 	if (ended)
 		return skip_output(s, ended - 1);

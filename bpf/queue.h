@@ -27,13 +27,11 @@ static __always_inline int queue_push(ofx_ctx *ctx, const struct ofx_state *s, _
 	return 0;
 }
 
-/* The frame, set-fields committed, leaves by s->queue: to a port, or OFX_INDEX_NONE: a flood.  Not the last: a fork. */
+/* The frame, set-fields committed, leaves by s->queue: to a port, or OFX_INDEX_NONE: a flood. */
 __weak __noinline int queue_send(ofx_ctx *ctx, struct ofx_state *s, __u32 to)
 {
 	if (!s)
 		return drop(OFX_DROP_INTERNAL);
-	if (s->at != s->last)
-		return loop_fork(ctx, s);
 	if (!fits_inside(ctx, sizeof(struct ofx_queued)))
 		return drop(OFX_DROP_TOO_LONG);
 	if (queue_push(ctx, s, to))

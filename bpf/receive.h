@@ -69,7 +69,7 @@ static __always_inline void state_receive(struct ofx_state *s, __u32 in_port, __
 	s->in_port = in_port;
 	s->in_index = ofx_port_index(in_port);
 	s->len = len;
-	s->rounds = 0;
+	s->budget = OFX_COPIES;
 	s->flow = 0;
 	s->gen = 0;
 	s->table = 0;

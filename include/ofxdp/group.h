@@ -32,7 +32,9 @@ struct ofx_group {
 	__u32 weight; /* SELECT: sum of the weights */
 	__u32 gen;    /* of the slot: raised by each use, so that a late packet notices */
 	__u32 id;     /* OpenFlow's number, for who looks at the maps */
-	__u32 pad2;
+	/* How many frames one packet may become here, groups that it leads to included, and how many of them flood. May
+	 * change when one of those groups does. */
+	__u16 copies, floods;
 };
 
 #define OFX_NOT_WATCHED 0xffffffffU

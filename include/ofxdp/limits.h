@@ -21,7 +21,7 @@
 #define OFX_VERDICT_OPS 128 /* ops of one packet's walk through all tables */
 #define OFX_CONT_OPS 128    /* ops that may remain when a packet takes the loop veth: a whole verdict */
 #define OFX_CONTS 512	    /* continuations per CPU; a power of two */
-#define OFX_ROUNDS 1280	    /* loop rounds a packet may take: 1024 copies of groups (OUT_OF_BUCKETS) and a verdict */
+#define OFX_COPIES 1024	    /* frames that may come of one packet, by lists, groups, floods, OUTPUT:TABLE together */
 #define OFX_CPUS 128	    /* CPU numbers we serve */
 #define OFX_INJECT_OPS 64   /* ops of one packet-out */
 

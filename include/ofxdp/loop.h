@@ -48,7 +48,8 @@ struct ofx_cont {
 	__u32 last;    /* as in struct ofx_state, for this ops[] */
 	__u32 in_port; /* OpenFlow port number */
 	__u32 len;     /* frame length as received */
-	__u32 rounds;
+	__u32 branch;  /* frames that may come of the copy, … */
+	__u32 rest;    /* … and of what goes on behind it (struct ofx_state: budget) */
 	__u32 flow;
 	__u16 gen;
 	__u8 table;
@@ -57,7 +58,6 @@ struct ofx_cont {
 	__u16 outputs;
 	__u32 config;
 	__u32 queue;
-	__u32 pad;
 	__u64 metadata, tunnel_id; /* big endian as in the key */
 	struct ofx_op ops[OFX_CONT_OPS];
 	struct ofx_action_set set;

@@ -61,7 +61,7 @@ struct ofx_state {
 	__u32 in_port;		   /* OpenFlow port number */
 	__u32 in_index;		   /* ofx_port_index(in_port) */
 	__u32 len;		   /* frame length as received: what flow counters add */
-	__u32 rounds;		   /* loop rounds taken */
+	__u32 budget;		   /* frames that may still come of it: at least 1 */
 	__u32 flow;		   /* the current flow (OFX_OP_FLOW), for packet-ins */
 	__u16 gen;
 	__u8 table;

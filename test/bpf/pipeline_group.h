@@ -13,6 +13,20 @@ struct bucket {
 	uint32_t watch_port, watch_group; /* 0: none; else the port index, the group's index + 1 */
 };
 
+/* How many frames the bucket makes (no floods here). */
+static inline uint32_t bucket_copies(const struct bucket *b)
+{
+	const struct ofx_op *last = b->ops.n ? &b->ops.op[b->ops.n - 1] : NULL;
+	struct ofx_group g = {0};
+	uint32_t slot;
+
+	if (!last || last->code != OFX_OP_GROUP)
+		return 1;
+	slot = last->arg + 1;
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.groups), &slot, &g), 0);
+	return g.copies;
+}
+
 /* Group `index`: slot index + 1, buckets from index * 64, ops of each from its number * OFX_BUCKET_OPS. */
 static inline void group(uint32_t index, uint8_t type, size_t n, const struct bucket *buckets)
 {
@@ -25,6 +39,7 @@ static inline void group(uint32_t index, uint8_t type, size_t n, const struct bu
 		uint32_t number = g.first + i;
 		struct ofx_bucket of = {.first = number * OFX_BUCKET_OPS, .n_ops = b->ops.n, .weight = b->weight};
 
+		g.copies = type == OFX_GROUP_ALL || !i ? g.copies + bucket_copies(b) : g.copies;
 		g.weight += b->weight;
 		of.upto = g.weight;
 		of.watch_port = b->watch_port ?: OFX_NOT_WATCHED;

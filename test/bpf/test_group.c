@@ -9,6 +9,7 @@
 #include "user/datapath/group.h"
 
 static struct world *w;
+static const struct dp_copies copies = {2, 1};
 
 static int setup(void **state)
 {
@@ -79,7 +80,7 @@ static void test_action_set(void **state)
 	struct ofx_bucket of;
 	struct ofx_op op;
 
-	assert_int_equal(dp_group_add(&w->dp, &gm), 0);
+	assert_int_equal(dp_group_add(&w->dp, &gm, copies), 0);
 	assert_true(published(index_of(70000), &g));
 	assert_int_equal(g.n_buckets, 1);
 	get(w->dp.skel->maps.buckets, g.first, &of);
@@ -112,20 +113,28 @@ static void test_weights_and_watches(void **state)
 	b[0].weight = 65535;
 	b[2].weight = 65535;
 	b[1].watch_port = OFPP_LOCAL;
-	assert_int_equal(dp_group_add(&w->dp, &gm), 0);
+	assert_int_equal(dp_group_add(&w->dp, &gm, copies), 0);
 	index = index_of(1);
 	assert_true(published(index, &g));
 	assert_int_equal(g.weight, 131070);
+	assert_true(g.copies == 2 && g.floods == 1);
+	assert_int_equal(dp_group_set_copies(&w->dp, 1, (struct dp_copies){700, 9}), 0);
+	assert_true(published(index, &after));
+	assert_true(after.copies == 700 && after.floods == 9);
+	after.copies = g.copies;
+	after.floods = g.floods;
+	assert_memory_equal(&after, &g, sizeof(g)); /* nothing else has changed */
+	assert_int_equal(dp_group_set_copies(&w->dp, 1, copies), 0);
 	get(w->dp.skel->maps.buckets, g.first + 1, &of);
 	assert_int_equal(of.upto, 65535);
 	assert_int_equal(of.watch_port, OFX_INDEX_LOCAL);
 	assert_int_equal(of.watch_group, OFX_NOT_WATCHED);
 	b[2].watch_group = 9; /* not there: the group stays as it was */
-	assert_int_equal(dp_group_modify(&w->dp, &gm), OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_BAD_WATCH));
+	assert_int_equal(dp_group_modify(&w->dp, &gm, copies), OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_BAD_WATCH));
 	assert_true(published(index, &after));
 	assert_memory_equal(&after, &g, sizeof(g));
 	gm = group(1, OFPGT_ALL, b, 2);
-	assert_int_equal(dp_group_modify(&w->dp, &gm), 0);
+	assert_int_equal(dp_group_modify(&w->dp, &gm, copies), 0);
 	assert_int_equal(index_of(1), index);
 	assert_true(published(index, &after));
 	assert_int_equal(after.type, OFX_GROUP_ALL);
@@ -144,7 +153,7 @@ static uint32_t fill(struct of_bucket *many)
 	for (; !err; n += !err) {
 		struct of_group_mod gm = group(100 + n, OFPGT_ALL, many, OFX_GROUP_BUCKETS);
 
-		err = dp_group_add(&w->dp, &gm);
+		err = dp_group_add(&w->dp, &gm, copies);
 	}
 	assert_int_equal(err, OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_OUT_OF_BUCKETS));
 	for (uint32_t i = 0; i < n; i++)
@@ -164,11 +173,12 @@ static void test_nothing_is_lost(void **state)
 		assert_int_equal(fill(many), OFX_BUCKETS / OFX_GROUP_BUCKETS);
 	many[OFX_GROUP_BUCKETS - 1].watch_port = 5000; /* no port ever has that number */
 	for (int i = 0; i < 300; i++)
-		assert_int_equal(dp_group_add(&w->dp, &gm), OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_BAD_WATCH));
+		assert_int_equal(dp_group_add(&w->dp, &gm, copies),
+				 OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_BAD_WATCH));
 	many[OFX_GROUP_BUCKETS - 1].watch_port = OFPP_ANY;
-	assert_int_equal(dp_group_add(&w->dp, &gm), 0);
+	assert_int_equal(dp_group_add(&w->dp, &gm, copies), 0);
 	for (int i = 0; i < 300; i++)
-		assert_int_equal(dp_group_modify(&w->dp, &gm), 0);
+		assert_int_equal(dp_group_modify(&w->dp, &gm, copies), 0);
 	dp_group_remove(&w->dp, 1);
 	assert_int_equal(fill(many), OFX_BUCKETS / OFX_GROUP_BUCKETS);
 	settle(w);
@@ -183,7 +193,7 @@ static void test_as_many_as_told(void **state)
 		for (uint32_t i = 0; i <= max; i++) {
 			struct of_group_mod gm = group(i, OFPGT_ALL, NULL, 0);
 
-			assert_int_equal(dp_group_add(&w->dp, &gm),
+			assert_int_equal(dp_group_add(&w->dp, &gm, copies),
 					 i < max ? 0 : OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_OUT_OF_GROUPS));
 		}
 		for (uint32_t i = 0; i < max; i++)

@@ -199,7 +199,7 @@ static void test_generic_port(void **state)
 /* A driver without metadata: the frame comes to c0 with its continuation in a header. */
 static void test_hop(void **state)
 {
-	struct ofx_cont c = {.seq = 77, .n_ops = 3, .last = 2, .in_port = 1, .len = 100, .rounds = 1};
+	struct ofx_cont c = {.seq = 77, .n_ops = 3, .last = 2, .in_port = 1, .len = 100, .branch = 1, .rest = 9};
 	struct ofx_inject h = {.magic = MAGIC, .kind = OFX_INJECT_CONT, .in_port = 77, .arg = 5};
 	uint64_t lost = drop_count(OFX_DROP_CONT_LOST);
 	struct frame f = inject_frame(h, NO_OPS, plain);

@@ -270,7 +270,7 @@ static int group_may_fail(struct dp *dp)
 	return err;
 }
 
-int dp_group_add(struct dp *dp, const struct of_group_mod *gm)
+int dp_group_add(struct dp *dp, const struct of_group_mod *gm, struct dp_copies copies)
 {
 	int err = group_may_fail(dp);
 
@@ -280,18 +280,24 @@ int dp_group_add(struct dp *dp, const struct of_group_mod *gm)
 		abort();
 	if (dp->n_groups == dp->max_groups)
 		return OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_OUT_OF_GROUPS);
-	dp->groups[dp->n_groups++] = (struct fake_group){gm->group, gm->type, gm->n_buckets, 0};
+	dp->groups[dp->n_groups++] = (struct fake_group){gm->group, gm->type, gm->n_buckets, 0, copies};
 	return 0;
 }
 
-int dp_group_modify(struct dp *dp, const struct of_group_mod *gm)
+int dp_group_modify(struct dp *dp, const struct of_group_mod *gm, struct dp_copies copies)
 {
 	struct fake_group *g = fake_dp_group(dp, gm->group);
 	int err = group_may_fail(dp);
 
 	if (err)
 		return err;
-	*g = (struct fake_group){gm->group, gm->type, gm->n_buckets, g->n_modified + 1};
+	*g = (struct fake_group){gm->group, gm->type, gm->n_buckets, g->n_modified + 1, copies};
+	return 0;
+}
+
+int dp_group_set_copies(struct dp *dp, uint32_t group, struct dp_copies copies)
+{
+	fake_dp_group(dp, group)->copies = copies;
 	return 0;
 }
 

@@ -27,6 +27,7 @@ struct fake_group {
 	uint8_t type;
 	size_t n_buckets;
 	unsigned int n_modified;
+	struct dp_copies copies;
 };
 
 struct dp {

@@ -187,6 +187,41 @@ static void chains_multiply(void **state)
 	FAILS(OUT_OF_BUCKETS); /* group 2 would make 32 * 33 */
 }
 
+static void expect_copies(struct rig *rig, uint32_t group, uint16_t n, uint16_t floods)
+{
+	const struct fake_group *g = fake_dp_group(rig->dp, group);
+
+	assert_int_equal(g->copies.n, n);
+	assert_int_equal(g->copies.floods, floods);
+}
+
+/* What a packet may become is known of each group, whichever in its chain changes. */
+static void copies_are_told(void **state)
+{
+	struct rig *rig = *state;
+
+	SEND(OFPGC_ADD, OFPGT_ALL, 1, BUCKETS(BUCKET(OUTPUT(1)), BUCKET(OUTPUT(OFPP_FLOOD)), BUCKET(OUTPUT(OFPP_ALL))));
+	SEND(OFPGC_ADD, OFPGT_SELECT, 2, BUCKETS(WEIGHED(1, GROUP(1)), WEIGHED(1, OUTPUT(1))));
+	SEND(OFPGC_ADD, OFPGT_ALL, 3, BUCKETS(BUCKET(GROUP(2)), BUCKET(GROUP(1)), BUCKET(OUTPUT(2)), BUCKET()));
+	SEND(OFPGC_ADD, OFPGT_ALL, 4, NO_BUCKETS);
+	EXPECT_OK();
+	expect_copies(rig, 1, 3, 2);
+	expect_copies(rig, 2, 3, 2);
+	expect_copies(rig, 3, 8, 4);
+	expect_copies(rig, 4, 1, 0);
+	SEND(OFPGC_MODIFY, OFPGT_INDIRECT, 1, BUCKETS(BUCKET(OUTPUT(1))));
+	EXPECT_OK();
+	expect_copies(rig, 1, 1, 0);
+	expect_copies(rig, 2, 1, 0);
+	expect_copies(rig, 3, 4, 0);
+	rig->dp->fail_group_with = OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_OUT_OF_BUCKETS);
+	SEND(OFPGC_MODIFY, OFPGT_ALL, 1, BUCKETS(BUCKET(OUTPUT(1)), BUCKET(OUTPUT(OFPP_FLOOD))));
+	FAILS(OUT_OF_BUCKETS);
+	expect_copies(rig, 1, 1, 0);
+	expect_copies(rig, 2, 1, 0);
+	expect_copies(rig, 3, 4, 0);
+}
+
 static void watching_has_a_depth(void **state)
 {
 	struct rig *rig = *state;
@@ -302,15 +337,9 @@ static void statistics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(add_modify_delete),
-		T(wrong_forms),
-		T(datapath_fails),
-		T(chains),
-		T(chains_multiply),
-		T(watching_has_a_depth),
-		T(flows_go_with_their_group),
-		T(filters),
-		T(statistics),
+		T(add_modify_delete), T(wrong_forms),	  T(datapath_fails),	   T(chains),
+		T(chains_multiply),   T(copies_are_told), T(watching_has_a_depth), T(flows_go_with_their_group),
+		T(filters),	      T(statistics),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

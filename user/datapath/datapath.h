@@ -157,9 +157,15 @@ int dp_check_actions(struct dp *dp, const struct of_actions *actions, bool packe
  * that the group does not exist (add), or does (modify, remove), and that groups don't lead to each other in a circle.
  * Errors: GROUP_MOD_FAILED OUT_OF_GROUPS, OUT_OF_BUCKETS, BAD_WATCH; of a bucket's actions as dp_check_actions().
  */
-int dp_group_add(struct dp *dp, const struct of_group_mod *gm);
+/* How many frames one packet may become in a group and those it leads to; so many of them flood. */
+struct dp_copies {
+	uint16_t n, floods;
+};
+int dp_group_add(struct dp *dp, const struct of_group_mod *gm, struct dp_copies copies);
 /* The group's own counters go on, its buckets' begin anew. */
-int dp_group_modify(struct dp *dp, const struct of_group_mod *gm);
+int dp_group_modify(struct dp *dp, const struct of_group_mod *gm, struct dp_copies copies);
+/* Of a group that itself stays as it is: one that it leads to has changed. */
+int dp_group_set_copies(struct dp *dp, uint32_t group, struct dp_copies copies);
 /* Nothing refers to it any more: no flow entry, no bucket. */
 void dp_group_remove(struct dp *dp, uint32_t group);
 /* Since the group was added; buckets: as many as it has. */

@@ -39,7 +39,8 @@ struct bucket_part {
 /* A configuration of a group in the maps. */
 struct config {
 	struct dp_groups *groups;
-	uint32_t slot;	/* 0: none yet */
+	uint32_t slot; /* 0: none yet */
+	struct ofx_group of;
 	uint32_t first; /* in `buckets` */
 	uint8_t order;	/* of the run there, or RUN_NONE */
 	size_t n;
@@ -234,9 +235,16 @@ static int write_bucket(struct dp_groups *groups, const struct of_bucket *b, str
 	return bpf_map_update_elem(groups->buckets_fd, &number, &of, BPF_ANY) ? -errno : 0;
 }
 
-static int config_write(struct dp_groups *groups, const struct of_group_mod *gm, struct config *c)
+static int write_group(struct dp_groups *groups, struct config *c, struct dp_copies copies)
 {
-	struct ofx_group of = {.type = gm->type, .n_buckets = gm->n_buckets, .id = gm->group};
+	c->of.copies = copies.n;
+	c->of.floods = copies.floods;
+	return bpf_map_update_elem(groups->groups_fd, &c->slot, &c->of, BPF_ANY) ? -errno : 0;
+}
+
+static int config_write(struct dp_groups *groups, const struct of_group_mod *gm, struct dp_copies copies,
+			struct config *c)
+{
 	int err;
 
 	if (!numbers_take(&groups->slots, &c->slot)) {
@@ -247,18 +255,19 @@ static int config_write(struct dp_groups *groups, const struct of_group_mod *gm,
 		c->order = RUN_NONE;
 		return GROUP_MOD_FAILED(OUT_OF_BUCKETS);
 	}
+	c->of = (struct ofx_group){.first = c->first, .n_buckets = c->n, .type = gm->type, .id = gm->group};
 	for (size_t i = 0; i < c->n; i++) {
-		of.weight += gm->buckets[i].weight;
-		err = write_bucket(groups, &gm->buckets[i], c, i, of.weight);
+		c->of.weight += gm->buckets[i].weight;
+		err = write_bucket(groups, &gm->buckets[i], c, i, c->of.weight);
 		if (err)
 			return err;
 	}
-	of.first = c->first;
-	of.gen = ++groups->gen[c->slot];
-	return bpf_map_update_elem(groups->groups_fd, &c->slot, &of, BPF_ANY) ? -errno : 0;
+	c->of.gen = ++groups->gen[c->slot];
+	return write_group(groups, c, copies);
 }
 
-static int config_try(struct dp_groups *groups, const struct of_group_mod *gm, struct config **out)
+static int config_try(struct dp_groups *groups, const struct of_group_mod *gm, struct dp_copies copies,
+		      struct config **out)
 {
 	struct config *c = calloc(1, sizeof(*c) + gm->n_buckets * sizeof(c->part[0]));
 	int err;
@@ -270,7 +279,7 @@ static int config_try(struct dp_groups *groups, const struct of_group_mod *gm, s
 	c->order = RUN_NONE;
 	for (size_t i = 0; i < c->n; i++)
 		c->part[i].order = RUN_NONE;
-	err = config_write(groups, gm, c);
+	err = config_write(groups, gm, copies, c);
 	if (err)
 		config_free(c);
 	else
@@ -279,14 +288,15 @@ static int config_try(struct dp_groups *groups, const struct of_group_mod *gm, s
 }
 
 /* Room may come free with the grace periods that are under way. */
-static int config_new(struct dp_groups *groups, const struct of_group_mod *gm, struct config **out)
+static int config_new(struct dp_groups *groups, const struct of_group_mod *gm, struct dp_copies copies,
+		      struct config **out)
 {
-	int err = config_try(groups, gm, out);
+	int err = config_try(groups, gm, copies, out);
 
 	if (err != GROUP_MOD_FAILED(OUT_OF_GROUPS) && err != GROUP_MOD_FAILED(OUT_OF_BUCKETS))
 		return err;
 	grace_flush(groups->dp);
-	return config_try(groups, gm, out);
+	return config_try(groups, gm, copies, out);
 }
 
 static void config_retired(struct dp *dp, void *aux)
@@ -309,13 +319,13 @@ static int take_index(struct dp_groups *groups, uint32_t *index)
 	return numbers_take(&groups->indexes, index) ? 0 : GROUP_MOD_FAILED(OUT_OF_GROUPS);
 }
 
-static int add(struct dp_groups *groups, const struct of_group_mod *gm, struct group *g)
+static int add(struct dp_groups *groups, const struct of_group_mod *gm, struct dp_copies copies, struct group *g)
 {
 	int err = take_index(groups, &g->index);
 
 	if (err)
 		return err;
-	err = config_new(groups, gm, &g->config);
+	err = config_new(groups, gm, copies, &g->config);
 	if (!err) {
 		cell_clear(groups, g->index);
 		err = publish(groups, g, g->config->slot);
@@ -327,7 +337,7 @@ static int add(struct dp_groups *groups, const struct of_group_mod *gm, struct g
 	return err;
 }
 
-int dp_group_add(struct dp *dp, const struct of_group_mod *gm)
+int dp_group_add(struct dp *dp, const struct of_group_mod *gm, struct dp_copies copies)
 {
 	struct dp_groups *groups = dp->groups;
 	struct group *g;
@@ -339,7 +349,7 @@ int dp_group_add(struct dp *dp, const struct of_group_mod *gm)
 	if (!g)
 		return -ENOMEM;
 	g->id = gm->group;
-	err = add(groups, gm, g);
+	err = add(groups, gm, copies, g);
 	if (err) {
 		free(g);
 		return err;
@@ -348,11 +358,11 @@ int dp_group_add(struct dp *dp, const struct of_group_mod *gm)
 	return 0;
 }
 
-int dp_group_modify(struct dp *dp, const struct of_group_mod *gm)
+int dp_group_modify(struct dp *dp, const struct of_group_mod *gm, struct dp_copies copies)
 {
 	struct group *g = find(dp->groups, gm->group);
 	struct config *c;
-	int err = g ? config_new(dp->groups, gm, &c) : -ENOENT;
+	int err = g ? config_new(dp->groups, gm, copies, &c) : -ENOENT;
 
 	if (err)
 		return err;
@@ -364,6 +374,13 @@ int dp_group_modify(struct dp *dp, const struct of_group_mod *gm)
 	grace_defer(dp, config_retired, g->config);
 	g->config = c;
 	return 0;
+}
+
+int dp_group_set_copies(struct dp *dp, uint32_t id, struct dp_copies copies)
+{
+	struct group *g = find(dp->groups, id);
+
+	return g ? write_group(dp->groups, g->config, copies) : -ENOENT;
 }
 
 static void group_retired(struct dp *dp, void *aux)

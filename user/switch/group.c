@@ -100,18 +100,19 @@ void sw_groups_free(struct sw *sw)
 
 static int add(struct sw *sw, const struct of_group_mod *gm)
 {
+	struct dp_copies copies;
 	struct of_bucket *buckets;
 	struct sw_group *g;
 	int err;
 
 	if (gm->group <= OFPG_MAX && sw_group_find(sw, gm->group))
 		return GROUP_MOD_FAILED(GROUP_EXISTS);
-	err = sw_group_check(sw, gm, NULL);
+	err = sw_group_check(sw, gm, NULL, &copies);
 	if (err)
 		return err;
 	g = calloc(1, sizeof(*g));
 	buckets = buckets_copy(gm->buckets, gm->n_buckets);
-	err = g && buckets ? dp_group_add(sw->dp, gm) : -ENOMEM;
+	err = g && buckets ? dp_group_add(sw->dp, gm, copies) : -ENOMEM;
 	if (err) {
 		if (buckets)
 			buckets_free(buckets, gm->n_buckets);
@@ -120,30 +121,66 @@ static int add(struct sw *sw, const struct of_group_mod *gm)
 	}
 	g->id = gm->group;
 	g->created = sw_now();
+	g->copies = copies;
 	group_set(sw, g, gm, buckets);
 	HASH_ADD(hh, sw->groups, id, sizeof(g->id), g);
 	return 0;
 }
 
+static void set_copies(struct sw *sw, struct sw_group *g, struct dp_copies to)
+{
+	if (to.n == g->copies.n && to.floods == g->copies.floods)
+		return;
+	dp_group_set_copies(sw->dp, g->id, to);
+	g->copies = to;
+}
+
+/*
+ * Tell the datapath what the groups that lead to a changed one make of a packet.  Before the change: as much as before
+ * or behind it; what a packet needs less, is no harm.
+ */
+static void tell_copies(struct sw *sw, bool before)
+{
+	for (struct sw_group *g = sw->groups; g; g = g->hh.next)
+		if (g->seen == sw->group_walk)
+			set_copies(sw, g, before ? sw_copies_most(g->copies, g->will) : g->will);
+}
+
+/* A change that was measured has failed. */
+static void measure_again(struct sw *sw, struct sw_group *g)
+{
+	const struct of_group_mod as_it_is = {
+		.type = g->type, .group = g->id, .n_buckets = g->n_buckets, .buckets = g->buckets};
+	struct dp_copies same;
+
+	sw_group_check(sw, &as_it_is, g, &same);
+}
+
 static int modify(struct sw *sw, const struct of_group_mod *gm)
 {
 	struct sw_group *g = gm->group <= OFPG_MAX ? sw_group_find(sw, gm->group) : NULL;
+	struct dp_copies copies;
 	struct of_bucket *buckets;
 	int err;
 
 	if (!g)
 		return GROUP_MOD_FAILED(UNKNOWN_GROUP);
-	err = sw_group_check(sw, gm, g);
+	err = sw_group_check(sw, gm, g, &copies);
 	if (err)
 		return err;
 	buckets = buckets_copy(gm->buckets, gm->n_buckets);
 	if (!buckets)
 		return -ENOMEM;
-	err = dp_group_modify(sw->dp, gm);
-	if (err)
+	tell_copies(sw, true);
+	err = dp_group_modify(sw->dp, gm, copies);
+	if (err) {
 		buckets_free(buckets, gm->n_buckets);
-	else
+		measure_again(sw, g);
+	} else {
 		group_set(sw, g, gm, buckets);
+		g->copies = copies;
+	}
+	tell_copies(sw, false);
 	return err;
 }
 

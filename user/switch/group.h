@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <uthash.h>
+#include "user/datapath/datapath.h"
 #include "user/openflow/msg.h"
 
 struct sw;
@@ -15,6 +16,7 @@ struct sw_group {
 	uint8_t type; /* OFPGT_* */
 	size_t n_buckets;
 	struct of_bucket *buckets;
+	struct dp_copies copies;   /* as the datapath has been told */
 	uint64_t created;	   /* sw_now() of the add */
 	uint32_t chained, watched; /* buckets of other groups that forward here, that watch this one */
 	uint32_t flows;		   /* flow entries that forward here */
@@ -22,8 +24,8 @@ struct sw_group {
 	bool dying;		   /* being deleted: nothing new may lead here */
 	/* group_check.c; valid if seen is sw->group_walk */
 	uint32_t seen;
-	uint32_t copies; /* how many one packet may become, in groups forwarded to too */
-	uint32_t depth;	 /* groups watched through groups watched …: 0 if it watches none */
+	struct dp_copies will; /* as the walk has measured it, in groups forwarded to too */
+	uint32_t depth;	       /* groups watched through groups watched …: 0 if it watches none */
 	bool busy;
 	UT_hash_handle hh; /* sw->groups, by id */
 };
@@ -35,8 +37,13 @@ bool sw_group_is_usable(const struct sw *sw, uint32_t id);
 void sw_groups_free(struct sw *sw);
 
 /* group_check.c */
-/* An add, or a modify of `old`: 0 or the OpenFlow error. */
-int sw_group_check(struct sw *sw, const struct of_group_mod *gm, const struct sw_group *old);
+/*
+ * An add, or a modify of `old`: 0 or the OpenFlow error.  *copies: what the group will make of a packet; in `will` that
+ * of the groups that lead to it.
+ */
+int sw_group_check(struct sw *sw, const struct of_group_mod *gm, const struct sw_group *old, struct dp_copies *copies);
+/* The greater of both, each by itself. */
+struct dp_copies sw_copies_most(struct dp_copies a, struct dp_copies b);
 /* Each group that buckets watch or forward to; ends at the first result that is not 0, and returns it. */
 typedef int (*sw_group_ref_fn)(uint32_t id, bool watch, void *aux);
 int sw_group_each_ref(const struct of_bucket *buckets, size_t n, sw_group_ref_fn fn, void *aux);

@@ -5,9 +5,6 @@
 
 #define GROUP_MOD_FAILED(code) OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_##code)
 
-/* Chains of ALL groups multiply copies: so many may come of one packet at one group. */
-#define MAX_COPIES 1024
-
 static bool watches(const struct of_bucket *b)
 {
 	return b->watch_port != OFPP_ANY || b->watch_group != OFPG_ANY;
@@ -66,9 +63,14 @@ int sw_group_each_ref(const struct of_bucket *buckets, size_t n, sw_group_ref_fn
 struct walk {
 	struct sw *sw;
 	struct sw_group *changed;
-	uint32_t bucket_copies; /* of the bucket being looked at */
-	uint32_t depth;		/* of the group being looked at */
+	struct dp_copies bucket; /* the one being looked at */
+	uint32_t depth;		 /* of the group being looked at */
 };
+
+struct dp_copies sw_copies_most(struct dp_copies a, struct dp_copies b)
+{
+	return (struct dp_copies){a.n > b.n ? a.n : b.n, a.floods > b.floods ? a.floods : b.floods};
+}
 
 static int measure(struct walk *w, struct sw_group *g);
 
@@ -84,25 +86,40 @@ static int measure_ref(uint32_t id, bool watch, void *aux)
 		return watch ? GROUP_MOD_FAILED(BAD_WATCH) : 0;
 	if (watch && g->depth + 1 > w->depth)
 		w->depth = g->depth + 1;
-	if (!watch && g->copies > w->bucket_copies)
-		w->bucket_copies = g->copies;
+	if (!watch)
+		w->bucket = sw_copies_most(w->bucket, g->will);
 	return 0;
 }
 
-/* Copies of ALL buckets add up, of the others one is taken.  Each is MAX_COPIES at most: no sum passes 32 bits. */
+static bool floods(const struct of_bucket *b)
+{
+	for (size_t i = 0; i < b->actions.n; i++) {
+		const struct of_action *a = &b->actions.v[i];
+
+		if (a->type == OF_ACT_OUTPUT && (a->output.port == OFPP_FLOOD || a->output.port == OFPP_ALL))
+			return true;
+	}
+	return false;
+}
+
+/* Copies of ALL buckets add up, of the others one is taken. */
 static int measure_buckets(struct walk *w, struct sw_group *g)
 {
+	struct dp_copies sum = {0}, most = {.n = 1};
+	uint32_t all = 0;
 	int err = 0;
 
-	g->copies = 1;
 	for (size_t i = 0; i < g->n_buckets && !err; i++) {
-		w->bucket_copies = 1;
+		w->bucket = (struct dp_copies){1, floods(&g->buckets[i])};
 		err = sw_group_each_ref(&g->buckets[i], 1, measure_ref, w);
-		if (g->type == OFPGT_ALL)
-			g->copies += w->bucket_copies - !i;
-		else if (w->bucket_copies > g->copies)
-			g->copies = w->bucket_copies;
+		most = sw_copies_most(most, w->bucket);
+		sum.floods += w->bucket.floods;
+		all += w->bucket.n;
+		if (g->type == OFPGT_ALL && all > OFX_COPIES)
+			return err ? err : GROUP_MOD_FAILED(OUT_OF_BUCKETS);
 	}
+	sum.n = all ?: 1;
+	g->will = g->type == OFPGT_ALL ? sum : most;
 	g->depth = w->depth;
 	return err;
 }
@@ -119,12 +136,12 @@ static int measure(struct walk *w, struct sw_group *g)
 	g->busy = false;
 	if (err)
 		return err;
-	if (g->copies > MAX_COPIES)
-		return GROUP_MOD_FAILED(OUT_OF_BUCKETS);
 	return g->depth > OFX_WATCH_DEPTH ? GROUP_MOD_FAILED(WATCH_UNSUPPORTED) : 0;
 }
 
-static int measure_all(struct sw *sw, const struct of_group_mod *gm, const struct sw_group *old)
+/* Chains of ALL groups multiply copies: of one packet there may come OFX_COPIES at one group. */
+static int measure_all(struct sw *sw, const struct of_group_mod *gm, const struct sw_group *old,
+		       struct dp_copies *copies)
 {
 	struct sw_group changed = {
 		.id = gm->group, .type = gm->type, .n_buckets = gm->n_buckets, .buckets = gm->buckets};
@@ -133,6 +150,7 @@ static int measure_all(struct sw *sw, const struct of_group_mod *gm, const struc
 
 	sw->group_walk++;
 	err = measure(&w, &changed);
+	*copies = changed.will;
 	if (!old || !(old->chained + old->watched))
 		return err;
 	for (struct sw_group *g = sw->groups; g && !err; g = g->hh.next) { /* those above it are among them */
@@ -142,12 +160,12 @@ static int measure_all(struct sw *sw, const struct of_group_mod *gm, const struc
 	return err;
 }
 
-int sw_group_check(struct sw *sw, const struct of_group_mod *gm, const struct sw_group *old)
+int sw_group_check(struct sw *sw, const struct of_group_mod *gm, const struct sw_group *old, struct dp_copies *copies)
 {
 	int err = check_form(gm);
 
 	if (!err)
-		err = measure_all(sw, gm, old);
+		err = measure_all(sw, gm, old, copies);
 	for (size_t i = 0; i < gm->n_buckets && !err; i++)
 		err = sw_actions_check(sw, &gm->buckets[i].actions, false);
 	return err;
