@@ -5,8 +5,8 @@
  *   OFX_OP_GROUP.arg ─► group_roots[index] u64 ─► groups[slot] ─► buckets[first …] ─► bucket_ops[first …]
  *
  * Publication: one word, the root, read once per packet.  What it leads to is complete before it is written and is not
- * written again before a grace period has passed since it was unreachable.  An index belongs to one group for its life,
- * whatever its modifications; the index of a deleted one is reused after a grace period too.
+ * written again before a grace period has passed since it was unreachable.  An index belongs to one group number as
+ * long as there is such a group, or a bucket that watches it, and a grace period longer.
  */
 #ifndef OFXDP_GROUP_H
 #define OFXDP_GROUP_H
@@ -35,14 +35,15 @@ struct ofx_group {
 	/* How many frames one packet may become here, groups that it leads to included, and how many of them flood. May
 	 * change when one of those groups does. */
 	__u16 copies, floods;
+	__u64 packets_before, bytes_before; /* what its cell held when the group was added */
 };
 
 #define OFX_NOT_WATCHED 0xffffffffU
 
 /* `buckets`, ARRAY[OFX_BUCKETS]; the number is also that of its counter. */
 struct ofx_bucket {
-	__u32 watch_port;  /* port index, or OFX_NOT_WATCHED */
-	__u32 watch_group; /* group index, or OFX_NOT_WATCHED */
+	__u32 watch_port;  /* port index (of no port: never live), or OFX_NOT_WATCHED */
+	__u32 watch_group; /* group index (there need be no group), or OFX_NOT_WATCHED */
 	__u32 first;	   /* its ops, in the order of an action set: bucket_ops[first … first + n_ops - 1] */
 	__u16 n_ops;	   /* at most OFX_BUCKET_OPS */
 	__u16 weight;
@@ -52,7 +53,7 @@ struct ofx_bucket {
 
 /*
  * group_counters, mmapable ARRAY of struct ofx_counter, index cpu * OFX_GROUP_CELLS + cell: a group's cell is its
- * index, a bucket's is OFX_GROUPS + its number.  The user sets it to 0 when it takes index or bucket; BPF writes then.
+ * index, a bucket's is OFX_GROUPS + its number.  The user sets a bucket's to 0 when it takes it; BPF writes then.
  */
 #define OFX_GROUP_CELLS (OFX_GROUPS + OFX_BUCKETS)
 

@@ -39,6 +39,11 @@ static void get(const struct bpf_map *map, uint32_t key, void *value)
 	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(map), &key, value), 0);
 }
 
+static void set_value(const struct bpf_map *map, uint32_t key, const void *value)
+{
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(map), &key, value, BPF_ANY), 0);
+}
+
 /* The configuration that the group's index leads to. */
 static bool published(uint32_t index, struct ofx_group *g)
 {
@@ -129,10 +134,12 @@ static void test_weights_and_watches(void **state)
 	assert_int_equal(of.upto, 65535);
 	assert_int_equal(of.watch_port, OFX_INDEX_LOCAL);
 	assert_int_equal(of.watch_group, OFX_NOT_WATCHED);
-	b[2].watch_group = 9; /* not there: the group stays as it was */
-	assert_int_equal(dp_group_modify(&w->dp, &gm, copies), OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_BAD_WATCH));
+	b[2].actions.v =
+		&(struct of_action){.type = OF_ACT_GROUP, .group = 9}; /* not there: the group stays as it was */
+	assert_int_equal(dp_group_modify(&w->dp, &gm, copies), OF_ERROR(OFPET_BAD_ACTION, OFPBAC_BAD_OUT_GROUP));
 	assert_true(published(index, &after));
 	assert_memory_equal(&after, &g, sizeof(g));
+	b[2].actions.v = &v;
 	gm = group(1, OFPGT_ALL, b, 2);
 	assert_int_equal(dp_group_modify(&w->dp, &gm, copies), 0);
 	assert_int_equal(index_of(1), index);
@@ -141,6 +148,65 @@ static void test_weights_and_watches(void **state)
 	assert_int_not_equal(after.first, g.first); /* packets may still be at the former ones */
 	dp_group_remove(&w->dp, 1);
 	assert_false(published(index, &after));
+	settle(w);
+}
+
+static void count(uint32_t index, uint64_t packets)
+{
+	set_value(w->dp.skel->maps.group_counters, index, &(struct ofx_counter){packets, 100 * packets});
+}
+
+static void expect_count(uint32_t id, uint64_t packets)
+{
+	struct of_bucket_counter buckets[OFX_GROUP_BUCKETS];
+	uint64_t n, bytes;
+
+	dp_group_counters(&w->dp, id, &n, &bytes, buckets);
+	assert_int_equal(n, packets);
+	assert_int_equal(bytes, 100 * packets);
+}
+
+/* The number that a bucket watches keeps its index, whether there is such a group or not. */
+static void test_watched_numbers(void **state)
+{
+	struct of_action v = {.type = OF_ACT_OUTPUT, .output.port = 1};
+	struct of_bucket b[2] = {bucket(&v, 1), bucket(&v, 1)}, plain = bucket(&v, 1);
+	struct of_group_mod watcher = group(1, OFPGT_FF, b, 2), watched = group(9, OFPGT_INDIRECT, &plain, 1);
+	struct ofx_bucket of;
+	struct ofx_group g;
+	uint32_t index;
+
+	b[0].watch_group = b[1].watch_group = 9;
+	b[1].watch_port = 5000; /* no port ever has that number */
+	assert_int_equal(dp_group_add(&w->dp, &watcher, copies), 0);
+	assert_true(published(index_of(1), &g));
+	get(w->dp.skel->maps.buckets, g.first + 1, &of);
+	assert_int_equal(of.watch_port, OFX_INDEX_NONE);
+	index = of.watch_group;
+	assert_false(published(index, &g));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(dp_group_add(&w->dp, &watched, copies), 0);
+		assert_int_equal(index_of(9), index);
+		assert_true(published(index, &g));
+		expect_count(9, 0);
+		count(index, 10 * i + 7); /* a former one's count goes on where packets still are at it */
+		expect_count(9, i ? 10 : 7);
+		assert_int_equal(dp_group_modify(&w->dp, &watched, copies), 0);
+		expect_count(9, i ? 10 : 7);
+		dp_group_remove(&w->dp, 9);
+		assert_false(published(index, &g));
+		if (i == 1)
+			settle(w);
+	}
+	b[0].watch_group = b[1].watch_group = OFPG_ANY;
+	assert_int_equal(dp_group_modify(&w->dp, &watcher, copies), 0);
+	settle(w);
+	b[0].watch_group = 10; /* the index is free again */
+	assert_int_equal(dp_group_modify(&w->dp, &watcher, copies), 0);
+	assert_true(published(index_of(1), &g));
+	get(w->dp.skel->maps.buckets, g.first, &of);
+	assert_int_equal(of.watch_group, index);
+	dp_group_remove(&w->dp, 1);
 	settle(w);
 }
 
@@ -171,11 +237,11 @@ static void test_nothing_is_lost(void **state)
 		many[i] = bucket(&v, 1);
 	for (int round = 0; round < 3; round++)
 		assert_int_equal(fill(many), OFX_BUCKETS / OFX_GROUP_BUCKETS);
-	many[OFX_GROUP_BUCKETS - 1].watch_port = 5000; /* no port ever has that number */
+	many[OFX_GROUP_BUCKETS - 2].watch_group = 77;
+	many[OFX_GROUP_BUCKETS - 1].actions.v = &(struct of_action){.type = OF_ACT_OUTPUT, .output.port = 5000};
 	for (int i = 0; i < 300; i++)
-		assert_int_equal(dp_group_add(&w->dp, &gm, copies),
-				 OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_BAD_WATCH));
-	many[OFX_GROUP_BUCKETS - 1].watch_port = OFPP_ANY;
+		assert_int_equal(dp_group_add(&w->dp, &gm, copies), OF_ERROR(OFPET_BAD_ACTION, OFPBAC_BAD_OUT_PORT));
+	many[OFX_GROUP_BUCKETS - 1].actions.v = &v;
 	assert_int_equal(dp_group_add(&w->dp, &gm, copies), 0);
 	for (int i = 0; i < 300; i++)
 		assert_int_equal(dp_group_modify(&w->dp, &gm, copies), 0);
@@ -205,9 +271,8 @@ static void test_as_many_as_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_action_set),
-		cmocka_unit_test(test_weights_and_watches),
-		cmocka_unit_test(test_nothing_is_lost),
+		cmocka_unit_test(test_action_set),	cmocka_unit_test(test_weights_and_watches),
+		cmocka_unit_test(test_watched_numbers), cmocka_unit_test(test_nothing_is_lost),
 		cmocka_unit_test(test_as_many_as_told),
 	};
 

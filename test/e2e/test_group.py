@@ -8,8 +8,8 @@ import struct
 import sys
 import time
 
-from lib import (SLOW, Client, Skip, Source, Sink, Switch, check, equal, eth, ipv4, l4_csum, pace, run_tests, tcp, template,
-                 udp, wait_for)
+from lib import (OFXDPCTL, SLOW, Client, Skip, Source, Sink, Switch, check, equal, eth, ipv4, l4_csum, output, pace, run_tests, tcp,
+                 template, udp, wait_for)
 
 U = udp(1, 2)
 
@@ -340,8 +340,36 @@ def test_watched_groups(sw):
         sw.proc.send_signal(signal.SIGCONT)
         for i in (2, 4):
             carrier(sw, i, True)
-    check('CHAINED_GROUP' in sw.of('del-groups', 'group_id=3', check=False), 'a watched group was deleted')
+    check('CHAINED_GROUP' in sw.of('del-groups', 'group_id=3', check=False), 'a group that others forward to was deleted')
     check('LOOP' in sw.of('mod-group', 'group_id=3,type=ff,bucket=watch_group:1,actions=output:2', check=False), 'no LOOP')
+
+
+def test_what_is_watched_may_go_and_come(sw):
+    groups(sw, 'group_id=1,type=ff,bucket=watch_group:2,actions=output:2,bucket=watch_port:3,actions=output:3')
+    sw.flows('in_port=1,actions=group:1')
+    alone(sw, 3, U)
+    for _ in range(3):
+        sw.of('add-group', 'group_id=2,type=indirect,bucket=actions=output:1')
+        alone(sw, 2, U)
+        sw.of('del-groups', 'group_id=2')
+        alone(sw, 3, U)
+    check('watch_group:2' in sw.of('dump-groups'), 'what is watched is not told')
+
+
+def test_os_ken_s_example(sw):
+    """Of its OFPGroupMod: a bucket that watches port 0 and group 0.  As in Open vSwitch it is never live."""
+    groups(sw)
+    sw.of('del-groups')
+    with Client(sw.sock) as c:
+        bucket = struct.pack('>HHII4x', 32, 100, 0, 0) + output(2, 2000)
+        c.send(15, struct.pack('>HBxI', 0, 1, 1) + bucket)
+        c.barrier()
+        check(not c.queue, 'refused: %r', c.queue)
+    sw.flows('in_port=1,actions=group:1,output:3')
+    before = sw.drops()['no_bucket']
+    sw.forward([(1, U)], {3: [U]})
+    equal(sw.drops()['no_bucket'] - before, 1, 'drops')
+    check('bucket' in sw.box.run(sw.sw, OFXDPCTL, sw.name, 'groups'), 'ofxdpctl groups')
 
 
 def test_a_generic_ports_own_link_counts(_):

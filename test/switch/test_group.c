@@ -101,8 +101,19 @@ static void wrong_forms(void **state)
 	FAILS(WATCH_UNSUPPORTED);
 	SEND(OFPGC_ADD, OFPGT_FF, 1, BUCKETS(BUCKET(OUTPUT(1))));
 	FAILS(INVALID_GROUP);
-	SEND(OFPGC_ADD, OFPGT_FF, 1, BUCKETS(WATCH(OFPP_ANY, 77, OUTPUT(1))));
+	SEND(OFPGC_ADD, OFPGT_INDIRECT, 1, BUCKETS(WATCH(0, 0, OUTPUT(1))));
+	FAILS(WATCH_UNSUPPORTED);
+	for (size_t i = 0; i < 8; i++) {
+		const uint32_t no_ports[] = {OFPP_MAX + 1, OFPP_IN_PORT, OFPP_TABLE,	  OFPP_NORMAL,
+					     OFPP_FLOOD,   OFPP_ALL,	 OFPP_CONTROLLER, OFPP_MAX + 0x80};
+
+		SEND(OFPGC_ADD, OFPGT_FF, 1, BUCKETS(WATCH(no_ports[i], OFPG_ANY, OUTPUT(1))));
+		FAILS(BAD_WATCH);
+	}
+	SEND(OFPGC_ADD, OFPGT_FF, 1, BUCKETS(WATCH(OFPP_ANY, OFPG_ALL, OUTPUT(1))));
 	FAILS(BAD_WATCH);
+	SEND(OFPGC_DELETE, 0, 1, BUCKETS(BUCKET(OUTPUT(1))));
+	FAILS(INVALID_GROUP);
 	SEND(OFPGC_ADD, OFPGT_ALL, 1, BUCKETS(BUCKET(OUTPUT(1), GROUP(77))));
 	EXPECT_ERROR(BAD_ACTION, OFPBAC_BAD_OUT_GROUP);
 	SEND(OFPGC_ADD, OFPGT_ALL, 1, BUCKETS(BUCKET(OUTPUT(0))));
@@ -153,13 +164,44 @@ static void chains(void **state)
 	SEND(OFPGC_MODIFY, OFPGT_INDIRECT, 2, BUCKETS(BUCKET(OUTPUT(2))));
 	SEND(OFPGC_DELETE, 0, 1, NO_BUCKETS);
 	EXPECT_OK();
-	SEND(OFPGC_ADD, OFPGT_FF, 4, BUCKETS(WATCH(OFPP_ANY, 3, OUTPUT(1))));
-	EXPECT_OK();
-	SEND(OFPGC_DELETE, 0, 3, NO_BUCKETS);
-	FAILS(CHAINED_GROUP);
 	SEND(OFPGC_DELETE, 0, OFPG_ALL, NO_BUCKETS);
 	EXPECT_OK();
 	assert_int_equal(rig->dp->n_groups, 0);
+}
+
+/* What is watched need not be there: it is not live then. */
+static void watched_things_may_be_missing(void **state)
+{
+	struct rig *rig = *state;
+
+	/* as in os-ken's documentation of OFPGroupMod: no port has number 0, and there is no group 0 */
+	SEND(OFPGC_ADD, OFPGT_SELECT, 1,
+	     BUCKETS({.weight = 100, .watch_port = 0, .watch_group = 0, .actions = ACTIONS(OUTPUT(1))}));
+	SEND(OFPGC_ADD, OFPGT_FF, 2, BUCKETS(WATCH(77, OFPG_ANY, OUTPUT(1)), WATCH(OFPP_MAX, 77, OUTPUT(2))));
+	SEND(OFPGC_ADD, OFPGT_FF, 3, BUCKETS(WATCH(OFPP_LOCAL, OFPG_MAX, OUTPUT(1))));
+	EXPECT_OK();
+	/* it comes, goes and comes again; only forwarding to it keeps it */
+	for (int i = 0; i < 3; i++) {
+		add_indirect(rig, 77);
+		SEND(OFPGC_DELETE, 0, 77, NO_BUCKETS);
+		EXPECT_OK();
+	}
+	/* a circle is found from each side */
+	SEND(OFPGC_ADD, OFPGT_FF, 77, BUCKETS(WATCH(1, OFPG_ANY, OUTPUT(1)), WATCH(OFPP_ANY, 2, OUTPUT(1))));
+	FAILS(LOOP);
+	SEND(OFPGC_ADD, OFPGT_FF, 77, BUCKETS(WATCH(1, OFPG_ANY, GROUP(2))));
+	FAILS(LOOP);
+	SEND(OFPGC_ADD, OFPGT_FF, 77, BUCKETS(WATCH(OFPP_ANY, 77, OUTPUT(1))));
+	FAILS(LOOP);
+	SEND(OFPGC_MODIFY, OFPGT_FF, 2, BUCKETS(WATCH(1, OFPG_ANY, OUTPUT(1))));
+	SEND(OFPGC_ADD, OFPGT_FF, 77, BUCKETS(WATCH(OFPP_ANY, 2, OUTPUT(1))));
+	EXPECT_OK();
+	SEND(OFPGC_MODIFY, OFPGT_FF, 2, BUCKETS(WATCH(OFPP_ANY, 77, OUTPUT(1))));
+	FAILS(LOOP);
+	SEND(OFPGC_DELETE, 0, OFPG_ALL, NO_BUCKETS);
+	EXPECT_OK();
+	assert_int_equal(rig->dp->n_groups, 0);
+	add_indirect(rig, 77);
 }
 
 /* Chains of ALL groups multiply, and so does a modification below them. */
@@ -222,6 +264,50 @@ static void copies_are_told(void **state)
 	expect_copies(rig, 3, 4, 0);
 }
 
+static size_t desc_len(struct rig *rig)
+{
+	struct buf b;
+	size_t len;
+
+	rig_multipart(rig, 0, OFPMP_GROUP_DESC, 0, NULL, 0);
+	b = rig_multipart_reply(rig, 0, OFPMP_GROUP_DESC);
+	len = b.len;
+	buf_free(&b);
+	return len;
+}
+
+/* A GROUP_MOD has 8 bytes more room for buckets than a reply about the group: what can't be told is refused. */
+static void as_large_as_a_reply(void **state)
+{
+	struct rig *rig = *state;
+	struct of_action v[] = {SET_FIELD(ETH_DST, 2),
+				SET_FIELD(ETH_SRC, 2),
+				SET_FIELD(IPV4_SRC, 1),
+				SET_FIELD(IPV4_DST, 2),
+				SET_FIELD(IP_DSCP, 1),
+				SET_FIELD(TCP_SRC, 1),
+				OUTPUT(2)};
+	struct of_action longer[] = {v[0], v[1], v[2], v[3], DEC_TTL, v[6]};
+	static struct of_bucket many[OFX_GROUP_BUCKETS]; /* 16 bytes, and 16 for each action; DEC_TTL is 8 */
+	struct of_actions *last = &many[OFX_GROUP_BUCKETS - 1].actions;
+
+	fill(many, OFX_GROUP_BUCKETS, v);
+	for (size_t i = 0; i < OFX_GROUP_BUCKETS; i++)
+		many[i].actions.n = 7;
+	*last = (struct of_actions){6, longer};
+	SEND(OFPGC_ADD, OFPGT_ALL, 5, OFX_GROUP_BUCKETS, many); /* 65512 */
+	FAILS(OUT_OF_BUCKETS);
+	assert_int_equal(rig->dp->n_groups, 0);
+	*last = (struct of_actions){5, v};
+	SEND(OFPGC_ADD, OFPGT_ALL, 5, OFX_GROUP_BUCKETS, many); /* 65504 */
+	EXPECT_OK();
+	assert_int_equal(desc_len(rig), 65512);
+	*last = (struct of_actions){6, longer};
+	SEND(OFPGC_MODIFY, OFPGT_ALL, 5, OFX_GROUP_BUCKETS, many);
+	FAILS(OUT_OF_BUCKETS);
+	assert_int_equal(desc_len(rig), 65512);
+}
+
 static void watching_has_a_depth(void **state)
 {
 	struct rig *rig = *state;
@@ -232,6 +318,13 @@ static void watching_has_a_depth(void **state)
 	EXPECT_OK();
 	SEND(OFPGC_ADD, OFPGT_FF, 9, BUCKETS(WATCH(OFPP_ANY, 1 + OFX_WATCH_DEPTH, OUTPUT(1))));
 	FAILS(WATCH_UNSUPPORTED);
+	/* the same with one that is not there yet */
+	SEND(OFPGC_DELETE, 0, 1, NO_BUCKETS);
+	SEND(OFPGC_ADD, OFPGT_FF, 1, BUCKETS(WATCH(OFPP_ANY, 10, OUTPUT(1))));
+	FAILS(WATCH_UNSUPPORTED);
+	add_indirect(rig, 1);
+	SEND(OFPGC_MODIFY, OFPGT_FF, 1, BUCKETS(WATCH(1, OFPG_ANY, OUTPUT(1))));
+	EXPECT_OK();
 	add_indirect(rig, 10);
 	SEND(OFPGC_MODIFY, OFPGT_FF, 1, BUCKETS(WATCH(OFPP_ANY, 10, OUTPUT(1))));
 	FAILS(WATCH_UNSUPPORTED);
@@ -337,9 +430,18 @@ static void statistics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(add_modify_delete), T(wrong_forms),	  T(datapath_fails),	   T(chains),
-		T(chains_multiply),   T(copies_are_told), T(watching_has_a_depth), T(flows_go_with_their_group),
-		T(filters),	      T(statistics),
+		T(add_modify_delete),
+		T(wrong_forms),
+		T(datapath_fails),
+		T(chains),
+		T(chains_multiply),
+		T(copies_are_told),
+		T(watched_things_may_be_missing),
+		T(as_large_as_a_reply),
+		T(watching_has_a_depth),
+		T(flows_go_with_their_group),
+		T(filters),
+		T(statistics),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

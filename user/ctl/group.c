@@ -66,9 +66,13 @@ static void watch_cell(struct report *r, const struct groups *all, const struct 
 
 	if (b->watch_port == OFX_INDEX_LOCAL)
 		snprintf(port, sizeof(port), "port LOCAL");
+	else if (b->watch_port == OFX_INDEX_NONE)
+		snprintf(port, sizeof(port), "no port");
 	else if (b->watch_port != OFX_NOT_WATCHED)
 		snprintf(port, sizeof(port), "port %" PRIu32, b->watch_port);
-	if (b->watch_group < OFX_GROUPS)
+	if (b->watch_group < OFX_GROUPS && !all->slot[b->watch_group])
+		snprintf(group, sizeof(group), "no group");
+	else if (b->watch_group < OFX_GROUPS)
 		snprintf(group, sizeof(group), "group %" PRIu32, all->id[b->watch_group]);
 	report_cell(r, "%s%s%s", port, *port && *group ? ", " : "", *port || *group ? group : "-");
 }
@@ -108,6 +112,8 @@ static int print_group(struct report *r, const struct pins *pins, const struct m
 
 	if (read_element(m->groups, all->slot[index], &g) || sum(pins, m, index, &c))
 		return -1;
+	c.packets -= g.packets_before;
+	c.bytes -= g.bytes_before;
 	report_cell(r, "%" PRIu32, g.id);
 	report_cell(r, "%s", g.type < ARRAY_LEN(types) ? types[g.type] : "?");
 	report_cell(r, "%" PRIu32, g.weight);

@@ -155,7 +155,8 @@ int dp_check_actions(struct dp *dp, const struct of_actions *actions, bool packe
 /*
  * One change of one group, all or nothing: a packet meets the group as it was or as it becomes.  The caller has checked
  * that the group does not exist (add), or does (modify, remove), and that groups don't lead to each other in a circle.
- * Errors: GROUP_MOD_FAILED OUT_OF_GROUPS, OUT_OF_BUCKETS, BAD_WATCH; of a bucket's actions as dp_check_actions().
+ * Watched ports and groups need not exist.  Errors: GROUP_MOD_FAILED OUT_OF_GROUPS, OUT_OF_BUCKETS; of a bucket's
+ * actions as dp_check_actions().
  */
 /* How many frames one packet may become in a group and those it leads to; so many of them flood. */
 struct dp_copies {
@@ -166,7 +167,7 @@ int dp_group_add(struct dp *dp, const struct of_group_mod *gm, struct dp_copies 
 int dp_group_modify(struct dp *dp, const struct of_group_mod *gm, struct dp_copies copies);
 /* Of a group that itself stays as it is: one that it leads to has changed. */
 int dp_group_set_copies(struct dp *dp, uint32_t group, struct dp_copies copies);
-/* Nothing refers to it any more: no flow entry, no bucket. */
+/* Nothing leads to it any more: no flow entry, no bucket. */
 void dp_group_remove(struct dp *dp, uint32_t group);
 /* Since the group was added; buckets: as many as it has. */
 void dp_group_counters(struct dp *dp, uint32_t group, uint64_t *packets, uint64_t *bytes,

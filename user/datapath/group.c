@@ -34,6 +34,7 @@ _Static_assert(BUCKET_RUN_ORDERS <= RUN_ORDERS_MAX, "runs");
 struct bucket_part {
 	uint32_t first; /* in `bucket_ops` */
 	uint8_t order;	/* of the run there, or RUN_NONE */
+	struct group *watched;
 };
 
 /* A configuration of a group in the maps. */
@@ -41,15 +42,18 @@ struct config {
 	struct dp_groups *groups;
 	uint32_t slot; /* 0: none yet */
 	struct ofx_group of;
-	uint32_t first; /* in `buckets` */
-	uint8_t order;	/* of the run there, or RUN_NONE */
+	struct group *removed; /* the group whose last configuration it was */
+	uint32_t first;	       /* in `buckets` */
+	uint8_t order;	       /* of the run there, or RUN_NONE */
 	size_t n;
 	struct bucket_part part[];
 };
 
+/* A group, or one that is no more or not yet: its index stays while somebody watches it. */
 struct group {
 	uint32_t id, index;
-	struct config *config;
+	struct config *config; /* NULL: there is no such group */
+	uint32_t refs;	       /* its own, the configurations that watch it, those of removed groups */
 	UT_hash_handle hh;
 };
 
@@ -62,15 +66,63 @@ struct dp_groups {
 	struct ofx_counter *counters; /* mmapped group_counters */
 	size_t counters_len;
 	struct group *by_id;
+	uint32_t n; /* groups that there are */
 };
 
-static struct group *find(const struct dp_groups *groups, uint32_t id)
+static struct group *find_number(const struct dp_groups *groups, uint32_t id)
 {
 	struct group *g = NULL;
 
 	if (groups)
 		HASH_FIND(hh, groups->by_id, &id, sizeof(id), g);
 	return g;
+}
+
+static struct group *find(const struct dp_groups *groups, uint32_t id)
+{
+	struct group *g = find_number(groups, id);
+
+	return g && g->config ? g : NULL;
+}
+
+/* --- numbers and their indexes --- */
+
+static int take_index(struct dp_groups *groups, uint32_t *index)
+{
+	if (numbers_take(&groups->indexes, index))
+		return 0;
+	grace_flush(groups->dp);
+	return numbers_take(&groups->indexes, index) ? 0 : GROUP_MOD_FAILED(OUT_OF_GROUPS);
+}
+
+/* A reference to the group with that number, which need not exist. */
+static int group_get(struct dp_groups *groups, uint32_t id, struct group **out)
+{
+	struct group *g = find_number(groups, id);
+	int err;
+
+	if (!g) {
+		g = calloc(1, sizeof(*g));
+		err = g ? take_index(groups, &g->index) : -ENOMEM;
+		if (err) {
+			free(g);
+			return err;
+		}
+		g->id = id;
+		HASH_ADD(hh, groups->by_id, id, sizeof(g->id), g);
+	}
+	g->refs++;
+	*out = g;
+	return 0;
+}
+
+static void group_put(struct dp_groups *groups, struct group *g)
+{
+	if (--g->refs)
+		return;
+	HASH_DEL(groups->by_id, g);
+	numbers_give(&groups->indexes, g->index);
+	free(g);
 }
 
 int groups_resolve(const struct dp *dp, struct ofx_op *ops, size_t n)
@@ -120,6 +172,8 @@ void dp_group_counters(struct dp *dp, uint32_t id, uint64_t *packets, uint64_t *
 	if (!g)
 		return;
 	cell_read(groups, g->index, packets, bytes);
+	*packets -= g->config->of.packets_before;
+	*bytes -= g->config->of.bytes_before;
 	for (size_t i = 0; i < g->config->n; i++)
 		cell_read(groups, OFX_GROUPS + g->config->first + i, &buckets[i].packets, &buckets[i].bytes);
 }
@@ -193,9 +247,14 @@ static void config_free(struct config *c)
 {
 	struct dp_groups *groups = c->groups;
 
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->n; i++) {
 		if (c->part[i].order != RUN_NONE)
 			runs_give(&groups->op_runs, c->part[i].first, c->part[i].order);
+		if (c->part[i].watched)
+			group_put(groups, c->part[i].watched);
+	}
+	if (c->removed)
+		group_put(groups, c->removed);
 	if (c->order != RUN_NONE)
 		runs_give(&groups->bucket_runs, c->first, c->order);
 	if (c->slot)
@@ -203,15 +262,15 @@ static void config_free(struct config *c)
 	free(c);
 }
 
-static int watch_indexes(const struct dp_groups *groups, const struct of_bucket *b, struct ofx_bucket *to)
+/* Both may be of what is not there, or never can be: not live then. */
+static int watch_indexes(struct dp_groups *groups, const struct of_bucket *b, struct ofx_bucket *to,
+			 struct bucket_part *part)
 {
-	const struct group *g = b->watch_group == OFPG_ANY ? NULL : find(groups, b->watch_group);
+	int err = b->watch_group == OFPG_ANY ? 0 : group_get(groups, b->watch_group, &part->watched);
 
 	to->watch_port = b->watch_port == OFPP_ANY ? OFX_NOT_WATCHED : ofx_port_index(b->watch_port);
-	to->watch_group = g ? g->index : OFX_NOT_WATCHED;
-	if (to->watch_port == OFX_INDEX_NONE || (b->watch_group != OFPG_ANY && !g))
-		return GROUP_MOD_FAILED(BAD_WATCH);
-	return 0;
+	to->watch_group = part->watched ? part->watched->index : OFX_NOT_WATCHED;
+	return err;
 }
 
 static int write_bucket(struct dp_groups *groups, const struct of_bucket *b, struct config *c, size_t i, uint32_t upto)
@@ -221,7 +280,7 @@ static int write_bucket(struct dp_groups *groups, const struct of_bucket *b, str
 	struct ofx_bucket of = {.weight = b->weight, .upto = upto};
 	uint32_t number = c->first + i;
 	size_t n;
-	int err = watch_indexes(groups, b, &of);
+	int err = watch_indexes(groups, b, &of, part);
 
 	if (!err)
 		err = bucket_compile(groups->dp, &b->actions, ops, &n);
@@ -255,7 +314,7 @@ static int config_write(struct dp_groups *groups, const struct of_group_mod *gm,
 		c->order = RUN_NONE;
 		return GROUP_MOD_FAILED(OUT_OF_BUCKETS);
 	}
-	c->of = (struct ofx_group){.first = c->first, .n_buckets = c->n, .type = gm->type, .id = gm->group};
+	c->of.first = c->first;
 	for (size_t i = 0; i < c->n; i++) {
 		c->of.weight += gm->buckets[i].weight;
 		err = write_bucket(groups, &gm->buckets[i], c, i, c->of.weight);
@@ -266,8 +325,18 @@ static int config_write(struct dp_groups *groups, const struct of_group_mod *gm,
 	return write_group(groups, c, copies);
 }
 
+/* A group counts from its add on, whatever its modifications.  Packets of a former one may still be counted. */
+static void count_from(const struct dp_groups *groups, const struct group *g, struct ofx_group *of)
+{
+	uint64_t packets, bytes;
+
+	cell_read(groups, g->index, &packets, &bytes);
+	of->packets_before = g->config ? g->config->of.packets_before : packets;
+	of->bytes_before = g->config ? g->config->of.bytes_before : bytes;
+}
+
 static int config_try(struct dp_groups *groups, const struct of_group_mod *gm, struct dp_copies copies,
-		      struct config **out)
+		      const struct group *g, struct config **out)
 {
 	struct config *c = calloc(1, sizeof(*c) + gm->n_buckets * sizeof(c->part[0]));
 	int err;
@@ -279,6 +348,8 @@ static int config_try(struct dp_groups *groups, const struct of_group_mod *gm, s
 	c->order = RUN_NONE;
 	for (size_t i = 0; i < c->n; i++)
 		c->part[i].order = RUN_NONE;
+	c->of = (struct ofx_group){.n_buckets = c->n, .type = gm->type, .id = gm->group};
+	count_from(groups, g, &c->of);
 	err = config_write(groups, gm, copies, c);
 	if (err)
 		config_free(c);
@@ -289,14 +360,14 @@ static int config_try(struct dp_groups *groups, const struct of_group_mod *gm, s
 
 /* Room may come free with the grace periods that are under way. */
 static int config_new(struct dp_groups *groups, const struct of_group_mod *gm, struct dp_copies copies,
-		      struct config **out)
+		      const struct group *g, struct config **out)
 {
-	int err = config_try(groups, gm, copies, out);
+	int err = config_try(groups, gm, copies, g, out);
 
 	if (err != GROUP_MOD_FAILED(OUT_OF_GROUPS) && err != GROUP_MOD_FAILED(OUT_OF_BUCKETS))
 		return err;
 	grace_flush(groups->dp);
-	return config_try(groups, gm, copies, out);
+	return config_try(groups, gm, copies, g, out);
 }
 
 static void config_retired(struct dp *dp, void *aux)
@@ -311,50 +382,30 @@ static int publish(struct dp_groups *groups, const struct group *g, uint64_t slo
 
 /* --- add, modify, remove --- */
 
-static int take_index(struct dp_groups *groups, uint32_t *index)
-{
-	if (numbers_take(&groups->indexes, index))
-		return 0;
-	grace_flush(groups->dp);
-	return numbers_take(&groups->indexes, index) ? 0 : GROUP_MOD_FAILED(OUT_OF_GROUPS);
-}
-
-static int add(struct dp_groups *groups, const struct of_group_mod *gm, struct dp_copies copies, struct group *g)
-{
-	int err = take_index(groups, &g->index);
-
-	if (err)
-		return err;
-	err = config_new(groups, gm, copies, &g->config);
-	if (!err) {
-		cell_clear(groups, g->index);
-		err = publish(groups, g, g->config->slot);
-		if (err)
-			config_free(g->config);
-	}
-	if (err)
-		numbers_give(&groups->indexes, g->index);
-	return err;
-}
-
 int dp_group_add(struct dp *dp, const struct of_group_mod *gm, struct dp_copies copies)
 {
 	struct dp_groups *groups = dp->groups;
+	struct config *c;
 	struct group *g;
 	int err;
 
-	if (HASH_COUNT(groups->by_id) >= dp_max_groups(dp))
+	if (groups->n >= dp_max_groups(dp))
 		return GROUP_MOD_FAILED(OUT_OF_GROUPS);
-	g = calloc(1, sizeof(*g));
-	if (!g)
-		return -ENOMEM;
-	g->id = gm->group;
-	err = add(groups, gm, copies, g);
+	err = group_get(groups, gm->group, &g);
+	if (err)
+		return err;
+	err = config_new(groups, gm, copies, g, &c);
+	if (!err) {
+		err = publish(groups, g, c->slot);
+		if (err)
+			config_free(c);
+	}
 	if (err) {
-		free(g);
+		group_put(groups, g);
 		return err;
 	}
-	HASH_ADD(hh, groups->by_id, id, sizeof(g->id), g);
+	g->config = c;
+	groups->n++;
 	return 0;
 }
 
@@ -362,7 +413,7 @@ int dp_group_modify(struct dp *dp, const struct of_group_mod *gm, struct dp_copi
 {
 	struct group *g = find(dp->groups, gm->group);
 	struct config *c;
-	int err = g ? config_new(dp->groups, gm, copies, &c) : -ENOENT;
+	int err = g ? config_new(dp->groups, gm, copies, g, &c) : -ENOENT;
 
 	if (err)
 		return err;
@@ -383,16 +434,6 @@ int dp_group_set_copies(struct dp *dp, uint32_t id, struct dp_copies copies)
 	return g ? write_group(dp->groups, g->config, copies) : -ENOENT;
 }
 
-static void group_retired(struct dp *dp, void *aux)
-{
-	struct group *g = aux;
-	struct dp_groups *groups = g->config->groups;
-
-	numbers_give(&groups->indexes, g->index);
-	config_free(g->config);
-	free(g);
-}
-
 void dp_group_remove(struct dp *dp, uint32_t id)
 {
 	struct group *g = find(dp->groups, id);
@@ -401,8 +442,9 @@ void dp_group_remove(struct dp *dp, uint32_t id)
 		return;
 	if (publish(dp->groups, g, 0))
 		log_error("cannot take group %u out of the maps: %s", id, strerror(errno));
-	HASH_DEL(dp->groups->by_id, g);
-	grace_defer(dp, group_retired, g);
+	g->config->removed = g;
+	grace_defer(dp, config_retired, take_ptr(g->config));
+	dp->groups->n--;
 }
 
 uint32_t dp_max_groups(const struct dp *dp)
@@ -476,7 +518,7 @@ void groups_close(struct dp *dp)
 	grace_flush(dp);
 	HASH_ITER (hh, groups->by_id, g, next) {
 		HASH_DEL(groups->by_id, g);
-		free(g->config);
+		free(g->config); /* what it refers to goes with it */
 		free(g);
 	}
 	if (groups->counters)

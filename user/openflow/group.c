@@ -96,6 +96,21 @@ void of_multipart_group_desc(struct of_multipart *mp, const struct of_group_desc
 	of_entry_end(mp, entry);
 }
 
+bool of_group_desc_fits(const struct of_group_desc *g)
+{
+	struct of_out out = {.version = OF_VERSION_13};
+	struct of_multipart mp;
+	size_t empty;
+	bool fits;
+
+	of_multipart_begin(&mp, &out, OFPMP_GROUP_DESC, 0);
+	empty = out.buf.len;
+	of_multipart_group_desc(&mp, g);
+	fits = out.buf.len > empty; /* else nothing was written */
+	buf_free(&out.buf);
+	return fits;
+}
+
 void of_multipart_group_features(struct of_multipart *mp, const struct of_group_features *g)
 {
 	struct buf *b = &mp->out->buf;

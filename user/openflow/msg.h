@@ -375,6 +375,8 @@ struct of_group_desc {
 	size_t n_buckets;
 	const struct of_bucket *buckets;
 };
+/* Has a reply room for it? */
+bool of_group_desc_fits(const struct of_group_desc *g);
 void of_multipart_group_stats(struct of_multipart *mp, const struct of_group_stats *g);
 void of_multipart_group_desc(struct of_multipart *mp, const struct of_group_desc *g);
 void of_multipart_group_features(struct of_multipart *mp, const struct of_group_features *g);

@@ -18,7 +18,7 @@ static void remove_user(struct sw_flow *flow, void *aux)
 {
 	const struct deletion *d = aux;
 
-	if (d->ops->uses(flow->inst, d->id))
+	if (d->ops->uses(d->sw, flow->inst, d->id))
 		sw_flow_remove(d->sw, flow, d->ops->reason);
 }
 

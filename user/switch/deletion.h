@@ -12,9 +12,9 @@
 #include "user/switch/instruction.h"
 #include "user/switch/switch.h"
 
-/* id: of a group or meter, or all of them (OFPG_ALL, OFPM_ALL). */
+/* id: of a dying group or meter, or all that are dying (OFPG_ALL, OFPM_ALL). */
 struct sw_deletion_ops {
-	bool (*uses)(const struct sw_instructions *inst, uint32_t id);
+	bool (*uses)(const struct sw *sw, const struct sw_instructions *inst, uint32_t id);
 	/* Sets of instructions that name it. */
 	uint32_t (*n_sets)(const struct sw *sw, uint32_t id);
 	/* Nobody uses it: forget it. */

@@ -58,7 +58,33 @@ static int count_ref(struct sw *sw, uint32_t id, bool watch, int n)
 
 	if (g)
 		*(watch ? &g->watched : &g->chained) += n;
+	else if (watch)
+		sw->n_unmet += n;
 	return 0;
+}
+
+struct watch_count {
+	uint32_t id, n;
+};
+
+static int count_watch(uint32_t id, bool watch, void *aux)
+{
+	struct watch_count *c = aux;
+
+	c->n += watch && id == c->id;
+	return 0;
+}
+
+/* Into the table.  Buckets may have watched it before it was there. */
+static void group_enter(struct sw *sw, struct sw_group *g)
+{
+	struct watch_count c = {.id = g->id};
+
+	for (const struct sw_group *other = sw->n_unmet ? sw->groups : NULL; other; other = other->hh.next)
+		sw_group_each_ref(other->buckets, other->n_buckets, count_watch, &c);
+	g->watched = c.n;
+	sw->n_unmet -= c.n;
+	HASH_ADD(hh, sw->groups, id, sizeof(g->id), g);
 }
 
 static int add_ref(uint32_t id, bool watch, void *sw)
@@ -85,6 +111,7 @@ static void group_set(struct sw *sw, struct sw_group *g, const struct of_group_m
 static void group_free(struct sw *sw, struct sw_group *g)
 {
 	sw_group_each_ref(g->buckets, g->n_buckets, drop_ref, sw);
+	sw->n_unmet += g->watched;
 	HASH_DEL(sw->groups, g);
 	buckets_free(g->buckets, g->n_buckets);
 	free(g);
@@ -105,8 +132,9 @@ static int add(struct sw *sw, const struct of_group_mod *gm)
 	struct sw_group *g;
 	int err;
 
-	if (gm->group <= OFPG_MAX && sw_group_find(sw, gm->group))
-		return GROUP_MOD_FAILED(GROUP_EXISTS);
+	g = gm->group <= OFPG_MAX ? sw_group_find(sw, gm->group) : NULL;
+	if (g)
+		return g->dying ? -EAGAIN : GROUP_MOD_FAILED(GROUP_EXISTS);
 	err = sw_group_check(sw, gm, NULL, &copies);
 	if (err)
 		return err;
@@ -122,8 +150,8 @@ static int add(struct sw *sw, const struct of_group_mod *gm)
 	g->id = gm->group;
 	g->created = sw_now();
 	g->copies = copies;
+	group_enter(sw, g);
 	group_set(sw, g, gm, buckets);
-	HASH_ADD(hh, sw->groups, id, sizeof(g->id), g);
 	return 0;
 }
 
@@ -165,6 +193,8 @@ static int modify(struct sw *sw, const struct of_group_mod *gm)
 
 	if (!g)
 		return GROUP_MOD_FAILED(UNKNOWN_GROUP);
+	if (g->dying)
+		return -EAGAIN;
 	err = sw_group_check(sw, gm, g, &copies);
 	if (err)
 		return err;
@@ -186,16 +216,20 @@ static int modify(struct sw *sw, const struct of_group_mod *gm)
 
 /* --- delete --- */
 
+/* Those added while all are being deleted are not. */
 static bool is_meant(const struct sw_group *g, uint32_t id)
 {
-	return id == OFPG_ALL || id == g->id;
+	return g->dying && (id == OFPG_ALL || id == g->id);
 }
 
-static bool uses(const struct sw_instructions *inst, uint32_t id)
+static bool uses(const struct sw *sw, const struct sw_instructions *inst, uint32_t id)
 {
-	for (uint32_t i = 0; i < inst->n_groups; i++)
-		if (id == OFPG_ALL || inst->groups[i] == id)
+	for (uint32_t i = 0; i < inst->n_groups; i++) {
+		const struct sw_group *g = sw_group_find(sw, inst->groups[i]);
+
+		if (g && is_meant(g, id))
 			return true;
+	}
 	return false;
 }
 
@@ -232,10 +266,10 @@ static int delete (struct sw *sw, struct sw_conn *conn, const struct of_msg *msg
 		return GROUP_MOD_FAILED(INVALID_GROUP);
 	if (!g && id != OFPG_ALL)
 		return 0;
-	if (g && g->chained + g->watched)
+	if (g && g->chained)
 		return GROUP_MOD_FAILED(CHAINED_GROUP);
 	for (struct sw_group *each = sw->groups; each; each = each->hh.next)
-		each->dying |= is_meant(each, id);
+		each->dying |= id == OFPG_ALL || id == each->id;
 	return sw_deletion_start(sw, conn, msg, id, &ops);
 }
 
@@ -247,6 +281,8 @@ int sw_group_mod(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 	case OFPGC_MODIFY:
 		return modify(sw, &msg->group_mod);
 	case OFPGC_DELETE:
+		if (msg->group_mod.n_buckets)
+			return GROUP_MOD_FAILED(INVALID_GROUP);
 		return delete (sw, conn, msg);
 	}
 	return GROUP_MOD_FAILED(BAD_COMMAND);

@@ -10,6 +10,14 @@ static bool watches(const struct of_bucket *b)
 	return b->watch_port != OFPP_ANY || b->watch_group != OFPG_ANY;
 }
 
+/* There need be no such port or group: then it is not live.  Reserved ports are none that could ever be. */
+static bool watch_is_valid(const struct of_bucket *b)
+{
+	if (b->watch_port > OFPP_MAX && b->watch_port != OFPP_LOCAL && b->watch_port != OFPP_ANY)
+		return false;
+	return b->watch_group <= OFPG_MAX || b->watch_group == OFPG_ANY;
+}
+
 /* Members that the type does not define make the group invalid; watching is for the types that choose. */
 static int check_bucket(const struct of_group_mod *gm, const struct of_bucket *b)
 {
@@ -19,7 +27,7 @@ static int check_bucket(const struct of_group_mod *gm, const struct of_bucket *b
 		return GROUP_MOD_FAILED(WATCH_UNSUPPORTED);
 	if (!watches(b) && gm->type == OFPGT_FF)
 		return GROUP_MOD_FAILED(INVALID_GROUP);
-	return 0;
+	return watch_is_valid(b) ? 0 : GROUP_MOD_FAILED(BAD_WATCH);
 }
 
 static int check_form(const struct of_group_mod *gm)
@@ -38,7 +46,9 @@ static int check_form(const struct of_group_mod *gm)
 		if (err)
 			return err;
 	}
-	return 0;
+	return of_group_desc_fits(&(struct of_group_desc){gm->type, gm->group, gm->n_buckets, gm->buckets})
+		       ? 0
+		       : GROUP_MOD_FAILED(OUT_OF_BUCKETS);
 }
 
 int sw_group_each_ref(const struct of_bucket *buckets, size_t n, sw_group_ref_fn fn, void *aux)
@@ -79,14 +89,15 @@ static int measure_ref(uint32_t id, bool watch, void *aux)
 	struct walk *w = aux, below = {.sw = w->sw, .changed = w->changed};
 	struct sw_group *g = id == w->changed->id ? w->changed : sw_group_find(w->sw, id);
 	int err = g ? measure(&below, g) : 0;
+	uint32_t depth;
 
 	if (err)
 		return err;
-	if (!g) /* one to forward to is refused with the actions */
-		return watch ? GROUP_MOD_FAILED(BAD_WATCH) : 0;
-	if (watch && g->depth + 1 > w->depth)
-		w->depth = g->depth + 1;
-	if (!watch)
+	/* One to watch need not exist, but may come; one to forward to is refused with the actions. */
+	depth = g ? g->depth + 1 : 1;
+	if (watch && depth > w->depth)
+		w->depth = depth;
+	if (!watch && g)
 		w->bucket = sw_copies_most(w->bucket, g->will);
 	return 0;
 }
@@ -151,7 +162,7 @@ static int measure_all(struct sw *sw, const struct of_group_mod *gm, const struc
 	sw->group_walk++;
 	err = measure(&w, &changed);
 	*copies = changed.will;
-	if (!old || !(old->chained + old->watched))
+	if (!(old ? old->chained + old->watched : sw->n_unmet))
 		return err;
 	for (struct sw_group *g = sw->groups; g && !err; g = g->hh.next) { /* those above it are among them */
 		w = (struct walk){.sw = sw, .changed = &changed};

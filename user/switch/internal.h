@@ -33,6 +33,7 @@ struct sw {
 	struct buf scratch;	    /* of sw_instructions_get */
 	struct sw_group *groups;    /* uthash */
 	uint32_t group_walk;	    /* number of the last walk over groups (group_check.c) */
+	uint32_t n_unmet;	    /* buckets that watch a group which is not there */
 	struct sw_meter *meters;    /* uthash */
 	struct sw_timeouts timeouts;
 	bool changed;				   /* flow entries, since the last sw_publish() */

@@ -20,7 +20,7 @@ static bool is_valid(uint32_t id)
 	return (id && id <= OFPM_MAX) || is_virtual(id);
 }
 
-struct sw_meter *sw_meter_find(struct sw *sw, uint32_t id)
+struct sw_meter *sw_meter_find(const struct sw *sw, uint32_t id)
 {
 	struct sw_meter *meter;
 
@@ -80,8 +80,9 @@ static int add(struct sw *sw, const struct of_meter_mod *mm)
 
 	if (!is_valid(mm->meter))
 		return METER_MOD_FAILED(INVALID_METER);
-	if (sw_meter_find(sw, mm->meter))
-		return METER_MOD_FAILED(METER_EXISTS);
+	meter = sw_meter_find(sw, mm->meter);
+	if (meter)
+		return meter->dying ? -EAGAIN : METER_MOD_FAILED(METER_EXISTS);
 	err = check_config(mm);
 	if (err)
 		return err;
@@ -106,6 +107,8 @@ static int modify(struct sw *sw, const struct of_meter_mod *mm)
 
 	if (!meter)
 		return is_valid(mm->meter) ? METER_MOD_FAILED(UNKNOWN_METER) : METER_MOD_FAILED(INVALID_METER);
+	if (meter->dying)
+		return -EAGAIN;
 	err = check_config(mm);
 	if (!err)
 		err = dp_meter_modify(sw->dp, mm);
@@ -114,14 +117,17 @@ static int modify(struct sw *sw, const struct of_meter_mod *mm)
 	return err;
 }
 
+/* Those added while all are being deleted are not. */
 static bool is_meant(const struct sw_meter *meter, uint32_t id)
 {
-	return id == OFPM_ALL || id == meter->id;
+	return meter->dying && (id == OFPM_ALL || id == meter->id);
 }
 
-static bool uses(const struct sw_instructions *inst, uint32_t id)
+static bool uses(const struct sw *sw, const struct sw_instructions *inst, uint32_t id)
 {
-	return inst->of.present & OF_INST_METER && (id == OFPM_ALL || inst->of.meter == id);
+	const struct sw_meter *meter = inst->of.present & OF_INST_METER ? sw_meter_find(sw, inst->of.meter) : NULL;
+
+	return meter && is_meant(meter, id);
 }
 
 static uint32_t n_sets(const struct sw *sw, uint32_t id)
@@ -156,7 +162,7 @@ static int delete (struct sw *sw, struct sw_conn *conn, const struct of_msg *msg
 	if (!is_valid(id) && id != OFPM_ALL)
 		return METER_MOD_FAILED(INVALID_METER);
 	for (struct sw_meter *meter = sw->meters; meter; meter = meter->hh.next)
-		meter->dying |= is_meant(meter, id);
+		meter->dying |= id == OFPM_ALL || id == meter->id;
 	return sw_deletion_start(sw, conn, msg, id, &ops);
 }
 

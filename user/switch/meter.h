@@ -22,6 +22,6 @@ struct sw_meter {
 	UT_hash_handle hh;		 /* sw->meters, by id */
 };
 
-struct sw_meter *sw_meter_find(struct sw *sw, uint32_t id);
+struct sw_meter *sw_meter_find(const struct sw *sw, uint32_t id);
 
 #endif
