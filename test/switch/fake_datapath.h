@@ -46,7 +46,7 @@ struct dp {
 	size_t n_ports;
 	struct of_port ports[8];
 	size_t n_queues;
-	struct of_queue queues[4];
+	struct of_queue queues[2000];
 	uint32_t config_port, config_value, config_mask; /* the last dp_port_config */
 	uint64_t config;				 /* the last dp_set_config */
 	struct {

@@ -221,6 +221,59 @@ static void no_queues(void **state)
 	EXPECT_ERROR(QUEUE_OP_FAILED, OFPQOFC_BAD_PORT);
 }
 
+/* The message about them has no parts: all of a port's or none. */
+static void more_queues_than_can_be_told(void **state)
+{
+	struct rig *rig = *state;
+	struct reply r;
+
+	for (uint32_t i = 0; i < 1400; i++)
+		rig->dp->queues[i] = (struct of_queue){.port_no = 1 + (i >= 1364), .queue = i + 1};
+	rig->dp->n_queues = 1400;
+	rig_send(rig, 0, OFPT_QUEUE_GET_CONFIG_REQUEST, (uint8_t[8]){0, 0, 0, 1}, 8);
+	r = rig_expect(rig, 0, OFPT_QUEUE_GET_CONFIG_REPLY);
+	assert_int_equal(r.len, 8 + 1364 * 48);
+	rig_send(rig, 0, OFPT_QUEUE_GET_CONFIG_REQUEST, (uint8_t[8]){0xff, 0xff, 0xff, 0xff}, 8);
+	EXPECT_ERROR(QUEUE_OP_FAILED, OFPQOFC_EPERM);
+	rig->dp->queues[1364].port_no = 1;
+	rig_send(rig, 0, OFPT_QUEUE_GET_CONFIG_REQUEST, (uint8_t[8]){0, 0, 0, 1}, 8);
+	EXPECT_ERROR(QUEUE_OP_FAILED, OFPQOFC_EPERM);
+	rig_send(rig, 0, OFPT_QUEUE_GET_CONFIG_REQUEST, (uint8_t[8]){0, 0, 0, 2}, 8);
+	r = rig_expect(rig, 0, OFPT_QUEUE_GET_CONFIG_REPLY);
+	assert_int_equal(r.len, 8 + 35 * 48);
+}
+
+/* A FLOW_MOD may be longer than what a reply can tell of an entry: set-fields that join are one operation. */
+static void flow_entries_fit_a_reply(void **state)
+{
+	static struct of_action v[4085];
+	struct of_flow_stats_request all = flow_request();
+	struct rig *rig = *state;
+	struct of_flow_mod fm = flow_mod(OFPFC_ADD);
+	struct of_match widest = {0};
+	struct buf b = {0};
+
+	for (size_t i = 0; i < 4085; i++)
+		v[i] = (struct of_action)SET_FIELD(ETH_DST, 2);
+	fm.inst = (struct of_instructions){.present = OF_INST_APPLY, .apply = {4085, v}}; /* 65368 bytes */
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(BAD_ACTION, OFPBAC_TOO_MANY);
+	fm.inst.apply.n = 4000;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_OK();
+	assert_int_equal(rig_flow_stats(rig, &all, NULL), 1);
+	fm.command = OFPFC_MODIFY;
+	fm.inst.apply.n = 4085;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(BAD_ACTION, OFPBAC_TOO_MANY);
+	/* the match beside them */
+	memset(&widest.mask, 0x55, sizeof(widest.mask));
+	widest.fields = widest.masked = (1ull << OFX_N_FIELDS) - 1;
+	of_match_encode(&b, OF_VERSION_13, &widest);
+	assert_in_range(b.len, 500, 1024);
+	buf_free(&b);
+}
+
 /* Port and queue of each entry of the statistics asked for. */
 static void expect_queues(struct rig *rig, uint32_t port, uint32_t queue, size_t n, const uint32_t (*want)[2])
 {
@@ -298,11 +351,18 @@ static void refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(flow_filters),   T(flow_match_and_instructions_read_back),
-		T(aggregate),	   T(tables),
-		T(table_features), T(ports),
-		T(desc),	   T(queues),
-		T(no_queues),	   T(groups),
+		T(flow_filters),
+		T(flow_match_and_instructions_read_back),
+		T(aggregate),
+		T(tables),
+		T(table_features),
+		T(ports),
+		T(desc),
+		T(queues),
+		T(no_queues),
+		T(more_queues_than_can_be_told),
+		T(flow_entries_fit_a_reply),
+		T(groups),
 		T(refused),
 	};
 

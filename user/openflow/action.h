@@ -82,6 +82,8 @@ void of_actions_free(struct of_actions *actions);
 int of_instructions_decode(struct wire *w, size_t len, uint8_t version, struct of_instructions *out);
 void of_instructions_encode(struct buf *b, uint8_t version, const struct of_instructions *inst);
 void of_instructions_free(struct of_instructions *inst);
+/* Has an entry of flow statistics room for them, beside the longest match? */
+bool of_instructions_fit(const struct of_instructions *inst);
 /* A deep copy; free it with of_instructions_free. */
 struct of_instructions of_instructions_copy(const struct of_instructions *inst);
 /* " apply(push_vlan:0x8100,output:3) goto:2", cut to fit.  For logs. */

@@ -115,6 +115,23 @@ void of_instructions_encode(struct buf *b, uint8_t version, const struct of_inst
 	}
 }
 
+#define ACTION_MAX 48 /* bytes of the longest action: a masked set-field of an IPv6 address */
+#define ENTRY_MAX (OF_MSG_MAX - 16)
+#define BESIDE (48 + 1024) /* the entry's other members, and a match: all fields with masks take less */
+
+bool of_instructions_fit(const struct of_instructions *inst)
+{
+	struct buf b = {0};
+	bool fit;
+
+	if ((inst->apply.n + inst->write.n + 4) * ACTION_MAX < ENTRY_MAX - BESIDE)
+		return true;
+	of_instructions_encode(&b, OF_VERSION_13, inst);
+	fit = b.len <= ENTRY_MAX - BESIDE;
+	buf_free(&b);
+	return fit;
+}
+
 void of_instructions_free(struct of_instructions *inst)
 {
 	of_actions_free(&inst->write);

@@ -235,8 +235,8 @@ struct of_queue {
 	uint32_t duration_sec, duration_nsec;
 };
 #define OF_QUEUE_NO_RATE 0xffff
-/* port: as asked for, OFPP_ANY too.  The message has no parts: queues that don't fit one are left out. */
-void of_put_queue_config(struct of_out *o, uint32_t xid, uint32_t port, const struct of_queue *queues, size_t n);
+/* port: as asked for, OFPP_ANY too.  The message has no parts: false if it is too short for all; nothing is written. */
+bool of_put_queue_config(struct of_out *o, uint32_t xid, uint32_t port, const struct of_queue *queues, size_t n);
 
 struct of_packet_in {
 	uint16_t total_len;

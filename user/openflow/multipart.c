@@ -111,7 +111,7 @@ void of_entry_end(struct of_multipart *mp, size_t entry)
 	if (b->len - mp->start <= OF_MSG_MAX)
 		return;
 	if (len > OF_MSG_MAX - MP_HEADER_LEN) {
-		b->len = entry; /* no message can hold it: nothing the decoder accepts becomes so long */
+		b->len = entry; /* no message can hold it: of what a controller sets, such is refused */
 		return;
 	}
 	buf_put_zero(b, MP_HEADER_LEN);

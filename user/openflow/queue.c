@@ -2,8 +2,6 @@
 /* OFPT_QUEUE_GET_CONFIG_REQUEST, _REPLY (§7.3.6), queue statistics (§7.3.5.8) */
 #include "user/openflow/codec.h"
 
-#define QUEUE_MAX 48u /* bytes of struct ofp_packet_queue with both properties */
-
 int of_queue_config_decode(struct wire *w, struct of_msg *msg)
 {
 	msg->queue_port = wire_be32(w);
@@ -35,15 +33,20 @@ static void put_queue(struct buf *b, const struct of_queue *q)
 	buf_set_be16(b, start + 8, b->len - start);
 }
 
-void of_put_queue_config(struct of_out *o, uint32_t xid, uint32_t port, const struct of_queue *queues, size_t n)
+bool of_put_queue_config(struct of_out *o, uint32_t xid, uint32_t port, const struct of_queue *queues, size_t n)
 {
 	size_t start = of_out_begin(o, OFPT_QUEUE_GET_CONFIG_REPLY, xid);
 
 	buf_put_be32(&o->buf, port);
 	buf_put_zero(&o->buf, 4);
-	for (size_t i = 0; i < n && o->buf.len - start + QUEUE_MAX <= OF_MSG_MAX; i++)
+	for (size_t i = 0; i < n; i++)
 		put_queue(&o->buf, &queues[i]);
+	if (o->buf.len - start > OF_MSG_MAX) {
+		o->buf.len = start;
+		return false;
+	}
 	of_out_end(o, start);
+	return true;
 }
 
 void of_multipart_queue(struct of_multipart *mp, const struct of_queue *q)

@@ -176,6 +176,8 @@ int sw_instructions_check(struct sw *sw, uint8_t table, const struct of_instruct
 	}
 	if (inst->present & OF_INST_GOTO && (inst->goto_table <= table || inst->goto_table > OFPTT_MAX))
 		return OF_ERROR(OFPET_BAD_INSTRUCTION, OFPBIC_BAD_TABLE_ID);
+	if (!of_instructions_fit(inst)) /* set-fields that join take no room in the data plane */
+		return OF_ERROR(OFPET_BAD_ACTION, OFPBAC_TOO_MANY);
 	err = sw_actions_check(sw, &inst->apply, false);
 	return err ? err : sw_actions_check(sw, &inst->write, false);
 }

@@ -43,9 +43,10 @@ int sw_queue_config(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t 
 
 	if (err)
 		return err;
-	of_put_queue_config(&conn->replies, xid, port_no, list.v, list.n);
+	if (!of_put_queue_config(&conn->replies, xid, port_no, list.v, list.n))
+		err = QUEUE_OP_FAILED(EPERM); /* in part it would be wrong */
 	free(list.v);
-	return 0;
+	return err;
 }
 
 /* Those asked for to the front; none at all is an error if it is one that was asked for. */
