@@ -77,6 +77,11 @@ struct sw_job {
 	uint64_t until; /* control_now_ms(): nothing but waiting */
 };
 
+int sw_permit(const struct sw_conn *conn, uint8_t type)
+{
+	return 0;
+}
+
 unsigned int sw_pause_us(const struct sw_conn *conn)
 {
 	return conn->job && conn->job->until ? 1000 : 0;

@@ -189,5 +189,17 @@ def test_many_connections(sw):
     check(wait_for(lambda: len(os.listdir('/proc/%d/fd' % sw.proc.pid)) <= fds, 5), 'descriptors are not given back')
 
 
+
+def test_a_slave_is_told_so_before_anything_else(sw):
+    with Client(sw.sock) as c:
+        c.answer(c.send(24, struct.pack('>I4xQ', 3, 1)))
+        no_port = struct.pack('>IIH6x', 0xffffffff, 0xfffffffb, 0)
+        for kind, body in ((c.PACKET_OUT, no_port), (c.PACKET_OUT, b''), (c.FLOW_MOD, b'\xff' * 48), (15, b'x'), (16, b''),
+                           (17, b'xyz'), (29, b'\0' * 9), (18, struct.pack('>HH4x', 12, 0) + b'?')):
+            got, _, error = c.ask(kind, body)
+            equal((got, struct.unpack('>HH', error[:4])), (c.ERROR, (1, 10)), 'answer to type %d, %d bytes' % (kind, len(body)))
+        c.echo()
+
+
 if __name__ == '__main__':
     run_tests(sys.modules[__name__], Switch)

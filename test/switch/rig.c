@@ -78,7 +78,7 @@ void rig_send(struct rig *rig, unsigned int conn, uint8_t type, const void *body
 	buf_put_be32(&b, XID);
 	if (len)
 		buf_put(&b, body, len);
-	err = of_decode(b.data, b.len, &msg);
+	err = sw_permit(c, type) ?: of_decode(b.data, b.len, &msg);
 	if (err) {
 		of_put_error(&c->replies, XID, err, b.data, b.len);
 	} else {

@@ -131,6 +131,53 @@ static void slaves_change_nothing(void **state)
 	rig_expect(rig, 0, OFPT_BARRIER_REPLY);
 }
 
+/* … and are told so first, whatever else is wrong. */
+static void slaves_are_told_first(void **state)
+{
+	static const uint8_t changes[] = {OFPT_PACKET_OUT, OFPT_FLOW_MOD,  OFPT_GROUP_MOD,
+					  OFPT_PORT_MOD,   OFPT_TABLE_MOD, OFPT_METER_MOD};
+	struct rig *rig = *state;
+	const uint8_t zero[64] = {0};
+	uint8_t ones[64];
+
+	memset(ones, 0xff, sizeof(ones));
+	role(rig, 0, OFPCR_ROLE_SLAVE, 1);
+	expect_role(rig, 0, OFPCR_ROLE_SLAVE, 1);
+	for (size_t i = 0; i < sizeof(changes); i++)
+		for (size_t len = 0; len <= 64; len++) { /* too short, too long, unknown commands, ports, buffers … */
+			rig_send(rig, 0, changes[i], zero, len);
+			EXPECT_ERROR(BAD_REQUEST, OFPBRC_IS_SLAVE);
+			rig_send(rig, 0, changes[i], ones, len);
+			EXPECT_ERROR(BAD_REQUEST, OFPBRC_IS_SLAVE);
+		}
+	rig_multipart(rig, 0, OFPMP_TABLE_FEATURES, 0, ones, 3);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_IS_SLAVE);
+	rig_multipart(rig, 0, OFPMP_TABLE_FEATURES, OFPMPF_REQ_MORE, ones, 64);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_IS_SLAVE);
+	set_config(rig, 0, OFPC_FRAG_REASM, 128);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_IS_SLAVE);
+	/* what it may send, or nobody: as to all */
+	rig_send(rig, 0, OFPT_SET_CONFIG, zero, 3);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BAD_LEN);
+	rig_send(rig, 0, OFPT_PACKET_IN, zero, 8);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BAD_TYPE);
+	rig_multipart(rig, 0, OFPMP_TABLE_FEATURES, OFPMPF_REQ_MORE, NULL, 0);
+	EXPECT_OK();
+}
+
+static void demoted_in_the_middle(void **state)
+{
+	struct rig *rig = *state;
+	const uint8_t zero[64] = {0};
+
+	rig_multipart(rig, 0, OFPMP_TABLE_FEATURES, OFPMPF_REQ_MORE, zero, 64);
+	EXPECT_OK();
+	role(rig, 0, OFPCR_ROLE_SLAVE, 1);
+	expect_role(rig, 0, OFPCR_ROLE_SLAVE, 1);
+	rig_multipart(rig, 0, OFPMP_TABLE_FEATURES, 0, NULL, 0);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_IS_SLAVE);
+}
+
 static void packet_in_carries_the_pipeline(void **state)
 {
 	struct rig *rig = *state;
@@ -272,6 +319,8 @@ int main(void)
 		T(one_master),
 		T(generations),
 		T(slaves_change_nothing),
+		T(slaves_are_told_first),
+		T(demoted_in_the_middle),
 		T(packet_in_carries_the_pipeline),
 		T(packet_in_goes_by_role_and_reason),
 		T(invalid_ttl_is_punted_when_one_asks),

@@ -59,7 +59,7 @@ void session_dispatch(struct session *s, const uint8_t *data, size_t len)
 	int error = OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_VERSION);
 
 	if (data[0] == s->conn.replies.version)
-		error = of_decode(data, len, &msg);
+		error = sw_permit(&s->conn, data[1]) ?: of_decode(data, len, &msg);
 	if (error) {
 		wrong_message(s, data, len, error);
 		return;

@@ -44,11 +44,11 @@ int sw_config_get(struct sw *sw, struct sw_conn *conn, uint32_t xid)
 
 int sw_config_set(struct sw *sw, struct sw_conn *conn, const struct of_config *config)
 {
-	if (config->flags != OFPC_FRAG_NORMAL && config->flags != OFPC_FRAG_DROP) /* we cannot reassemble */
-		return OF_ERROR(OFPET_SWITCH_CONFIG_FAILED, OFPSCFC_BAD_FLAGS);
 	/* a slave may set what concerns itself, not the switch (§6.3.4) */
 	if (conn->role == OFPCR_ROLE_SLAVE && config->flags != sw->frag)
 		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_IS_SLAVE);
+	if (config->flags != OFPC_FRAG_NORMAL && config->flags != OFPC_FRAG_DROP) /* we cannot reassemble */
+		return OF_ERROR(OFPET_SWITCH_CONFIG_FAILED, OFPSCFC_BAD_FLAGS);
 	conn->miss_send_len = config->miss_send_len;
 	sw->frag = config->flags;
 	sw_config_update(sw);

@@ -116,8 +116,8 @@ void sw_conn_remove(struct sw *sw, struct sw_conn *conn)
 	sw_config_update(sw);
 }
 
-/* Messages that change the switch: not for slaves (§6.3.4). */
-static bool is_change(uint16_t type)
+/* Messages that change the switch. */
+static bool is_change(uint8_t type)
 {
 	switch (type) {
 	case OF_PACKET_OUT:
@@ -129,6 +129,11 @@ static bool is_change(uint16_t type)
 		return true;
 	}
 	return false;
+}
+
+int sw_permit(const struct sw_conn *conn, uint8_t type)
+{
+	return conn->role == OFPCR_ROLE_SLAVE && is_change(type) ? OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_IS_SLAVE) : 0;
 }
 
 static int get_async(struct sw_conn *conn, uint32_t xid)
@@ -177,13 +182,6 @@ static int act(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 	return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_TYPE);
 }
 
-static int handle(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
-{
-	if (conn->role == OFPCR_ROLE_SLAVE && is_change(msg->type))
-		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_IS_SLAVE);
-	return act(sw, conn, msg);
-}
-
 /* Our trouble, as the nearest thing the spec has a number for. */
 static int openflow_error(uint16_t type, int err)
 {
@@ -215,7 +213,7 @@ static void refuse(struct sw_conn *conn, uint16_t type, uint32_t xid, int err, c
 
 void sw_handle(struct sw *sw, struct sw_conn *conn, struct of_msg *msg)
 {
-	int err = handle(sw, conn, msg);
+	int err = act(sw, conn, msg);
 
 	sw_publish(sw);
 	if (err == -EAGAIN)

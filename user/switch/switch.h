@@ -54,6 +54,13 @@ void sw_conn_add(struct sw *sw, struct sw_conn *conn);	  /* after the handshake'
 void sw_conn_remove(struct sw *sw, struct sw_conn *conn); /* the connection ended */
 
 /*
+ * May a connection in its role send a message of this type (§6.3.4)?  0, or IS_SLAVE, which comes before all other
+ * errors: to be asked before the message is decoded.  Messages that only some content makes a change are looked at by
+ * sw_handle().
+ */
+int sw_permit(const struct sw_conn *conn, uint8_t type);
+
+/*
  * Act on one message and write the answer, if there is one, to conn->replies.  A wrong message gets its OFPT_ERROR and
  * changes nothing.  HELLO, ECHO and ERROR never come here (control answers them).
  */

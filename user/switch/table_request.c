@@ -76,7 +76,8 @@ static int body_add(struct sw_conn *conn, uint32_t xid, const struct of_mp_reque
 {
 	struct buf *body = &conn->tables.body;
 
-	if (conn->role == OFPCR_ROLE_SLAVE)
+	/* without a body it asks, be it in several messages; a master may become a slave in between */
+	if (conn->role == OFPCR_ROLE_SLAVE && (r->body_len || body->len))
 		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_IS_SLAVE);
 	if ((conn->tables.open && conn->tables.xid != xid) || body->len + r->body_len > BODY_MAX)
 		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_MULTIPART_BUFFER_OVERFLOW);
