@@ -195,7 +195,7 @@ static __always_inline void cont_load(struct ofx_state *s, const struct ofx_cont
 	s->n_ops = c->n_ops;
 	s->last = c->last;
 	s->in_port = c->in_port;
-	s->in_index = ofx_port_index(c->in_port);
+	s->in_index = in_port_index(c->in_port);
 	s->len = c->len;
 	s->budget = (parts & OFX_PART_BRANCH ? c->branch : 0) + (parts & OFX_PART_REST ? c->rest : 0);
 	s->flow = c->flow;

@@ -387,6 +387,11 @@ struct {
 } state SEC(".maps");
 
 /* Of the CPU that we are on. */
+static __always_inline struct ofx_port *port_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&ports, &index);
+}
+
 static __always_inline struct ofx_state *state_at(void)
 {
 	__u32 cpu = bpf_get_smp_processor_id();

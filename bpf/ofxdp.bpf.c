@@ -62,6 +62,7 @@ static __always_inline int inject_out(ofx_ctx *ctx, struct ofx_state *s, __u32 i
 	if (inject_ops(ctx, s, n_ops) || inject_strip(ctx, n_ops))
 		return drop(OFX_DROP_BAD_INJECT);
 	state_receive(s, in_port, ctx_len(ctx));
+	s->in_index = in_port_index(in_port);
 	s->punt_flags |= OFX_PUNT_PACKET_OUT;
 	return parse(ctx, s) ? drop(OFX_DROP_TRUNCATED) : 0;
 }

@@ -77,11 +77,6 @@ __weak __noinline int count_rest(struct ofx_state *s)
 	return 0;
 }
 
-static __always_inline struct ofx_port *port_at(__u32 index)
-{
-	return bpf_map_lookup_elem(&ports, &index);
-}
-
 /* Can the port take a frame of this length?  0, or the reason + 1. */
 static __always_inline int port_refuses(const struct ofx_port *port, __u32 len)
 {

@@ -11,6 +11,18 @@
 #include "bpf/verdict.h"
 #include "include/ofxdp/packet_in.h"
 
+/*
+ * The index of the port that a packet is to be from: OFX_INDEX_NONE if there is none of that number, or no longer.  It
+ * floods to all ports then, and IN_PORT is a port that is not there.
+ */
+static __always_inline __u32 in_port_index(__u32 in_port)
+{
+	__u32 index = ofx_port_index(in_port);
+	const struct ofx_port *port = index < OFX_PORTS ? port_at(index) : NULL;
+
+	return port && port->flags & OFX_PORT_EXISTS ? index : OFX_INDEX_NONE;
+}
+
 /* The header of a frame that carries one.  0, or -1: not ours. */
 static __always_inline int inject_header(ofx_ctx *ctx, __u32 magic, struct ofx_inject *out)
 {

@@ -41,7 +41,7 @@ enum ofx_inject_kind {
 
 struct ofx_inject {
 	__u32 magic;   /* the switch's secret (rodata ofx_magic) */
-	__u32 in_port; /* OpenFlow port number */
+	__u32 in_port; /* OpenFlow port number; OUT: of any port, or none */
 	__u8 kind;     /* enum ofx_inject_kind */
 	__u8 n_ops;    /* ops that follow, at most OFX_INJECT_OPS */
 	__u16 pad;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What leaves which port: every frame compared byte by byte, copies with changes in between included."""
 import re
+import struct
 import sys
 import time
 
@@ -10,7 +11,7 @@ from lib import (SLOW, Client, Sink, Source, Switch, Tap, check, equal, eth, mac
 VLAN5 = 'push_vlan:0x8100,set_field:4101->vlan_vid'  # 0x1000 (a tag is there) + 5
 T5, T6 = (0x8100, 5), (0x8100, 6)
 U = udp(1, 2)
-IN_PORT, TABLE, ALL, CONTROLLER = 0xfffffff8, 0xfffffff9, 0xfffffffc, 0xfffffffd
+IN_PORT, TABLE, FLOOD, ALL, CONTROLLER, LOCAL = 0xfffffff8, 0xfffffff9, 0xfffffffb, 0xfffffffc, 0xfffffffd, 0xfffffffe
 
 
 def actions(sw, text, want, frame=U, src=1, match='priority=1'):
@@ -193,6 +194,48 @@ def test_packet_out(sw):
         c.packet_out(CONTROLLER, output(CONTROLLER), U)
         p = parse_packet_in(c.wait(c.PACKET_IN)[2])
         equal((p['in_port'], p['data'].hex()), (CONTROLLER, U.hex()), 'packet-in')
+
+
+def from_no_port(sw, port, sees):
+    """Packet-outs whose in_port is none: {hosts that are there: what they get}."""
+    hosts = sw.box.hosts
+    with Client(sw.sock) as c:
+        def out(actions, want):
+            for i in hosts:
+                sw.tap(i).drain()
+            c.packet_out(port, actions, U)
+            c.barrier()
+            sw.received(want, 0.05)
+        all_ports = {i: [U] for i in sees}
+        out(output(2), {2: [U]})
+        out(output(ALL), all_ports)
+        out(output(2) + output(FLOOD), {**all_ports, 2: [U, U]})  # behind a copy, too
+        before = sw.drops()['output_no_port']
+        out(output(IN_PORT) + output(2), {2: [U]})
+        equal(sw.drops()['output_no_port'] - before, 1, 'IN_PORT is a drop')
+        sw.flows('priority=1,actions=output:2', *(['priority=2,in_port=%d,actions=output:1' % port] if 0 < port < 1000 else []))
+        out(output(TABLE), {1 if 0 < port < 1000 else 2: [U]})
+        c.packet_out(port, output(CONTROLLER), U)
+        m = c.wait(c.PACKET_IN)
+        check(m, 'no packet-in')
+        equal((parse_packet_in(m[2])['in_port'], parse_packet_in(m[2])['data'].hex()), (port, U.hex()), 'packet-in')
+        check(not c.queue, 'errors: %r', c.queue)
+
+
+def test_packet_outs_from_no_port(sw):
+    for port in (0, 77, 5000, 0xffffff00, 0xffffffff, LOCAL):
+        from_no_port(sw, port, (1, 2, 3))
+    with Client(sw.sock) as c:
+        for port in (IN_PORT, TABLE, 0xfffffffa, FLOOD, ALL, 0xffffff01):
+            c.packet_out(port, output(2), U)
+            equal(struct.unpack('>HH', c.answer(c.xid)[2][:4]), (1, 11), 'BAD_PORT for %#x' % port)
+
+
+def test_packet_outs_from_a_port_that_has_gone(_):
+    with Switch(3) as s:
+        sh('ip', '-n', s.sw, 'link', 'set', 's3', 'xdp', 'off')
+        wait_for(lambda: ' 3(' not in s.of('show'))
+        from_no_port(s, 3, (1, 2))
 
 
 def test_no_match_is_a_counted_drop(sw):

@@ -215,8 +215,8 @@ int dp_queue_list(struct dp *dp, uint32_t port_no, struct of_queue **queues, siz
 /* --- packets (user/datapath/packet_in.c, packet_out.c) --- */
 
 /*
- * in_port: a port number or OFPP_CONTROLLER.  The packet is on its way to the pipeline when this returns 0, and as a
- * rule through it.  -EAGAIN: too many are on their way, try again soon.
+ * in_port: any number; one of no port leaves none out of floods.  The packet is on its way to the pipeline when this
+ * returns 0, and as a rule through it.  -EAGAIN: too many are on their way, try again soon.
  */
 int dp_packet_out(struct dp *dp, uint32_t in_port, const struct of_actions *actions, const void *data, size_t len);
 /* Packet-outs are numbered as they are sent: the last one's number. */
