@@ -6,6 +6,7 @@
 """
 import contextlib
 import re
+import signal
 import struct
 import sys
 import time
@@ -347,6 +348,25 @@ def test_every_packet_is_accounted_for(sw):
     equal(seen['duplicates'], 0, 'duplicates')
     equal(seen['unique'] + errors + sum(drops.values()), came, 'arrived and dropped')
     equal(tx['tx_packets'], seen['unique'] + errors, 'tx_packets')
+
+
+def test_a_class_made_anew_begins_anew(sw):
+    """Asked about before the switch hears that it was: its counters never go back within one life."""
+    sw.flows('priority=1,actions=set_queue:16,output:2')
+    before = classes(sw, 's2')['1:10'][0]
+    with Control(sw.sock) as c:
+        time.sleep(0.3)
+        sw.forward([(1, U)] * 3, {2: [U] * 3}, 0)
+        equal(c.stats(2, 16)[2, 16][0], before + 3, 'packets')
+        sw.proc.send_signal(signal.SIGSTOP)
+        try:
+            xid = c.send(MULTIPART, struct.pack('>HH4xII', MP_QUEUE, 0, 2, 16))
+            tc(sw, 'class del dev s2 classid 1:10')
+            class_add(sw, 's2', '1:', '1:10', '10gbit')
+        finally:
+            sw.proc.send_signal(signal.SIGCONT)
+        packets, _, sec, nsec = struct.unpack('>QQII', c.answer(xid)[2][24:48])
+        check(packets == 0 and sec == 0 and nsec < 200000000, 'anew: %d packets, %d.%09d s', packets, sec, nsec)
 
 
 def test_duration(sw):

@@ -209,6 +209,12 @@ static uint64_t table_misses(struct dp *dp, uint32_t table, uint64_t *per_cpu)
 	return misses;
 }
 
+/* Of two readings of a counter; modulo 2^64. */
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return (int64_t)(a - b) > 0 ? a : b;
+}
+
 static void pass_result(const struct dp_table_pass *pass, struct dp_table_counters *counters)
 {
 	struct dp *dp = pass->tables->dp;
@@ -219,10 +225,11 @@ static void pass_result(const struct dp_table_pass *pass, struct dp_table_counte
 		uint64_t matched = pass->sums[i] + t->matched_offset - pass->behind[i];
 
 		/* a log that was added up during the pass may have been missed: for this time */
-		matched = (int64_t)(matched - t->matched_shown) > 0 ? matched : t->matched_shown;
-		t->matched_shown = matched;
+		matched = t->matched_shown = later(matched, t->matched_shown);
 		counters[i].matched = matched;
-		counters[i].lookups = matched + (per_cpu ? table_misses(dp, i, per_cpu) : 0);
+		if (per_cpu)
+			t->lookups_shown = later(matched + table_misses(dp, i, per_cpu), t->lookups_shown);
+		counters[i].lookups = later(matched, t->lookups_shown);
 	}
 }
 

@@ -23,6 +23,7 @@ struct port {
 	uint32_t relay_in, relay_out; /* the pair that leads to it, port_relay.c; 0: none is needed */
 	struct ofx_port bpf;	      /* as written to map `ports` */
 	struct port_totals base;      /* of the index when the port was added: its own count begins there */
+	struct of_port_stats shown;   /* the last statistics told */
 };
 
 /*

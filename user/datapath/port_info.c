@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -122,35 +123,47 @@ uint64_t port_clock(void)
 	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+#define PORT_COUNTERS 12 /* from rx_packets to collisions: neighbours */
+_Static_assert(offsetof(struct of_port_stats, collisions) - offsetof(struct of_port_stats, rx_packets) ==
+		       (PORT_COUNTERS - 1) * sizeof(uint64_t),
+	       "counters of a port");
+
+/*
+ * No counter goes back.  tx_packets would: frames are counted when they are redirected, those that the port then does
+ * not take a moment later.  What the interface itself counts may, at a driver's reset, or be unreadable for once.
+ */
+static void never_back(struct of_port_stats *now, struct of_port_stats *shown)
+{
+	uint64_t *n = &now->rx_packets, *before = &shown->rx_packets;
+
+	for (size_t i = 0; i < PORT_COUNTERS; i++)
+		n[i] = before[i] = n[i] > before[i] ? n[i] : before[i];
+}
+
 int dp_port_stats(struct dp *dp, uint32_t port_no, struct of_port_stats *to)
 {
-	const struct port *port = port_of_number(dp, port_no);
-	struct port_totals c;
+	struct port *port = port_of_number(dp, port_no);
 	const struct port_totals *base;
-	struct link link;
-	uint64_t age, tx;
+	struct link link = {0};
+	struct port_totals c;
+	uint64_t age, tx, dropped;
 
 	if (!port)
 		return -ENOENT;
 	base = &port->base;
 	port_counters(dp, ofx_port_index(port_no), &c);
-	if (link_get(&dp->ports->nl, port->link.ifindex, NULL, &link))
-		memset(&link, 0, sizeof(link));
+	link_get(&dp->ports->nl, port->link.ifindex, NULL, &link);
 	age = port_clock() - port->added_ns;
-	/* Counted at the redirect; what the port did not take then is in tx_dropped as well. */
 	tx = c.tx_packets - base->tx_packets;
-	if (tx > c.tx_dropped - base->tx_dropped)
-		tx -= c.tx_dropped - base->tx_dropped;
-	else
-		tx = 0;
+	dropped = c.tx_dropped - base->tx_dropped;
 	*to = (struct of_port_stats){
 		.port_no = port_no,
 		.rx_packets = c.rx_packets - base->rx_packets,
-		.tx_packets = tx,
+		.tx_packets = tx > dropped ? tx - dropped : 0,
 		.rx_bytes = c.rx_bytes - base->rx_bytes,
 		.tx_bytes = c.tx_bytes - base->tx_bytes,
 		.rx_dropped = c.rx_dropped - base->rx_dropped,
-		.tx_dropped = c.tx_dropped - base->tx_dropped,
+		.tx_dropped = dropped,
 		.rx_errors = c.rx_errors - base->rx_errors,
 		.tx_errors = c.tx_errors - base->tx_errors,
 		.rx_frame_err = link.errors.frame,
@@ -160,6 +173,7 @@ int dp_port_stats(struct dp *dp, uint32_t port_no, struct of_port_stats *to)
 		.duration_sec = age / 1000000000,
 		.duration_nsec = age % 1000000000,
 	};
+	never_back(to, &port->shown);
 	return 0;
 }
 

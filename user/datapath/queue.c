@@ -28,7 +28,9 @@ struct known {
 		uint32_t ifindex, classid;
 	} key;
 	uint64_t since_ns; /* CLOCK_MONOTONIC, first seen */
-	bool there;	   /* by the look that is running */
+	uint64_t packets, bytes;
+	uint64_t drops; /* the kernel has 32 bits of them */
+	bool there;	/* by the look that is running */
 	UT_hash_handle hh;
 };
 
@@ -84,6 +86,27 @@ static void drop_all(struct dp_queues *q, uint32_t ifindex, uint32_t major, bool
 	}
 }
 
+static bool has_wrapped(uint32_t before, uint32_t now)
+{
+	return before > UINT32_MAX / 4 * 3 && now < UINT32_MAX / 4;
+}
+
+/* Counters that go back are those of another class with that number: it begins anew, before its event is heard. */
+static void keep_counters(struct known *k, struct qdisc_class *c)
+{
+	uint32_t before = k->drops, now = c->drops;
+
+	if (c->packets < k->packets || c->bytes < k->bytes || (now < before && !has_wrapped(before, now))) {
+		k->since_ns = port_clock();
+		k->drops = now;
+	} else {
+		k->drops += (uint32_t)(now - before);
+	}
+	k->packets = c->packets;
+	k->bytes = c->bytes;
+	c->drops = k->drops;
+}
+
 /* The port's leaf classes, an array that the caller frees; what is known of them is brought up to date. */
 static int look(struct dp *dp, const struct port *port, struct qdisc_class **leaves, size_t *n)
 {
@@ -96,8 +119,10 @@ static int look(struct dp *dp, const struct port *port, struct qdisc_class **lea
 	for (size_t i = 0; i < *n; i++) {
 		struct known *k = find_or_add(q, (struct known_key){ifindex, (*leaves)[i].classid});
 
-		if (k)
-			k->there = true;
+		if (!k)
+			continue;
+		k->there = true;
+		keep_counters(k, &(*leaves)[i]);
 	}
 	drop_all(q, ifindex, 0, true);
 	return 0;

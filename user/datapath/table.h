@@ -71,8 +71,8 @@ struct table {
 	uint32_t n_lookups;
 	struct lookup *lookups[OFX_LIST_ENTRIES]; /* those with flow entries, and those still listed */
 	TAILQ_HEAD(, tuple) tuples;
-	struct tuple *last;			/* found by its mask, or NULL */
-	uint64_t matched_offset, matched_shown; /* counter.c */
+	struct tuple *last;				       /* found by its mask, or NULL */
+	uint64_t matched_offset, matched_shown, lookups_shown; /* counter.c */
 };
 
 struct dp_tables {
