@@ -116,13 +116,13 @@ static __always_inline __u64 cache_look_short(struct cache_look *look, const voi
 /* The number of the entry where the packet's verdict should be; first ^ 1 is nearly as good. */
 static __always_inline __u32 cache_first(const struct ofx_state *s, __u64 hash)
 {
-	return s->cache.base + (hash >> (s->cache.shift & 63));
+	return hash >> (s->cache.shift & 63);
 }
 
 /* Of another one, for when others are there. */
 static __always_inline __u32 cache_second(const struct ofx_state *s, __u64 hash)
 {
-	return s->cache.base + ((hash ^ hash >> 32) * 0x9fb21c651e98df25ULL >> 20 & s->cache.mask);
+	return (hash ^ hash >> 32) * 0x9fb21c651e98df25ULL >> 20 & s->cache.mask;
 }
 
 /* Entry number `at`. */
@@ -130,7 +130,7 @@ static __always_inline struct ofx_cached *cache_entry(struct ofx_state *s, __u32
 {
 	if (s->cache.mask < OFX_CACHE_NEAR)
 		return &s->near[at % OFX_CACHE_NEAR];
-	return bpf_map_lookup_elem(&cache, &at);
+	return element_at(&cache, s->cpu, at);
 }
 
 /* Short entries line * 2 and line * 2 + 1. */
@@ -138,7 +138,7 @@ static __always_inline struct ofx_cached_pair *cache_pair(struct ofx_state *s, _
 {
 	if (s->cache.mask < OFX_CACHE_NEAR)
 		return &s->near_short[line % (OFX_CACHE_NEAR / 2)];
-	return bpf_map_lookup_elem(&cache_short, &line);
+	return element_at(&cache_short, s->cpu, line);
 }
 
 static __always_inline int cache_matches(const struct cache_look *look, const struct ofx_cached *e)
@@ -159,10 +159,21 @@ static __always_inline void cache_account(struct ofx_cache_cpu *c)
 	c->misses += c->window_misses;
 }
 
-/* Too many misses: all entries instead of the near ones, or a pause. */
-static __always_inline void cache_retreat(struct ofx_cache_cpu *c)
+/* Has the CPU more than the near entries? */
+static __always_inline int cache_has_all(const struct ofx_state *s)
 {
-	if (c->mask < ofx_cache_entries - 1) {
+	__u32 cpu = s->cpu;
+
+	return ofx_cache_entries > OFX_CACHE_NEAR && bpf_map_lookup_elem(&cache, &cpu) &&
+	       bpf_map_lookup_elem(&cache_short, &cpu);
+}
+
+/* Too many misses: all entries instead of the near ones, or a pause. */
+static __always_inline void cache_retreat(struct ofx_state *s)
+{
+	struct ofx_cache_cpu *c = &s->cache;
+
+	if (c->mask < ofx_cache_entries - 1 && cache_has_all(s)) {
 		c->mask = ofx_cache_entries - 1;
 		c->shift = ofx_cache_shift;
 		c->mode = OFX_CACHE_WARM;
@@ -192,13 +203,11 @@ __weak __noinline int cache_turn(struct ofx_state *s)
 	if (!c->mask) {
 		c->mask = OFX_CACHE_NEAR - 1;
 		c->shift = 64 - OFX_CACHE_NEAR_BITS;
-		s->cpu = bpf_get_smp_processor_id();
-		c->base = s->cpu * ofx_cache_entries;
 	} else if (c->mode == OFX_CACHE_WARM) {
 		if (was != OFX_CACHE_TASTE)
 			c->mode = OFX_CACHE_TRY;
 		else if (misses > OFX_CACHE_HOPELESS)
-			cache_retreat(c);
+			cache_retreat(s);
 		else
 			c->window = ofx_cache_entries;
 	} else if (c->mode == OFX_CACHE_OFF) {
@@ -208,7 +217,7 @@ __weak __noinline int cache_turn(struct ofx_state *s)
 		c->mode = OFX_CACHE_ON;
 		c->pauses = 0;
 	} else {
-		cache_retreat(c);
+		cache_retreat(s);
 	}
 	c->left = c->window;
 	return 0;

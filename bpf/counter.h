@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Counting.  Every cell belongs to one CPU (PERCPU maps, or the CPU's part of an array), XDP runs with bottom halves
- * off, so plain additions are exact.  A flow counts when its OFX_OP_FLOW is executed, not when it is found: what ends a
+ * Counting.  Every cell belongs to one CPU (PERCPU maps, or maps by CPU), XDP runs with bottom halves off, so plain
+ * additions are exact.  A flow counts when its OFX_OP_FLOW is executed, not when it is found: what ends a
  * packet early (a TTL that runs out) then leaves the later flows uncounted, as if the tables had been walked one by
  * one.
  */
 #ifndef BPF_COUNTER_H
 #define BPF_COUNTER_H
 
+#include "bpf/cpu.h"
 #include "bpf/ctx.h"
 #include "bpf/maps.h"
 #include "include/ofxdp/packet_in.h"
@@ -25,11 +26,9 @@ static __always_inline void count_drop(__u32 reason)
 	count_drops(reason, 1);
 }
 
-/* Of a group, a bucket, a meter or a band.  c: NULL counts nothing. */
+/* Of a group, a bucket, a meter or a band. */
 static __always_inline void counter_add(struct ofx_counter *c, __u32 len)
 {
-	if (!c)
-		return;
 	c->packets += 1;
 	c->bytes += len;
 }
@@ -54,19 +53,22 @@ static __always_inline void cell_add(struct ofx_cell *c, __u32 len)
 	*(volatile __u64 *)&c->low = ofx_cell_stays(low);
 }
 
-static __always_inline struct ofx_counter_chunk *counter_chunk(__u32 cell)
+/* cells: this CPU's of flow entries. */
+static __always_inline void count_in(void *cells, __u32 id, __u32 len)
 {
-	__u32 number = cell / OFX_COUNTER_CHUNK;
+	struct ofx_cell *c = bpf_map_lookup_elem(cells, &id);
 
-	return bpf_map_lookup_elem(&flow_counters, &number);
+	if (c)
+		cell_add(c, len);
 }
 
-static __always_inline void count_cell(__u32 cell, __u32 len)
+static __always_inline void count_cell(const struct ofx_state *s, __u32 id, __u32 len)
 {
-	struct ofx_counter_chunk *chunk = counter_chunk(cell);
+	__u32 cpu = s->cpu;
+	void *cells = bpf_map_lookup_elem(&flow_counters, &cpu);
 
-	if (chunk)
-		cell_add(&chunk->cell[cell % OFX_COUNTER_CHUNK], len);
+	if (cells)
+		count_in(cells, id, len);
 }
 
 /* The packet, or this copy of it, ends here: every drop goes through this function. */
@@ -79,21 +81,19 @@ static __always_inline int drop(__u32 reason)
 /* OFX_OP_FLOW: the flow becomes the current one, which later packet-ins name. */
 static __always_inline void count_flow(struct ofx_state *s, const struct ofx_op *op)
 {
-	__u32 cell = s->cpu * ofx_n_flow_ids + op->arg;
-
 	s->flow = op->arg;
 	s->gen = op->b;
 	s->table = op->a;
 	s->punt_flags &= ~OFX_PUNT_NO_FLOW;
-	count_cell(cell, s->len);
+	count_cell(s, op->arg, s->len);
 }
 
 /* A group or a bucket, by its cell (include/ofxdp/group.h). */
-static __always_inline void count_group(const struct ofx_state *s, __u32 cell)
+static __always_inline void count_group(struct ofx_state *s, __u32 cell)
 {
-	__u32 at = s->cpu * OFX_GROUP_CELLS + cell;
-
-	counter_add(bpf_map_lookup_elem(&group_counters, &at), s->len);
+	asm volatile("" : "+r"(cell)); /* compared and used from one register */
+	if (cell < OFX_GROUP_CELLS)
+		counter_add(&s->group[cell], s->len);
 }
 
 static __always_inline void count_miss(__u32 table)

@@ -14,17 +14,21 @@
 __weak __noinline int flow_log_add_up(struct ofx_state *s)
 {
 	struct ofx_flow_log *log;
+	void *cells;
+	__u32 cpu;
 
 	if (!s)
+		return 0;
+	cpu = s->cpu;
+	cells = bpf_map_lookup_elem(&flow_counters, &cpu);
+	if (!cells)
 		return 0;
 	log = &s->log;
 	add_in_order(&log->version, 1);
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < OFX_FLOW_LOG; i++) {
 		__u64 word = log->word[i];
-		__u32 cell = word;
-
-		count_cell(cell, word >> 32);
+		count_in(cells, word, word >> 32);
 	}
 	log->n = 0;
 	add_in_order(&log->version, 1);
@@ -32,14 +36,14 @@ __weak __noinline int flow_log_add_up(struct ofx_state *s)
 }
 
 /* Later, together with others. */
-static __always_inline void flow_log(struct ofx_state *s, __u32 cell, __u32 len)
+static __always_inline void flow_log(struct ofx_state *s, __u32 id, __u32 len)
 {
 	struct ofx_flow_log *log = &s->log;
 	__u64 n = log->n;
 
 	if (n >= OFX_FLOW_LOG)
 		return;
-	log->word[n] = cell | (__u64)len << 32;
+	log->word[n] = id | (__u64)len << 32;
 	*(volatile __u64 *)&log->n = n + 1;
 	if (n + 1 == OFX_FLOW_LOG)
 		flow_log_add_up(s);
@@ -63,30 +67,26 @@ static __always_inline void count_first(struct ofx_state *s, __u64 v, __u32 len)
 	if (s->cache.mask >= OFX_CACHE_NEAR)
 		flow_log(s, ofx_cached_cell0(v), len);
 	else
-		count_cell(ofx_cached_cell0(v), len);
+		count_cell(s, ofx_cached_cell0(v), len);
 }
 
-/* n > 0 flows: `first` and those in more.  They are likely to be in one chunk. */
-static __always_inline void count_cells(__u32 first, const struct ofx_cached_more *more, __u32 n, __u32 len)
+/* n > 0 flows: `first` and those in more. */
+static __always_inline void count_cells(const struct ofx_state *s, __u32 first, const struct ofx_cached_more *more,
+					__u32 n, __u32 len)
 {
-	struct ofx_counter_chunk *chunk = counter_chunk(first);
+	__u32 cpu = s->cpu;
+	void *cells = bpf_map_lookup_elem(&flow_counters, &cpu);
 
-	if (!chunk)
+	if (!cells)
 		return;
-	cell_add(&chunk->cell[first % OFX_COUNTER_CHUNK], len);
+	count_in(cells, first, len);
 	if (!more)
 		return;
 #pragma unroll
 	for (__u32 i = 0; i < FLOWS_MORE; i++) {
-		__u32 cell;
-
 		if (i + 1 >= n)
 			return;
-		cell = more->cell[i];
-		if (cell / OFX_COUNTER_CHUNK == first / OFX_COUNTER_CHUNK)
-			cell_add(&chunk->cell[cell % OFX_COUNTER_CHUNK], len);
-		else
-			count_cell(cell, len);
+		count_in(cells, more->cell[i], len);
 	}
 }
 
@@ -103,7 +103,7 @@ static __always_inline void count_flows(struct ofx_state *s, __u64 v, const stru
 		return;
 	}
 	if (n)
-		count_cells(ofx_cached_cell0(v), more, n, len);
+		count_cells(s, ofx_cached_cell0(v), more, n, len);
 }
 
 #endif

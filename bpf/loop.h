@@ -22,6 +22,11 @@
 #include "bpf/packet_out.h"
 #include "bpf/verdict.h"
 
+static __always_inline struct ofx_cont *cont_at(__u32 index)
+{
+	return element_at(&conts, index / OFX_CONTS, index % OFX_CONTS);
+}
+
 static __always_inline void cont_save_ops(struct ofx_cont *c, struct ofx_state *s, __u32 from, __u32 n)
 {
 	for (__u32 i = 0; i < OFX_CONT_OPS; i++) {
@@ -69,7 +74,7 @@ __weak __noinline int cont_write(struct ofx_state *s, __u32 share)
 	}
 	seq = s->cont_seq + 1 ?: 1;
 	index = s->cpu * OFX_CONTS + seq % OFX_CONTS;
-	c = bpf_map_lookup_elem(&conts, &index);
+	c = cont_at(index);
 	if (!c) {
 		count_drop(OFX_DROP_INTERNAL);
 		return -1;
@@ -227,7 +232,7 @@ __weak __noinline int loop_restore(struct ofx_state *s, __u32 parts)
 	if (!s)
 		return -1;
 	index = s->stamp.index;
-	c = bpf_map_lookup_elem(&conts, &index);
+	c = cont_at(index);
 	if (!c || *(volatile __u32 *)&c->seq != s->stamp.seq) {
 		count_drop(OFX_DROP_CONT_LOST);
 		return -1;

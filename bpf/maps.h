@@ -4,7 +4,7 @@
  * table.h, ports and sets in port.h, counters in counter.h, continuations in loop.h.
  *
  * Sizes given here as OFX_SIZED are only placeholders: the loader sets them (bpf_map__set_max_entries) from the number
- * of flows and of possible CPUs.  All maps are pinned by the loader; none has programs in its entries.
+ * of flows and of CPUs.  All maps are pinned by the loader; none has programs in its entries.
  */
 #ifndef BPF_MAPS_H
 #define BPF_MAPS_H
@@ -24,9 +24,8 @@
 
 #define OFX_SIZED 1024
 
-/* Set by the loader.  n_flow_ids: cells per CPU in flow_counters.  netns: inode number of the switch's namespace. */
+/* Set by the loader.  n_cpus: CPU numbers there may be.  netns: inode number of the switch's namespace. */
 const volatile __u32 ofx_magic;
-const volatile __u32 ofx_n_flow_ids;
 const volatile __u32 ofx_n_cpus;
 const volatile __u64 ofx_netns;
 const volatile __u32 ofx_cache_entries = OFX_CACHE_NEAR;	 /* per CPU */
@@ -87,11 +86,11 @@ struct {
 } rule_geometry SEC(".maps");
 
 /*
- * Chunks: element i is element i % N of chunk i / N.  Sizes instead of types, so that a chunk has no BTF: before 6.2
- * the kernel takes only maps into the outer one that are like its first in that, too, and user's have none.
+ * A map of arrays of N elements.  Sizes instead of types, so that an array has no BTF: before 6.2 the kernel takes only
+ * maps into the outer one that are like its first in that, too, and user's have none.
  */
-#define OFX_CHUNKED(NAME, TYPE, N)                                                                                     \
-	struct NAME##_chunk {                                                                                          \
+#define OFX_ARRAYS(NAME, TYPE, N)                                                                                      \
+	struct NAME##_array {                                                                                          \
 		__uint(type, BPF_MAP_TYPE_ARRAY);                                                                      \
 		__uint(map_flags, BPF_F_MMAPABLE);                                                                     \
 		__uint(max_entries, N);                                                                                \
@@ -102,61 +101,44 @@ struct {
 		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                                                              \
 		__uint(max_entries, OFX_SIZED);                                                                        \
 		__type(key, __u32);                                                                                    \
-		__array(values, struct NAME##_chunk);                                                                  \
+		__array(values, struct NAME##_array);                                                                  \
 	} NAME SEC(".maps")
 
-OFX_CHUNKED(flows, struct ofx_flow, OFX_FLOW_CHUNK);
-OFX_CHUNKED(insts, struct ofx_inst, OFX_INST_CHUNK);
-OFX_CHUNKED(op_pool, struct ofx_op, OFX_OP_CHUNK);
-
 /* Both lookups are inlined by the verifier: the outer map and its elements are arrays of known size. */
+static __always_inline void *element_at(void *arrays, __u32 array, __u32 i)
+{
+	void *map = bpf_map_lookup_elem(arrays, &array);
+
+	return map ? bpf_map_lookup_elem(map, &i) : NULL;
+}
+
+/* Chunks: element i is element i % N of chunk i / N. */
+OFX_ARRAYS(flows, struct ofx_flow, OFX_FLOW_CHUNK);
+OFX_ARRAYS(insts, struct ofx_inst, OFX_INST_CHUNK);
+OFX_ARRAYS(op_pool, struct ofx_op, OFX_OP_CHUNK);
+
 static __always_inline const struct ofx_flow *flow_at(__u32 slot)
 {
-	__u32 chunk = slot / OFX_FLOW_CHUNK, at = slot % OFX_FLOW_CHUNK;
-	void *map = bpf_map_lookup_elem(&flows, &chunk);
-
-	return map ? bpf_map_lookup_elem(map, &at) : NULL;
+	return element_at(&flows, slot / OFX_FLOW_CHUNK, slot % OFX_FLOW_CHUNK);
 }
 
 /* The instructions of a flow entry, as they are now. */
 static __always_inline const struct ofx_inst *inst_of(const struct ofx_flow *flow)
 {
-	__u32 number = *(const volatile __u32 *)&flow->inst, chunk = number / OFX_INST_CHUNK,
-	      at = number % OFX_INST_CHUNK;
-	void *map = bpf_map_lookup_elem(&insts, &chunk);
+	__u32 number = *(const volatile __u32 *)&flow->inst;
 
-	return map ? bpf_map_lookup_elem(map, &at) : NULL;
+	return element_at(&insts, number / OFX_INST_CHUNK, number % OFX_INST_CHUNK);
 }
 
 static __always_inline const struct ofx_op *op_at(__u32 i)
 {
-	__u32 chunk = i / OFX_OP_CHUNK, at = i % OFX_OP_CHUNK;
-	void *map = bpf_map_lookup_elem(&op_pool, &chunk);
-
-	return map ? bpf_map_lookup_elem(map, &at) : NULL;
+	return element_at(&op_pool, i / OFX_OP_CHUNK, i % OFX_OP_CHUNK);
 }
 
 /* --- the microflow cache (include/ofxdp/cache.h) --- */
 
 /* Words of struct ofx_cache_live. */
 volatile __u64 cache_live[sizeof(struct ofx_cache_live) / 8] SEC(".data.live");
-
-/* mmapable so that the elements begin on a page, and each in a cache line of its own. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, OFX_SIZED);
-	__type(key, __u32);
-	__type(value, struct ofx_cached);
-} cache SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, OFX_SIZED);
-	__type(key, __u32);
-	__type(value, struct ofx_cached_pair);
-} cache_short SEC(".maps");
 
 /* --- groups (include/ofxdp/group.h) --- */
 
@@ -188,23 +170,7 @@ struct {
 	__type(value, struct ofx_op);
 } bucket_ops SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, OFX_SIZED);
-	__type(key, __u32);
-	__type(value, struct ofx_counter);
-} group_counters SEC(".maps");
-
 /* --- counters (include/ofxdp/counter.h) --- */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); /* the loader's, too */
-	__type(key, __u32);
-	__type(value, struct ofx_counter_chunk);
-} flow_counters SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -245,20 +211,6 @@ struct {
 	__type(value, struct ofx_meter);
 } meter_slots SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, OFX_METER_INDEXES);
-	__type(key, __u32);
-	__type(value, struct ofx_counter);
-} meter_counters SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, OFX_METER_SLOTS);
-	__type(key, __u32);
-	__type(value, struct ofx_band_counters);
-} meter_band_counters SEC(".maps");
-
 /* --- ports and where frames go (include/ofxdp/port.h); devmap values are plain interface indexes --- */
 
 struct {
@@ -277,6 +229,11 @@ struct {
 	__type(key, __u32);
 	__type(value, struct ofx_port);
 } ports SEC(".maps");
+
+static __always_inline struct ofx_port *port_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&ports, &index);
+}
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
@@ -371,41 +328,21 @@ struct {
 /* Sockets of the daemon, by receive queue of NAME-c1. */
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
-	__uint(max_entries, OFX_CPUS);
+	__uint(max_entries, OFX_PUNT_QUEUES);
 	__type(key, __u32);
 	__type(value, __u32);
 } xsks SEC(".maps");
 
-/* --- a CPU's state (include/ofxdp/state.h) and settings --- */
+/* --- what each CPU has for itself (include/ofxdp/state.h): by ofx_state.cpu --- */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); /* the loader's, too */
-	__type(key, __u32);
-	__type(value, struct ofx_state);
-} state SEC(".maps");
+OFX_ARRAYS(state, struct ofx_state, 1);
+OFX_ARRAYS(conts, struct ofx_cont, OFX_CONTS);
+OFX_ARRAYS(flow_counters, struct ofx_cell, OFX_SIZED);
+OFX_ARRAYS(meter_band_counters, struct ofx_band_counters, OFX_METER_SLOTS);
+OFX_ARRAYS(cache, struct ofx_cached, OFX_CACHE_NEAR);
+OFX_ARRAYS(cache_short, struct ofx_cached_pair, OFX_CACHE_NEAR / 2);
 
-/* Of the CPU that we are on. */
-static __always_inline struct ofx_port *port_at(__u32 index)
-{
-	return bpf_map_lookup_elem(&ports, &index);
-}
-
-static __always_inline struct ofx_state *state_at(void)
-{
-	__u32 cpu = bpf_get_smp_processor_id();
-
-	return bpf_map_lookup_elem(&state, &cpu);
-}
-
-/* [cpu * OFX_CONTS + seq % OFX_CONTS]; the loader sets n_cpus * OFX_CONTS. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, OFX_CONTS);
-	__type(key, __u32);
-	__type(value, struct ofx_cont);
-} conts SEC(".maps");
+/* --- settings --- */
 
 /* OFX_CONFIG_* (include/ofxdp/config.h). */
 struct {

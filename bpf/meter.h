@@ -44,12 +44,19 @@ static __always_inline int band_exceeded(struct ofx_band *b, __u64 now, __u64 am
 	return 0;
 }
 
-static __always_inline void meter_count_band(__u32 slot, __u32 band, __u32 len)
+static __always_inline void meter_count(struct ofx_state *s, __u32 index)
 {
-	struct ofx_band_counters *c = bpf_map_lookup_elem(&meter_band_counters, &slot);
+	asm volatile("" : "+r"(index)); /* compared and used from one register */
+	if (index < OFX_METER_INDEXES)
+		counter_add(&s->meter[index], s->len);
+}
+
+static __always_inline void meter_count_band(const struct ofx_state *s, __u32 slot, __u32 band)
+{
+	struct ofx_band_counters *c = element_at(&meter_band_counters, s->cpu, slot);
 
 	if (c && band < OFX_BANDS)
-		counter_add(&c->band[band], len);
+		counter_add(&c->band[band], s->len);
 }
 
 /* The exceeded band of the highest rate, or -1. */
@@ -91,11 +98,11 @@ __weak __noinline int meter_charge(struct ofx_state *s, __u32 index)
 	m = bpf_map_lookup_elem(&meter_slots, &slot);
 	if (!m)
 		return OFX_METER_PASS;
-	counter_add(bpf_map_lookup_elem(&meter_counters, &index), s->len);
+	meter_count(s, index);
 	band = meter_band(m, s->len);
 	if (band < 0 || band >= OFX_BANDS)
 		return OFX_METER_PASS;
-	meter_count_band(slot, band, s->len);
+	meter_count_band(s, slot, band);
 	b = &m->bands[band];
 	return b->type == OFX_BAND_DROP ? OFX_METER_DROP : OFX_METER_REMARK + b->prec_level;
 }

@@ -14,7 +14,7 @@
  *   raw_tp/…      drops behind the redirect
  *
  * The stages are functions that the verifier checks on their own (global functions), so a program costs what its own
- * body costs.  They share struct ofx_state, one per CPU.
+ * body costs.  They share struct ofx_state, the CPU's, which an entry program takes and gives back (bpf/cpu.h).
  */
 #include "bpf/ctx.h"
 #include "bpf/loop.h"
@@ -34,25 +34,35 @@ static __always_inline __u32 port_far(__u32 ifindex)
 	return port ? ofx_near_port(*index, port->flags) : 0;
 }
 
+static __always_inline int port_receive(ofx_ctx *ctx, struct ofx_state *s, __u32 port)
+{
+	__u32 index = (port & 0xffff) - 1, len = ctx_len(ctx);
+
+	count_rx(s, index, len);
+	if (port & (OFX_PORT_NO_RECV | OFX_PORT_DOWN | OFX_PORT_GENERIC) << 16)
+		return port_elsewhere(ctx, s, port, index);
+	s->cache_at = CACHE_NONE;
+	return receive(ctx, s, index, len);
+}
+
 SEC("xdp")
 int ofx_port(struct xdp_md *ctx)
 {
-	__u32 ifindex = ctx_ifindex(ctx), len = ctx_len(ctx), index;
+	__u32 ifindex = ctx_ifindex(ctx);
 	__u32 port = ifindex < OFX_NEAR_IFINDEXES ? near_ports[ifindex] : 0;
 	struct ofx_state *s;
+	int act;
 
 	if (!port)
 		port = port_far(ifindex);
 	if (!port)
 		return drop(OFX_DROP_PORT_UNKNOWN);
-	s = state_here();
+	s = state_take();
 	if (!s)
-		return drop(OFX_DROP_INTERNAL);
-	index = (port & 0xffff) - 1;
-	count_rx(s, index, len);
-	if (port & (OFX_PORT_NO_RECV | OFX_PORT_DOWN | OFX_PORT_GENERIC) << 16)
-		return port_elsewhere(ctx, s, port, index);
-	return receive(ctx, s, index, len);
+		return drop(OFX_DROP_NO_CPU);
+	act = port_receive(ctx, s, port);
+	state_give(s);
+	return act;
 }
 
 /* OFX_INJECT_OUT: the ops stand behind the header. */
@@ -107,16 +117,12 @@ static __always_inline int inject_prepare(ofx_ctx *ctx, struct ofx_state *s, con
 	return drop(OFX_DROP_BAD_INJECT);
 }
 
-SEC("xdp")
-int ofx_inject(struct xdp_md *ctx)
+static __always_inline int inject(ofx_ctx *ctx, struct ofx_state *s)
 {
-	struct ofx_state *s = state_new();
 	struct ofx_inject h;
 	int act;
 
-	trace_internal(OFX_DEV_INJECT, ctx_ifindex(ctx));
-	if (!s)
-		return drop(OFX_DROP_INTERNAL);
+	state_new(s);
 	if (inject_header(ctx, ofx_magic, &h))
 		return drop(OFX_DROP_BAD_INJECT);
 	if (h.kind == OFX_INJECT_MARK) {
@@ -132,57 +138,89 @@ int ofx_inject(struct xdp_md *ctx)
 }
 
 SEC("xdp")
+int ofx_inject(struct xdp_md *ctx)
+{
+	struct ofx_state *s = state_take();
+	int act;
+
+	trace_internal(OFX_DEV_INJECT, ctx_ifindex(ctx));
+	if (!s)
+		return drop(OFX_DROP_NO_CPU);
+	act = inject(ctx, s);
+	state_give(s);
+	return act;
+}
+
+SEC("xdp")
 int ofx_punt(struct xdp_md *ctx)
 {
 	trace_internal(OFX_DEV_PUNT, ctx_ifindex(ctx));
 	return packet_in_punt(ctx);
 }
 
-/* The state of the packet that the frame's stamp names.  NULL: counted drop. */
-static __always_inline struct ofx_state *state_from_stamp(ofx_ctx *ctx, enum ofx_dev dev)
+/* The state of the packet that the frame's stamp names.  0, or counted: dropped. */
+static __always_inline int state_from_stamp(ofx_ctx *ctx, struct ofx_state *s, int part)
 {
-	struct ofx_state *s = state_new();
 	struct ofx_stamp stamp;
 
-	trace_internal(dev, ctx_ifindex(ctx));
-	if (!s || ctx_take_stamp(ctx, &stamp)) {
-		count_drop(s ? OFX_DROP_BAD_INJECT : OFX_DROP_INTERNAL);
-		return NULL;
-	}
+	state_new(s);
+	if (ctx_take_stamp(ctx, &stamp))
+		return drop(OFX_DROP_BAD_INJECT);
 	s->stamp = stamp;
-	if (loop_restore(s, dev == OFX_DEV_BRANCH ? OFX_PART_BRANCH : OFX_PART_REST))
-		return NULL;
-	if (parse(ctx, s)) {
-		count_drop(OFX_DROP_TRUNCATED);
-		return NULL;
-	}
-	return s;
+	if (loop_restore(s, part))
+		return OFX_ACT_DROP;
+	return parse(ctx, s) ? drop(OFX_DROP_TRUNCATED) : 0;
 }
 
-SEC("xdp")
-int ofx_branch(struct xdp_md *ctx)
+static __always_inline int branch(ofx_ctx *ctx, struct ofx_state *s)
 {
-	struct ofx_state *s = state_from_stamp(ctx, OFX_DEV_BRANCH);
-
+	int act = state_from_stamp(ctx, s, OFX_PART_BRANCH);
 	struct ofx_op op;
 
-	if (!s)
-		return OFX_ACT_DROP;
+	if (act)
+		return act;
 	op = s->ops[0];
 	verdict_begin(s);
 	verdict_copy(s, &op);
 	return run_verdict(ctx, s);
 }
 
+static __always_inline int continue_behind(ofx_ctx *ctx, struct ofx_state *s)
+{
+	int act = state_from_stamp(ctx, s, OFX_PART_REST);
+
+	if (act)
+		return act;
+	s->at = 1;
+	return run_verdict(ctx, s);
+}
+
+SEC("xdp")
+int ofx_branch(struct xdp_md *ctx)
+{
+	struct ofx_state *s = state_take();
+	int act;
+
+	trace_internal(OFX_DEV_BRANCH, ctx_ifindex(ctx));
+	if (!s)
+		return drop(OFX_DROP_NO_CPU);
+	act = branch(ctx, s);
+	state_give(s);
+	return act;
+}
+
 SEC("xdp")
 int ofx_continue(struct xdp_md *ctx)
 {
-	struct ofx_state *s = state_from_stamp(ctx, OFX_DEV_CONTINUE);
+	struct ofx_state *s = state_take();
+	int act;
 
+	trace_internal(OFX_DEV_CONTINUE, ctx_ifindex(ctx));
 	if (!s)
-		return OFX_ACT_DROP;
-	s->at = 1;
-	return run_verdict(ctx, s);
+		return drop(OFX_DROP_NO_CPU);
+	act = continue_behind(ctx, s);
+	state_give(s);
+	return act;
 }
 
 /* Only in generic mode can a frame be given to a driver that takes none from XDP; what fails is counted in trace.h. */

@@ -81,26 +81,33 @@ static __always_inline __u32 skb_len(const struct __sk_buff *skb)
 	return skb->len + (skb->vlan_present ? 4 : 0);
 }
 
+static __always_inline void qdisc_count(__u32 index, __u32 len, int dropped)
+{
+	struct ofx_state *s = state_take();
+
+	if (!s)
+		return;
+	count_tx(s, index, len);
+	if (dropped)
+		port_cells(s, index)->tx_dropped += 1;
+	state_give(s);
+}
+
 /* The port's interface with skb->priority set for its queue; or 0: it can't take the frame, counted. */
 static __always_inline __u32 qdisc_port(struct __sk_buff *skb, __u32 index, __u32 queue)
 {
 	const __u32 *qdisc = bpf_map_lookup_elem(&port_qdisc, &index);
 	const struct ofx_port *port = port_at(index);
 	__u32 len = skb_len(skb), handle = qdisc ? *qdisc : 0;
-	struct ofx_state *s = state_at();
-	int refused = port_refuses(port, len);
+	int refused = port_refuses(port, len), gone;
 
-	if (!s) {
-		count_drop(OFX_DROP_INTERNAL);
-		return 0;
-	}
 	if (refused || !port) {
 		count_drop(refused - 1);
 		return 0;
 	}
-	count_tx(s, index, len);
-	if (handle == OFX_QDISC_DOWN || (!ofx_sees_carrier && port->flags & OFX_PORT_NO_CARRIER)) {
-		port_cells(s, index)->tx_dropped += 1;
+	gone = handle == OFX_QDISC_DOWN || (!ofx_sees_carrier && port->flags & OFX_PORT_NO_CARRIER);
+	qdisc_count(index, len, gone);
+	if (gone) {
 		count_drop(OFX_DROP_TX_DROP);
 		return 0;
 	}

@@ -28,19 +28,6 @@ static __always_inline __u32 read_config(void)
 	return word ? *word : 0;
 }
 
-/*
- * The CPU's state, for a frame on a port.  s->cpu was set when the CPU's cache began (cache_turn()).  What a packet
- * needs that is in the cache is in it; any other goes on with state_begin().
- */
-static __always_inline struct ofx_state *state_here(void)
-{
-	struct ofx_state *s = state_at();
-
-	if (s)
-		s->cache_at = CACHE_NONE;
-	return s;
-}
-
 /* A packet without verdict and action set. */
 static __always_inline void state_begin(struct ofx_state *s)
 {
@@ -49,16 +36,12 @@ static __always_inline void state_begin(struct ofx_state *s)
 	s->dirty = 0;
 }
 
-static __always_inline struct ofx_state *state_new(void)
+/* … that is not to be looked up in the cache. */
+static __always_inline void state_new(struct ofx_state *s)
 {
-	struct ofx_state *s = state_here();
-
-	if (!s)
-		return NULL;
-	s->cpu = bpf_get_smp_processor_id();
+	s->cache_at = CACHE_NONE;
 	s->key_changed = 0;
 	state_begin(s);
-	return s;
 }
 
 /* … received on in_port, as `len` bytes. */

@@ -27,12 +27,12 @@ static __always_inline void simple_begin(struct ofx_state *s)
 
 static __always_inline int simple_flow(struct ofx_state *s, __u32 id)
 {
-	__u32 n = s->made.n, cell = s->cpu * ofx_n_flow_ids + id;
+	__u32 n = s->made.n;
 
 	if (!n)
-		s->made.cell0 = cell;
+		s->made.cell0 = id;
 	else if (n < OFX_CACHE_FLOWS)
-		s->made_more.cell[(n - 1) & 7] = cell;
+		s->made_more.cell[(n - 1) & 7] = id;
 	else
 		return -1;
 	s->made.n = n + 1;

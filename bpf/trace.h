@@ -55,10 +55,12 @@ static __always_inline __u32 dev_role(const struct net_device *dev)
 
 static __always_inline void count_role_tx_dropped(__u32 role, __u64 n)
 {
-	struct ofx_state *s = role >= 2 ? state_at() : NULL;
+	struct ofx_state *s = role >= 2 ? state_take() : NULL;
 
-	if (s)
-		port_cells(s, role - 2)->tx_dropped += n;
+	if (!s)
+		return;
+	port_cells(s, role - 2)->tx_dropped += n;
+	state_give(s);
 }
 
 /*

@@ -3,9 +3,9 @@
  * The microflow cache in front of the tables: what a packet of the same flow was found to need.
  *
  *   .data.live  struct ofx_cache_live, a global variable of BPF: the user writes, BPF reads
- *   cache       ARRAY[n_cpus * ofx_cache_entries] of struct ofx_cached: BPF's own, a part for each CPU
- *   cache_short ARRAY[n_cpus * ofx_cache_entries / 2] of struct ofx_cached_pair, the same
- *   state       .cache, .near, .near_short and .more of each CPU (state.h)
+ *   cache       [ofx_cache_entries] of struct ofx_cached by CPU (state.h), BPF's own
+ *   cache_short [ofx_cache_entries / 2] of struct ofx_cached_pair by CPU, the same
+ *   state       .cache, .near, .near_short and .more of each CPU
  *
  * Plain packets (TCP or UDP in IPv4, see bpf/parse.h) have entries of half a cache line while what rules look at fits
  * two words and the port (.short_keys): addresses, protocol and transport ports, or Ethernet addresses.
@@ -29,12 +29,12 @@
 
 /*
  * Entries per CPU, powers of two.  A cache begins with the first number of them, which stay near the CPU (state.h); it
- * takes the other maps' when too many flows come for those, and is off when even these are too few.
+ * takes the other maps', if it has them, when too many flows come for those, and is off when even these are too few.
  */
 #define OFX_CACHE_NEAR_BITS 13
 #define OFX_CACHE_NEAR (1 << OFX_CACHE_NEAR_BITS)
 #define OFX_CACHE_ALL 131072 /* the loader makes fewer where there are many CPUs, … */
-/* … so that map `cache` takes no more; none at all if there are no more than the near ones. */
+/* … so that `cache` takes no more for those there are at first; none at all if there are no more than the near ones. */
 #define OFX_CACHE_BYTES (64ULL * 1024 * 1024)
 
 struct ofx_cache_live {
@@ -73,7 +73,7 @@ struct ofx_cached_verdict {
 			__u8 kind;   /* enum ofx_cached_kind */
 			__u8 n;	     /* flows, or ops; OFX_CACHED_SETS */
 			__u16 port;  /* index, of OUTPUT; table of MISS */
-			__u32 cell0; /* in flow_counters, of this CPU */
+			__u32 cell0; /* a flow id: in flow_counters, of this CPU */
 		};
 	};
 };
@@ -173,9 +173,7 @@ struct ofx_cache_cpu {
 	__u32 window_misses;
 	__u32 mask;   /* entries in use - 1; 0: not begun */
 	__u32 pauses; /* so far, OFX_CACHE_PAUSES at most */
-	__u32 base;   /* the CPU's first entry */
 	__u32 shift;  /* of a hash, to the right: the number of an entry in use */
-	__u32 pad;
 };
 
 #endif

@@ -3,11 +3,10 @@
  * Counters.  BPF adds, on its own CPU's cells only; user reads (mmap) and sums.  User never writes a live cell: a
  * reset is a baseline that user keeps.
  *
- *   flow_counters   mmapable ARRAY of struct ofx_counter_chunk, in all an array of cells: cpu * n_flow_ids + flow id
- *   group_counters  the same for groups and buckets (group.h)
- *   table_misses    PERCPU_ARRAY[OFX_TABLES] of u64
- *   state           .log of each CPU (state.h): packets that are not in flow_counters yet; .port: by port index
- *   drops           PERCPU_ARRAY[OFX_N_DROPS] of u64
+ *   flow_counters        [flow id] of struct ofx_cell, by CPU (state.h)
+ *   state                of each CPU: .log, packets that are not in flow_counters yet; .port by port index; .group,
+ * .meter meter_band_counters  [slot], by CPU (meter.h) table_misses         PERCPU_ARRAY[OFX_TABLES] of u64 drops
+ * PERCPU_ARRAY[OFX_N_DROPS] of u64
  */
 #ifndef OFXDP_COUNTER_H
 #define OFXDP_COUNTER_H
@@ -25,7 +24,7 @@
 struct ofx_flow_log {
 	__u64 version;		  /* odd: being added up */
 	__u64 n;		  /* words */
-	__u64 word[OFX_FLOW_LOG]; /* index in flow_counters | bytes << 32 */
+	__u64 word[OFX_FLOW_LOG]; /* flow id | bytes << 32 */
 };
 _Static_assert(sizeof(struct ofx_flow_log) == 512, "cache lines");
 
@@ -66,13 +65,6 @@ static inline __attribute__((always_inline)) __u64 ofx_cell_stays(__u64 low)
 {
 	return (low & ((1ULL << 30) - 1)) | (~low & OFX_CELL_TURN);
 }
-
-/* 4 MB, as large as a value may be: the cells of a packet's flows are found with one lookup. */
-#define OFX_COUNTER_CHUNK 262144
-
-struct ofx_counter_chunk {
-	struct ofx_cell cell[OFX_COUNTER_CHUNK];
-};
 
 struct ofx_port_cells {
 	struct ofx_cell rx, tx;

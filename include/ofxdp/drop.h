@@ -34,6 +34,7 @@
 	X(TX_DROP, tx_drop, "the output interface did not take the frame (ring full, link down)")                      \
 	X(EXCEPTION, exception, "the driver reported an XDP exception")                                                \
 	X(INTERNAL, internal, "a map lookup that cannot fail failed")                                                  \
+	X(NO_CPU, no_cpu, "a CPU without counters of its own waited too long for those that it shares")                \
 	X(NO_GROUP, no_group, "sent to a group that has just been deleted")                                            \
 	X(NO_BUCKET, no_bucket, "sent to a group that has no live bucket")                                             \
 	X(TOO_LONG, too_long,                                                                                          \

@@ -52,8 +52,8 @@ struct ofx_bucket {
 };
 
 /*
- * group_counters, mmapable ARRAY of struct ofx_counter, index cpu * OFX_GROUP_CELLS + cell: a group's cell is its
- * index, a bucket's is OFX_GROUPS + its number.  The user sets a bucket's to 0 when it takes it; BPF writes then.
+ * Counters, in each CPU's state (state.h): a group's is at its index, a bucket's at OFX_GROUPS + its number.  The user
+ * sets a bucket's to 0 when it takes it; BPF writes then.
  */
 #define OFX_GROUP_CELLS (OFX_GROUPS + OFX_BUCKETS)
 

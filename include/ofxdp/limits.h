@@ -22,7 +22,7 @@
 #define OFX_CONT_OPS 128    /* ops that may remain when a packet takes the loop veth: a whole verdict */
 #define OFX_CONTS 512	    /* continuations per CPU; a power of two */
 #define OFX_COPIES 1024	    /* frames that may come of one packet, by lists, groups, floods, OUTPUT:TABLE together */
-#define OFX_CPUS 128	    /* CPU numbers we serve */
+#define OFX_PUNT_QUEUES 32  /* receive queues for packet-ins, each with a socket of the daemon */
 #define OFX_INJECT_OPS 64   /* ops of one packet-out */
 
 #define OFX_GROUPS 8192			  /* groups, those waiting for a grace period after deletion included */

@@ -38,7 +38,7 @@ struct ofx_action_set {
 };
 
 struct ofx_stamp {
-	__u32 index; /* in `conts` */
+	__u32 index; /* ofx_state.cpu * OFX_CONTS + the number in its `conts` */
 	__u32 seq;
 };
 

@@ -3,8 +3,8 @@
  * Meters (§5.7).  Written by user/datapath/meter.c, run by bpf/meter.h.
  *
  *   OFX_OP_METER arg ─► meters[index] ─► meter_slots[slot]: configuration, and each band's bucket
- *   meter_counters[index]       per CPU: what came to the meter; goes on over a modify
- *   meter_band_counters[slot]   per CPU: what a band was applied to; begins anew with a modify (§6.8)
+ *   state.meter[index]          by CPU: what came to the meter; goes on over a modify
+ *   meter_band_counters[slot]   by CPU: what a band was applied to; begins anew with a modify (§6.8)
  *
  * Publication: a slot's configuration never changes once meters[] names it.  A modify fills another slot, whose buckets
  * are full, and writes the one word; slots and indexes are used again only after a grace period, with counters of 0.

@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a CPU's programs work with: map `state`, mmapable ARRAY[n_cpus].  One record, for a lookup in a map costs a
- * packet more than what it does with the record.  Written by BPF alone; the user reads .cache, .log and .port.
+ * What a CPU's programs work with: map `state`.  One record, for a lookup in a map costs a packet more than what it
+ * does with the record.  BPF writes it; the user reads .cache, .log and counters, and clears counters of groups and
+ * meters that nobody uses.
  *
  * Before .log it is one packet's state: everything that does not fit the stack and that stages hand on.  A packet has
  * it from its entry program to its redirect or drop; but for cpu, cont_seq and the cache's accounts nothing of that
  * survives to the next packet.
+ *
+ * What each CPU has for itself are ARRAY_OF_MAPS, each with an mmapable ARRAY by CPU number:
+ *
+ *   state                [0] this record
+ *   flow_counters        [flow id] counter.h
+ *   meter_band_counters  [slot] meter.h
+ *   conts                [OFX_CONTS] loop.h
+ *   cache, cache_short   [entries], [entries / 2] cache.h: may be absent
+ *
+ * A machine may have room for a hundred CPUs and has two: the user makes these for CPUs that are online, and for others
+ * when they come.  Until then, and for good if no daemon lives, CPUs without them take turns at a set of their own,
+ * behind the last CPU's (bpf/cpu.h).
  */
 #ifndef OFXDP_STATE_H
 #define OFXDP_STATE_H
@@ -13,9 +26,11 @@
 #include "action.h"
 #include "cache.h"
 #include "counter.h"
+#include "group.h"
 #include "key.h"
 #include "limits.h"
 #include "loop.h"
+#include "meter.h"
 #include "table.h"
 
 #define OFX_NO_OP 0xffffffffU
@@ -49,6 +64,7 @@ struct ofx_state {
 	struct cache_look look; /* what the packet was looked up by … */
 	__u64 found;		/* its verdict there, of a packet that had to be parsed; 0: none */
 	__u32 cache_at; /* … and where its verdict is, or is to be kept; CACHE_NONE; CACHE_SHORT and line * 2 + half */
+	__u32 cpu;	/* where in the maps by CPU all this is; the user's */
 	struct ofx_key key; /* parse and resolve */
 	struct ofx_offsets off;
 	/* set-fields not yet written to the frame: (frame & ~set_mask) | set_value, for words with their bit in dirty
@@ -67,8 +83,7 @@ struct ofx_state {
 	__u8 table;
 	__u8 next_table; /* where resolve starts */
 	__u16 punt_flags;
-	__u16 outputs; /* outputs done or dropped with a reason: at the end, 0 means OFX_DROP_NO_OUTPUT */
-	__u32 cpu;
+	__u16 outputs;	 /* outputs done or dropped with a reason: at the end, 0 means OFX_DROP_NO_OUTPUT */
 	__u32 at;	 /* the op that execute is at */
 	__u32 last;	 /* the last op that needs the frame (op_needs_frame()); OFX_NO_OP: none */
 	__u32 config;	 /* OFX_CONFIG_*, as read when the packet came */
@@ -95,6 +110,8 @@ struct ofx_state {
 	struct ofx_cached near[OFX_CACHE_NEAR];
 	struct ofx_cached_pair near_short[OFX_CACHE_NEAR / 2];
 	struct ofx_cached_more more[OFX_CACHE_NEAR];
+	struct ofx_counter group[OFX_GROUP_CELLS];   /* group.h */
+	struct ofx_counter meter[OFX_METER_INDEXES]; /* what came to a meter; goes on over a modify */
 };
 _Static_assert(sizeof(struct ofx_state) % 64 == 0, "cache lines");
 _Static_assert(sizeof(struct ofx_state) <= 4 << 20, "as large as a value may be");

@@ -17,6 +17,7 @@
 #include "test/bpf/pipeline_frame.h"
 #include "build/ofxdp.skel.h"
 #include "user/datapath/cell.h"
+#include "user/datapath/cpu.h"
 #include "user/datapath/mapped.h"
 
 #define N_PORTS 3
@@ -27,12 +28,12 @@
 
 static struct ofxdp_bpf *skel;
 static int n_cpus;
+static const bool *online;		     /* CPUs with a state of their own; NULL: those that are online */
 static int host[N_PORTS + 1];		     /* packet socket on h1 … h3 */
 static int ctl;				     /* on c1: packet-outs */
 static int flow_chunk, inst_chunk, op_chunk; /* the only ones of flows, insts and op_pool */
 static struct ofx_line_chunk *line_chunk;
-static struct ofx_state *states; /* by CPU */
-static struct ofx_counter_chunk *counter_chunk;
+static struct cpus cpus;
 
 /* --- maps --- */
 
@@ -199,19 +200,20 @@ static inline uint64_t drop_count(enum ofx_drop reason)
 
 static inline struct port_totals port_count(uint32_t index)
 {
-	struct port_totals sum;
+	struct port_totals sum = {0};
 
-	cell_port_totals(states, index, n_cpus, &sum);
+	for (uint32_t i = 0; i < cpus.n; i++)
+		cell_port_add(&cpus.cpu[i].state->port[index], &sum);
 	return sum;
 }
 
-/* What a CPU's log has of a cell. */
-static inline void add_logged(uint32_t cpu, uint32_t cell, struct ofx_counter *sum)
+/* What a CPU's log has of a flow. */
+static inline void add_logged(const struct cpu *cpu, uint32_t id, struct ofx_counter *sum)
 {
-	const struct ofx_flow_log *log = &states[cpu].log;
+	const struct ofx_flow_log *log = &cpu->state->log;
 
 	for (uint64_t i = 0; i < log->n; i++) {
-		if ((uint32_t)log->word[i] != cell)
+		if ((uint32_t)log->word[i] != id)
 			continue;
 		sum->packets += 1;
 		sum->bytes += log->word[i] >> 32;
@@ -222,13 +224,11 @@ static inline struct ofx_counter flow_count(uint32_t id)
 {
 	struct ofx_counter sum = {0}, c;
 
-	for (int i = 0; i < n_cpus; i++) {
-		uint32_t key = i * OFXDP_FLOWS + id;
-
-		c = cell_read(&counter_chunk->cell[key]);
+	for (uint32_t i = 0; i < cpus.n; i++) {
+		c = cell_read(&cpus.cpu[i].cells[id]);
 		sum.packets += c.packets;
 		sum.bytes += c.bytes;
-		add_logged(i, key, &sum);
+		add_logged(&cpus.cpu[i], id, &sum);
 	}
 	return sum;
 }
@@ -384,26 +384,17 @@ static inline int open_skel(void)
 	skel = ofxdp_bpf__open();
 	assert_non_null(skel);
 	skel->rodata->ofx_magic = MAGIC;
-	skel->rodata->ofx_n_flow_ids = OFXDP_FLOWS;
-	skel->rodata->ofx_n_cpus = n_cpus;
-	skel->rodata->ofx_cache_entries = OFXDP_CACHED;
-	skel->rodata->ofx_cache_shift = 64 - OFX_CACHE_NEAR_BITS - 1;
 	for (int i = 0; i < OFX_CACHE_WORDS; i++)
 		skel->rodata->ofx_cache_secret[i] = 0xc2b2ae3d27d4eb4fULL * (2 * i + 1);
 	skel->rodata->ofx_netns = ns.st_ino;
 	for (int i = 0; i < OFX_RULE_SECRETS; i++)
 		skel->rodata->ofx_rule_secret[i] = 0x9fb21c651e98df25ULL * (2 * i + 1);
 	bpf_map__set_max_entries(skel->maps.rule_lines, 1);
-	bpf_map__set_max_entries(skel->maps.flow_counters, 1);
-	bpf_map__set_max_entries(skel->maps.conts, OFX_CONTS * n_cpus);
-	bpf_map__set_max_entries(skel->maps.cache, OFXDP_CACHED * n_cpus);
-	bpf_map__set_max_entries(skel->maps.cache_short, OFXDP_CACHED / 2 * n_cpus);
-	bpf_map__set_max_entries(skel->maps.state, n_cpus);
-	bpf_map__set_max_entries(skel->maps.group_counters, OFX_GROUP_CELLS * n_cpus);
+	assert_int_equal(cpus_open(&cpus, skel, online, OFXDP_FLOWS, OFXDP_CACHED), 0);
 	assert_int_equal(ofxdp_bpf__load(skel), 0);
+	cpus_publish(&cpus, skel);
+	assert_int_equal(cpus_join(&cpus), 0);
 	line_chunk = mapping_of(skel->maps.rule_lines);
-	states = mapping_of(skel->maps.state);
-	counter_chunk = mapping_of(skel->maps.flow_counters);
 	flow_chunk = chunk_of(skel->maps.flows, sizeof(struct ofx_flow), OFX_FLOW_CHUNK);
 	inst_chunk = chunk_of(skel->maps.insts, sizeof(struct ofx_inst), OFX_INST_CHUNK);
 	op_chunk = chunk_of(skel->maps.op_pool, sizeof(struct ofx_op), OFX_OP_CHUNK);
@@ -435,6 +426,7 @@ static inline int setup(void **state)
 
 static inline int teardown(void **state)
 {
+	cpus_close(&cpus);
 	ofxdp_bpf__destroy(skel);
 	return 0;
 }
@@ -479,10 +471,10 @@ static inline void fill_cells(uint64_t n)
 				      .low = (OFX_CELL_CARRY - n * OFX_CELL_PACKET) | OFX_CELL_TURN |
 					     (OFX_CELL_TURN - 1 - n * plain.len)};
 
-	for (int i = 0; i < n_cpus; i++) {
-		counter_chunk->cell[i * OFXDP_FLOWS + 1] = full;
+	for (uint32_t i = 0; i < cpus.n; i++) {
+		cpus.cpu[i].cells[1] = full;
 		for (uint32_t port = 1; port <= N_PORTS; port++)
-			states[i].port[port] = (struct ofx_port_cells){.rx = full, .tx = full};
+			cpus.cpu[i].state->port[port] = (struct ofx_port_cells){.rx = full, .tx = full};
 	}
 }
 

@@ -38,9 +38,18 @@ static inline void look_at_all(void)
 	look_at(&all);
 }
 
+static inline struct ofx_state *state_here(void)
+{
+	for (uint32_t i = 0; i < cpus.n; i++)
+		if (cpus.cpu[i].state->cpu == (uint32_t)here)
+			return cpus.cpu[i].state;
+	fail_msg("CPU %d has no state", here);
+	return NULL;
+}
+
 static inline struct ofx_cache_cpu account(void)
 {
-	return states[here].cache;
+	return state_here()->cache;
 }
 
 static inline uint64_t hits(const struct ofx_cache_cpu *c)
@@ -72,8 +81,11 @@ static inline void expect_fate(struct ofx_cache_cpu *before, enum fate fate)
 
 static inline int fresh_cache(void **state)
 {
+	struct ofx_state *s = state_here();
+
 	fresh(state);
-	memset(states, 0, n_cpus * sizeof(*states));
+	memset(s, 0, sizeof(*s));
+	s->cpu = here;
 	look_at_all();
 	return 0;
 }

@@ -62,15 +62,10 @@ static inline void group(uint32_t index, uint8_t type, size_t n, const struct bu
 
 static inline uint64_t group_packets(uint32_t cell)
 {
-	struct ofx_counter c;
 	uint64_t sum = 0;
 
-	for (int i = 0; i < n_cpus; i++) {
-		uint32_t key = i * OFX_GROUP_CELLS + cell;
-
-		assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.group_counters), &key, &c), 0);
-		sum += c.packets;
-	}
+	for (uint32_t i = 0; i < cpus.n; i++)
+		sum += cpus.cpu[i].state->group[cell].packets;
 	return sum;
 }
 

@@ -18,22 +18,14 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare)
 {
 	struct ofxdp_bpf *skel = dp->skel;
 
-	dp->n_cpus = libbpf_num_possible_cpus();
 	dp->max_flows = max_flows;
 	dp->n_flow_ids = 1 + max_flows + spare;
 	bpf_map__set_max_entries(skel->maps.rule_lines, rule_hash_chunks(max_flows));
 	bpf_map__set_max_entries(skel->maps.flows, chunks_for(dp->n_flow_ids, OFX_FLOW_CHUNK));
 	bpf_map__set_max_entries(skel->maps.insts, chunks_for(dp->n_flow_ids, OFX_INST_CHUNK));
 	bpf_map__set_max_entries(skel->maps.op_pool, chunks_for(16 * max_flows, OFX_OP_CHUNK));
-	bpf_map__set_max_entries(skel->maps.flow_counters,
-				 chunks_for((uint64_t)dp->n_cpus * dp->n_flow_ids, OFX_COUNTER_CHUNK));
-	bpf_map__set_max_entries(skel->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS);
-	bpf_map__set_max_entries(skel->maps.conts, dp->n_cpus * OFX_CONTS);
-	bpf_map__set_max_entries(skel->maps.cache, dp->n_cpus * OFX_CACHE_NEAR);
-	bpf_map__set_max_entries(skel->maps.cache_short, dp->n_cpus * OFX_CACHE_NEAR / 2);
-	bpf_map__set_max_entries(skel->maps.state, dp->n_cpus);
-	skel->rodata->ofx_n_flow_ids = dp->n_flow_ids;
-	skel->rodata->ofx_n_cpus = dp->n_cpus;
+	assert_int_equal(cpus_open(&dp->cpus, skel, NULL, dp->n_flow_ids, OFX_CACHE_NEAR), 0);
+	dp->n_cpus = dp->cpus.n_possible;
 	for (int i = 0; i < OFX_RULE_SECRETS; i++)
 		skel->rodata->ofx_rule_secret[i] = (uint64_t)random() << 42 ^ (uint64_t)random() << 21 ^ (random() | 1);
 	for (int i = 0; i < OFX_CACHE_WORDS; i++)
@@ -65,7 +57,8 @@ struct world *world_open(uint32_t max_flows, uint32_t spare, bool program)
 	bpf_object__for_each_program(p, w->dp.skel->obj)
 		bpf_program__set_autoload(p, program && p == w->dp.skel->progs.ofx_port);
 	assert_int_equal(ofxdp_bpf__load(w->dp.skel), 0);
-	assert_int_equal(mapped_open(&w->dp.states, w->dp.skel->maps.state, false), 0);
+	cpus_publish(&w->dp.cpus, w->dp.skel);
+	assert_int_equal(cpus_join(&w->dp.cpus), 0);
 	assert_int_equal(grace_open(&w->dp), 0);
 	assert_int_equal(tables_open(&w->dp), 0);
 	return w;
@@ -75,7 +68,7 @@ void world_close(struct world *w)
 {
 	tables_close(&w->dp);
 	grace_close(&w->dp);
-	mapped_close(&w->dp.states);
+	cpus_close(&w->dp.cpus);
 	ofxdp_bpf__destroy(w->dp.skel);
 	event_base_free(w->dp.base);
 	free(w->rules);

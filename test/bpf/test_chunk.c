@@ -241,11 +241,12 @@ static void test_program(void **state)
 
 static uint64_t sum_everything(const struct dp_tables *t)
 {
-	const struct ofx_cell *c = t->counters;
+	const struct cpus *cpus = &t->dp->cpus;
 	uint64_t sum = 0;
 
-	for (uint32_t i = 0; i < t->dp->n_cpus * t->dp->n_flow_ids; i++)
-		sum += cell_packets(&c[i]);
+	for (uint32_t cpu = 0; cpu < cpus->n; cpu++)
+		for (uint32_t i = 0; i < t->dp->n_flow_ids; i++)
+			sum += cell_packets(&cpus->cpu[cpu].cells[i]);
 	return sum;
 }
 

@@ -14,9 +14,9 @@
 static struct world *w;
 static struct rule rules[N];
 
-static uint32_t cell_of(uint32_t cpu, uint32_t i)
+static uint32_t id_of(uint32_t i)
 {
-	return cpu * w->dp.n_flow_ids + flow_id(w->dp.tables, rules[i].flow);
+	return flow_id(w->dp.tables, rules[i].flow);
 }
 
 static int open_rules(void **state)
@@ -38,25 +38,17 @@ static int close_rules(void **state)
 
 static void write_log(uint32_t cpu, const struct ofx_flow_log *log)
 {
-	struct mapped states;
-
-	assert_int_equal(mapped_open(&states, w->dp.skel->maps.state, true), 0);
-	((struct ofx_state *)states.at)[cpu].log = *log;
-	mapped_close(&states);
+	w->dp.cpus.cpu[cpu].state->log = *log;
 }
 
 static void write_cell(uint32_t cpu, uint32_t i, struct ofx_counter c)
 {
-	struct mapped cells;
-
-	assert_int_equal(mapped_open(&cells, w->dp.skel->maps.flow_counters, true), 0);
-	((struct ofx_cell *)cells.at)[cell_of(cpu, i)].low = c.packets * OFX_CELL_PACKET | c.bytes;
-	mapped_close(&cells);
+	w->dp.cpus.cpu[cpu].cells[id_of(i)].low = c.packets * OFX_CELL_PACKET | c.bytes;
 }
 
-static void log_packet(struct ofx_flow_log *log, uint32_t cell, uint64_t bytes)
+static void log_packet(struct ofx_flow_log *log, uint32_t id, uint64_t bytes)
 {
-	log->word[log->n++] = cell | bytes << 32;
+	log->word[log->n++] = id | bytes << 32;
 }
 
 static void expect_flow(uint32_t i, uint64_t packets, uint64_t bytes)
@@ -73,15 +65,15 @@ static void expect_flow(uint32_t i, uint64_t packets, uint64_t bytes)
 static void test_log_counts(void **state)
 {
 	struct dp_table_counters tables[OFX_TABLES];
-	const uint32_t last = w->dp.n_cpus - 1;
+	const uint32_t last = w->dp.cpus.n - 1;
 	struct ofx_flow_log log = {0};
 
 	write_cell(0, 7, (struct ofx_counter){.packets = 10, .bytes = 1000});
 	expect_flow(7, 10, 1000);
-	log_packet(&log, cell_of(last, 7), 64);
-	log_packet(&log, cell_of(last, 8), 1500);
+	log_packet(&log, id_of(7), 64);
+	log_packet(&log, id_of(8), 1500);
 	write_log(last, &log);
-	log_packet(&log, cell_of(last, 7), 65);
+	log_packet(&log, id_of(7), 65);
 	write_log(last, &log);
 	expect_flow(7, 12, 1129);
 	expect_flow(8, 1, 1500);
@@ -107,12 +99,12 @@ static void test_reset(void **state)
 {
 	struct ofx_flow_log log = {0};
 
-	log_packet(&log, cell_of(0, 3), 100);
+	log_packet(&log, id_of(3), 100);
 	write_log(0, &log);
 	expect_flow(3, 1, 100);
 	dp_flow_reset_counters(&w->dp, rules[3].flow);
 	expect_flow(3, 0, 0);
-	log_packet(&log, cell_of(0, 3), 100);
+	log_packet(&log, id_of(3), 100);
 	write_log(0, &log);
 	expect_flow(3, 1, 100);
 }
@@ -123,7 +115,7 @@ static void test_stopped_cpu(void **state)
 	struct ofx_flow_log log = {.version = 1};
 	uint64_t packets, bytes;
 
-	log_packet(&log, cell_of(0, 5), 100);
+	log_packet(&log, id_of(5), 100);
 	write_log(0, &log);
 	dp_flow_counters(&w->dp, rules[5].flow, &packets, &bytes);
 	assert_in_range(packets, 0, 1);
@@ -142,7 +134,7 @@ static void *count_on(void *aux)
 	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
 		const uint32_t i = n++ % N;
 
-		live_log->word[live_log->n] = cell_of(0, i) | 64ULL << 32;
+		live_log->word[live_log->n] = id_of(i) | 64ULL << 32;
 		if (__atomic_add_fetch(&live_log->n, 1, __ATOMIC_RELEASE) < OFX_FLOW_LOG)
 			continue;
 		__atomic_add_fetch(&live_log->version, 1, __ATOMIC_SEQ_CST);
@@ -159,15 +151,12 @@ static void test_counters_rise(void **state)
 {
 	struct dp_table_counters tables[OFX_TABLES] = {0}, before[OFX_TABLES];
 	uint64_t seen[N] = {0}, packets, bytes, sum = 0;
-	struct mapped states, cells;
 	pthread_t thread;
 	void *sent;
 
 	stop = false;
-	assert_int_equal(mapped_open(&states, w->dp.skel->maps.state, true), 0);
-	assert_int_equal(mapped_open(&cells, w->dp.skel->maps.flow_counters, true), 0);
-	live_log = &((struct ofx_state *)states.at)->log;
-	live_cells = cells.at;
+	live_log = &w->dp.cpus.cpu[0].state->log;
+	live_cells = w->dp.cpus.cpu[0].cells;
 	assert_int_equal(pthread_create(&thread, NULL, count_on, NULL), 0);
 	for (int round = 0; round < 3000; round++) {
 		for (uint32_t i = round % 7; i < N; i += 7) {
@@ -189,8 +178,6 @@ static void test_counters_rise(void **state)
 	assert_int_equal(sum, (uintptr_t)sent);
 	world_table_counters(w, tables);
 	assert_int_equal(tables[0].matched + tables[1].matched, (uintptr_t)sent);
-	mapped_close(&states);
-	mapped_close(&cells);
 }
 
 /* The steps of a carry: whenever it is read, a cell says the same. */
@@ -218,7 +205,7 @@ static void test_carry_steps(void **state)
 
 static void *carry_on(void *aux)
 {
-	struct ofx_cell *c = &live_cells[cell_of(0, 5)];
+	struct ofx_cell *c = &live_cells[id_of(5)];
 	uint64_t n = 0;
 
 	for (; !__atomic_load_n(&stop, __ATOMIC_ACQUIRE); n++) {
@@ -237,12 +224,10 @@ static void *carry_on(void *aux)
 static void test_carries(void **state)
 {
 	uint64_t packets, bytes, seen = 0;
-	struct mapped cells;
 	pthread_t thread;
 	void *steps;
 
-	assert_int_equal(mapped_open(&cells, w->dp.skel->maps.flow_counters, true), 0);
-	live_cells = cells.at;
+	live_cells = w->dp.cpus.cpu[0].cells;
 	stop = false;
 	assert_int_equal(pthread_create(&thread, NULL, carry_on, NULL), 0);
 	for (int round = 0; round < 300000; round++) {
@@ -256,7 +241,6 @@ static void test_carries(void **state)
 	dp_flow_counters(&w->dp, rules[5].flow, &packets, &bytes);
 	assert_int_equal(packets, STEP * (uintptr_t)steps);
 	assert_int_equal(bytes, 64 * packets);
-	mapped_close(&cells);
 }
 
 int main(void)

@@ -76,26 +76,22 @@ static void ahead(int64_t units)
 
 static struct ofx_counter meter_count_of(uint32_t index)
 {
-	struct ofx_counter cells[n_cpus], sum = {0};
+	struct ofx_counter sum = {0};
 
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.meter_counters), &index, cells), 0);
-	for (int i = 0; i < n_cpus; i++) {
-		sum.packets += cells[i].packets;
-		sum.bytes += cells[i].bytes;
+	for (uint32_t i = 0; i < cpus.n; i++) {
+		sum.packets += cpus.cpu[i].state->meter[index].packets;
+		sum.bytes += cpus.cpu[i].state->meter[index].bytes;
 	}
 	return sum;
 }
 
 static struct ofx_counter band_count(uint32_t which)
 {
-	struct ofx_band_counters cells[n_cpus];
 	struct ofx_counter sum = {0};
-	uint32_t slot = SLOT;
 
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.meter_band_counters), &slot, cells), 0);
-	for (int i = 0; i < n_cpus; i++) {
-		sum.packets += cells[i].band[which].packets;
-		sum.bytes += cells[i].band[which].bytes;
+	for (uint32_t i = 0; i < cpus.n; i++) {
+		sum.packets += cpus.cpu[i].bands[SLOT].band[which].packets;
+		sum.bytes += cpus.cpu[i].bands[SLOT].band[which].bytes;
 	}
 	return sum;
 }

@@ -30,8 +30,8 @@ static void test_carry(void **state)
 	const uint64_t bytes = 0xffff0000ULL << 30 | (OFX_CELL_TURN - 1 - plain.len);
 
 	fill_cells(1);
-	assert_int_equal(flow_count(1).packets, n_cpus * ((8ULL << 20) - 1));
-	assert_int_equal(flow_count(1).bytes, n_cpus * bytes);
+	assert_int_equal(flow_count(1).packets, cpus.n * ((8ULL << 20) - 1));
+	assert_int_equal(flow_count(1).bytes, cpus.n * bytes);
 	test_unicast(state);
 	test_unicast(state);
 }

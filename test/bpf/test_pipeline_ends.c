@@ -203,12 +203,16 @@ static void test_hop(void **state)
 	struct ofx_inject h = {.magic = MAGIC, .kind = OFX_INJECT_CONT, .in_port = 77, .arg = 5};
 	uint64_t lost = drop_count(OFX_DROP_CONT_LOST);
 	struct frame f = inject_frame(h, NO_OPS, plain);
-	uint32_t five = 5;
+	int conts;
+	uint32_t zero = 0, five = 5, id;
 
 	c.ops[0] = OUTPUT(2);
 	c.ops[1] = set_mac(8);
 	c.ops[2] = OUTPUT(3);
-	put(skel->maps.conts, &five, &c);
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.conts), &zero, &id), 0);
+	conts = bpf_map_get_fd_by_id(id); /* CPU 0's */
+	assert_int_equal(bpf_map_update_elem(conts, &five, &c, BPF_ANY), 0);
+	close(conts);
 	send_frame(ctl, &f);
 	expect(2, plain);
 	expect(3, to_mac(plain, 8));

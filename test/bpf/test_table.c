@@ -498,7 +498,7 @@ static void test_bad_actions(void **state)
 /* Packets that were not found in this CPU's part. */
 static uint32_t cache_misses(const struct world *w)
 {
-	return ((const struct ofx_state *)w->dp.states.at)[sched_getcpu()].cache.window_misses;
+	return w->dp.cpus.cpu[sched_getcpu()].state->cache.window_misses;
 }
 
 /* TCP flows between two addresses, one to each port. */

@@ -16,6 +16,7 @@
 struct world {
 	struct dp dp;
 	struct dp_ports ports;
+	struct cpu cpu;
 	struct ofx_port_cells *cells;
 };
 
@@ -24,8 +25,8 @@ static int setup(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	struct ofx_state *states = calloc(1, sizeof(*states));
 
-	w->dp.states.at = states;
-	w->dp.n_cpus = 1;
+	w->cpu.state = states;
+	w->dp.cpus = (struct cpus){.n = 1, .cpu = &w->cpu};
 	w->dp.ports = &w->ports;
 	w->cells = &states->port[PORT];
 	w->ports.port[PORT].exists = true;
@@ -39,7 +40,7 @@ static int teardown(void **state)
 	struct world *w = *state;
 
 	nl_close(&w->ports.nl);
-	free(w->dp.states.at);
+	free(w->cpu.state);
 	free(w);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ofxdpctl cache: what the microflow cache (include/ofxdp/cache.h) does, by CPU.
+ * ofxdpctl cache: what the microflow cache (include/ofxdp/cache.h) does, by CPU; `others` is what CPUs share that came
+ * later than the daemon could look.
  *
  * Every packet that comes in on a port (but for ports in generic mode) is one of `hits`, `misses`, `too_wide` (it has
  * more of what rules look at than an entry holds: the longest IPv6 matches) and `bypassed` (it is off); of the misses
@@ -56,11 +57,14 @@ static void print_counts(struct report *r, const struct ofx_cache_cpu *c)
 	report_cell(r, "%.1f", hit_percent(c));
 }
 
-static void print_cpu(struct report *r, int cpu, const struct ofx_cache_cpu *c)
+static void print_cpu(struct report *r, const struct pins *pins, uint32_t cpu, const struct ofx_cache_cpu *c)
 {
 	static const char *const modes[] = {"filling", "trying", "on", "off"};
 
-	report_cell(r, "%d", cpu);
+	if (cpu < (uint32_t)pins->n_cpus)
+		report_cell(r, "%u", cpu);
+	else
+		report_cell(r, "others");
 	report_cell(r, "%s", c->mode < ARRAY_LEN(modes) ? modes[c->mode] : "?");
 	report_cell(r, "%u", c->mask ? c->mask + 1 : 0);
 	print_counts(r, c);
@@ -70,25 +74,23 @@ int ctl_cache(const struct pins *pins, const struct ctl_format *format)
 {
 	struct report r = {.columns = columns, .n_columns = ARRAY_LEN(columns)};
 	struct ofx_cache_cpu sum = {0};
+	struct pins_cpus cpus _pins_cpus_ = {0};
 	uint32_t entries = 0;
-	struct mapped m = {0};
-	const struct ofx_state *states = pins_states(pins, &m);
 
-	if (!states)
+	if (pins_cpus_open(pins, "state", sizeof(struct ofx_state), &cpus))
 		return -1;
-	for (int cpu = 0; cpu < pins->n_cpus; cpu++) {
-		struct ofx_cache_cpu c = states[cpu].cache;
+	for (uint32_t i = 0; i < cpus.n; i++) {
+		struct ofx_cache_cpu c = ((const struct ofx_state *)cpus.at[i].at)->cache;
 
 		bring_up_to_date(&c);
 		add(&sum, &c);
 		entries += c.mask ? c.mask + 1 : 0;
-		print_cpu(&r, cpu, &c);
+		print_cpu(&r, pins, cpus.number[i], &c);
 	}
 	report_cell(&r, "all");
 	report_cell(&r, "-");
 	report_cell(&r, "%u", entries);
 	print_counts(&r, &sum);
 	report_print(&r, format->json);
-	mapped_close(&m);
 	return 0;
 }

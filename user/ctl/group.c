@@ -14,7 +14,8 @@
 #include "user/util/cleanup.h"
 
 struct maps {
-	int roots, groups, buckets, ops, counters;
+	int roots, groups, buckets, ops;
+	struct pins_cpus states;
 };
 
 struct groups {
@@ -32,18 +33,17 @@ static int read_element(int map, uint32_t index, void *value)
 	return bpf_map_lookup_elem(map, &index, value);
 }
 
-static int sum(const struct pins *pins, const struct maps *m, uint32_t cell, struct ofx_counter *total)
+static struct ofx_counter sum(const struct maps *m, uint32_t cell)
 {
-	memset(total, 0, sizeof(*total));
-	for (int cpu = 0; cpu < pins->n_cpus; cpu++) {
-		struct ofx_counter c;
+	struct ofx_counter total = {0};
 
-		if (read_element(m->counters, cpu * OFX_GROUP_CELLS + cell, &c))
-			return -1;
-		total->packets += c.packets;
-		total->bytes += c.bytes;
+	for (uint32_t i = 0; i < m->states.n; i++) {
+		const struct ofx_counter *c = &((const struct ofx_state *)m->states.at[i].at)->group[cell];
+
+		total.packets += c->packets;
+		total.bytes += c->bytes;
 	}
-	return 0;
+	return total;
 }
 
 static int read_groups(const struct maps *m, struct groups *all)
@@ -77,8 +77,8 @@ static void watch_cell(struct report *r, const struct groups *all, const struct 
 	report_cell(r, "%s%s%s", port, *port && *group ? ", " : "", *port || *group ? group : "-");
 }
 
-static int print_bucket(struct report *r, const struct pins *pins, const struct maps *m, const struct groups *all,
-			uint32_t id, uint32_t number, uint32_t i)
+static int print_bucket(struct report *r, const struct maps *m, const struct groups *all, uint32_t id, uint32_t number,
+			uint32_t i)
 {
 	struct ofx_op ops[OFX_BUCKET_OPS];
 	struct ofx_counter c;
@@ -86,8 +86,9 @@ static int print_bucket(struct report *r, const struct pins *pins, const struct 
 	char text[2048];
 	uint32_t n = 0;
 
-	if (read_element(m->buckets, number, &b) || sum(pins, m, OFX_GROUPS + number, &c))
+	if (read_element(m->buckets, number, &b))
 		return -1;
+	c = sum(m, OFX_GROUPS + number);
 	for (; n < b.n_ops && n < OFX_BUCKET_OPS; n++)
 		if (read_element(m->ops, b.first + n, &ops[n]))
 			return -1;
@@ -102,15 +103,14 @@ static int print_bucket(struct report *r, const struct pins *pins, const struct 
 	return 0;
 }
 
-static int print_group(struct report *r, const struct pins *pins, const struct maps *m, const struct groups *all,
-		       uint32_t index)
+static int print_group(struct report *r, const struct maps *m, const struct groups *all, uint32_t index)
 {
 	static const char *const types[] = {"all", "select", "indirect", "ff"};
-	struct ofx_counter c;
+	struct ofx_counter c = sum(m, index);
 	struct ofx_group g;
 	int error = 0;
 
-	if (read_element(m->groups, all->slot[index], &g) || sum(pins, m, index, &c))
+	if (read_element(m->groups, all->slot[index], &g))
 		return -1;
 	c.packets -= g.packets_before;
 	c.bytes -= g.bytes_before;
@@ -122,7 +122,7 @@ static int print_group(struct report *r, const struct pins *pins, const struct m
 	report_cell(r, "%" PRIu64, (uint64_t)c.bytes);
 	report_cell(r, "-");
 	for (uint32_t i = 0; i < g.n_buckets && !error; i++)
-		error = print_bucket(r, pins, m, all, g.id, g.first + i, i);
+		error = print_bucket(r, m, all, g.id, g.first + i, i);
 	return error;
 }
 
@@ -134,13 +134,15 @@ int ctl_groups(const struct pins *pins, const struct ctl_format *format)
 	_close_ int groups = roots < 0 ? -1 : pins_map(pins, "groups");
 	_close_ int buckets = groups < 0 ? -1 : pins_map(pins, "buckets");
 	_close_ int ops = buckets < 0 ? -1 : pins_map(pins, "bucket_ops");
-	_close_ int counters = ops < 0 ? -1 : pins_map(pins, "group_counters");
-	struct maps maps = {roots, groups, buckets, ops, counters};
-	int error = !all || counters < 0 ? -1 : read_groups(&maps, all);
+	struct maps maps = {roots, groups, buckets, ops, {0}};
+	int error = !all || ops < 0 ? -1 : pins_cpus_open(pins, "state", sizeof(struct ofx_state), &maps.states);
 
+	if (!error)
+		error = read_groups(&maps, all);
 	for (uint32_t i = 0; i < OFX_GROUPS && !error; i++)
 		if (all->slot[i])
-			error = print_group(&r, pins, &maps, all, i);
+			error = print_group(&r, &maps, all, i);
+	pins_cpus_close(&maps.states);
 	if (error)
 		return pins_unreadable(pins, "groups");
 	report_print(&r, format->json);

@@ -117,18 +117,42 @@ bool pins_mapped(struct mapped *m, int map, size_t value_size, uint32_t *n)
 	return !mapped_open_fd(m, fd, value_size, *n, false);
 }
 
-const struct ofx_state *pins_states(const struct pins *pins, struct mapped *m)
+/* All that there are in the outer map.  False: not all can be read. */
+static bool read_cpus(struct pins_cpus *cpus, int fd, size_t value_size, uint32_t max)
 {
-	int map = pins_map(pins, "state");
-	uint32_t n;
+	cpus->number = calloc(max, sizeof(*cpus->number));
+	cpus->at = calloc(max, sizeof(*cpus->at));
+	if (!cpus->number || !cpus->at)
+		return false;
+	for (uint32_t i = 0, id, n; i < max; i++) {
+		if (bpf_map_lookup_elem(fd, &i, &id))
+			continue;
+		if (!pins_mapped(&cpus->at[cpus->n], bpf_map_get_fd_by_id(id), value_size, &n))
+			return false;
+		cpus->number[cpus->n++] = i;
+	}
+	return true;
+}
 
-	if (map < 0)
-		return NULL;
-	if (pins_mapped(m, map, sizeof(struct ofx_state), &n) && n >= (uint32_t)pins->n_cpus)
-		return m->at;
-	mapped_close(m);
-	pins_unreadable(pins, "counters");
-	return NULL;
+int pins_cpus_open(const struct pins *pins, const char *map, size_t value_size, struct pins_cpus *cpus)
+{
+	_close_ int fd = pins_map(pins, map);
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+
+	if (fd < 0)
+		return -1;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &len) && read_cpus(cpus, fd, value_size, info.max_entries))
+		return 0;
+	return pins_unreadable(pins, "counters");
+}
+
+void pins_cpus_close(struct pins_cpus *cpus)
+{
+	for (uint32_t i = 0; i < cpus->n; i++)
+		mapped_close(&cpus->at[i]);
+	free(cpus->number);
+	free(cpus->at);
 }
 
 int pins_unreadable(const struct pins *pins, const char *what)

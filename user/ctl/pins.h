@@ -14,7 +14,7 @@
 struct pins {
 	char dir[PATH_MAX / 2]; /* of the switch's current generation */
 	const char *name;
-	int n_cpus; /* possible CPUs */
+	int n_cpus; /* CPU numbers there may be: values of PERCPU maps */
 };
 
 /* Names of the switches under `root`, sorted; free each and the array.  The count, or < 0. */
@@ -28,8 +28,19 @@ int pins_sum(const struct pins *pins, int map, uint32_t index, uint64_t *words, 
 
 /* An array of such values, to be read.  The descriptor is closed.  False: it can't be; nothing is said. */
 bool pins_mapped(struct mapped *m, int map, size_t value_size, uint32_t *n);
-/* Map `state`, mmapped: a record for each of pins->n_cpus.  NULL: it can't be. */
-const struct ofx_state *pins_states(const struct pins *pins, struct mapped *m);
+/*
+ * A map by CPU (include/ofxdp/state.h), with what the CPUs have there: at[i] is number[i]'s, which is a CPU or, n_cpus,
+ * all that have none of their own.
+ */
+struct pins_cpus {
+	uint32_t n;
+	uint32_t *number;
+	struct mapped *at;
+};
+/* value_size: of an element.  0, or -1 and it was said; close it in any case. */
+int pins_cpus_open(const struct pins *pins, const char *map, size_t value_size, struct pins_cpus *cpus);
+void pins_cpus_close(struct pins_cpus *cpus);
+#define _pins_cpus_ __attribute__((cleanup(pins_cpus_close)))
 
 /* Says that they cannot be read; -1. */
 int pins_unreadable(const struct pins *pins, const char *what);

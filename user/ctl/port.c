@@ -59,23 +59,22 @@ int ctl_ports(const struct pins *pins, const struct ctl_format *format)
 {
 	struct report r = {.columns = columns, .n_columns = ARRAY_LEN(columns)};
 	_close_ int ports = pins_map(pins, "ports");
-	struct mapped m = {0};
-	const struct ofx_state *states = ports < 0 ? NULL : pins_states(pins, &m);
+	struct pins_cpus cpus _pins_cpus_ = {0};
 
-	if (!states)
+	if (ports < 0 || pins_cpus_open(pins, "state", sizeof(struct ofx_state), &cpus))
 		return -1;
 	/* By number, LOCAL (index 0) last. */
 	for (uint32_t i = 1; i <= OFX_PORTS; i++) {
 		uint32_t index = i % OFX_PORTS;
-		struct port_totals totals;
+		struct port_totals totals = {0};
 		struct ofx_port port;
 
 		if (bpf_map_lookup_elem(ports, &index, &port) || (!port.ifindex && !format->all))
 			continue;
-		cell_port_totals(states, index, pins->n_cpus, &totals);
+		for (uint32_t cpu = 0; cpu < cpus.n; cpu++)
+			cell_port_add(&((const struct ofx_state *)cpus.at[cpu].at)->port[index], &totals);
 		print_port(&r, index, &port, &totals);
 	}
-	mapped_close(&m);
 	report_print(&r, format->json);
 	return 0;
 }

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "include/ofxdp/state.h"
+#include "include/ofxdp/counter.h"
 
 struct port_totals {
 	uint64_t rx_packets, rx_bytes;
@@ -48,7 +48,7 @@ static inline uint64_t cell_packets(const struct ofx_cell *c)
 	return high | (low & OFX_CELL_CARRY) ? cell_read(c).packets : low >> 43;
 }
 
-/* A port's counters on all possible CPUs together; states: map `state`, mmapped. */
-void cell_port_totals(const struct ofx_state *states, uint32_t index, uint32_t n_cpus, struct port_totals *sum);
+/* A port's counters on one CPU. */
+void cell_port_add(const struct ofx_port_cells *c, struct port_totals *sum);
 
 #endif

@@ -1,37 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Flow and table counters.  Live cells are BPF's; a reset or a reused flow id is a baseline here. */
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <string.h>
-#include "build/ofxdp.skel.h"
 #include "user/datapath/cell.h"
 #include "user/datapath/table.h"
 #include "user/util/cleanup.h"
 #include "user/util/clock.h"
-#include "user/util/log.h"
 
 void counters_close(struct dp_tables *tables)
 {
 	flow_logs_close(&tables->flow_logs);
-	mapped_close(&tables->counters_map);
 	free(take_ptr(tables->table_of_id));
 }
 
 int counters_open(struct dp_tables *tables)
 {
 	const struct dp *dp = tables->dp;
-	const struct bpf_map *map = dp->skel->maps.flow_counters;
-	int err;
+	int err = flow_logs_open(&tables->flow_logs, &dp->cpus);
 
-	if ((uint64_t)dp->n_cpus * dp->n_flow_ids > (uint64_t)bpf_map__max_entries(map) * OFX_COUNTER_CHUNK) {
-		log_error("map flow_counters is too small for %u flow entries on %u CPUs", dp->n_flow_ids, dp->n_cpus);
-		return -EINVAL;
-	}
-	err = mapped_open(&tables->counters_map, map, false);
-	if (err)
-		return err;
-	tables->counters = tables->counters_map.at;
-	err = flow_logs_open(&tables->flow_logs, dp);
 	if (err)
 		return err;
 	tables->table_of_id = malloc(dp->n_flow_ids); /* written when an id is used for the first time */
@@ -40,11 +26,9 @@ int counters_open(struct dp_tables *tables)
 
 void counters_read(struct dp_tables *tables, uint32_t id, uint64_t *packets, uint64_t *bytes)
 {
-	uint32_t cell = id;
-
 	*packets = *bytes = 0;
-	for (uint32_t cpu = 0; cpu < tables->dp->n_cpus; cpu++, cell += tables->dp->n_flow_ids) {
-		struct ofx_counter c = flow_logs_read(&tables->flow_logs, cpu, tables->counters + cell, cell);
+	for (uint32_t cpu = 0; cpu < tables->dp->cpus.n; cpu++) {
+		struct ofx_counter c = flow_logs_read(&tables->flow_logs, cpu, id);
 
 		*packets += c.packets;
 		*bytes += c.bytes;
@@ -111,11 +95,10 @@ void dp_flow_counters(struct dp *dp, const struct dp_flow *flow, uint64_t *packe
 void dp_flow_expect(const struct dp *dp, const struct dp_flow *flow)
 {
 	const uint32_t id = flow_id(dp->tables, flow);
-	const struct ofx_cell *c = dp->tables->counters + id;
 
 	__builtin_prefetch(&dp->tables->base[id]);
-	for (uint32_t cpu = 0; cpu < dp->n_cpus; cpu++, c += dp->n_flow_ids)
-		__builtin_prefetch(c);
+	for (uint32_t cpu = 0; cpu < dp->cpus.n; cpu++)
+		__builtin_prefetch(&dp->cpus.cpu[cpu].cells[id]);
 }
 
 void dp_flow_reset_counters(struct dp *dp, struct dp_flow *flow)
@@ -138,21 +121,18 @@ void dp_flow_reset_counters(struct dp *dp, struct dp_flow *flow)
 static void sum_logged(struct dp_table_pass *pass, uint32_t cpu, uint64_t version, uint32_t from, uint32_t to)
 {
 	const struct dp_tables *tables = pass->tables;
-	uint32_t cells[OFX_FLOW_LOG], n = flow_logs_since(&tables->flow_logs, cpu, version, cells);
+	uint32_t ids[OFX_FLOW_LOG], n = flow_logs_since(&tables->flow_logs, cpu, version, ids);
 
-	for (uint32_t i = 0; i < n; i++) {
-		const uint32_t id = cells[i] - cpu * tables->dp->n_flow_ids;
-
-		if (id >= from && id < to)
-			pass->sums[tables->table_of_id[id]]++;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		if (ids[i] >= from && ids[i] < to)
+			pass->sums[tables->table_of_id[ids[i]]]++;
 }
 
 /* Packets in a CPU's cells of ids [from, to). */
 static void sum_cells(struct dp_table_pass *pass, uint32_t cpu, uint32_t from, uint32_t to)
 {
 	const struct dp_tables *tables = pass->tables;
-	const struct ofx_cell *c = tables->counters + (size_t)cpu * tables->dp->n_flow_ids;
+	const struct ofx_cell *c = tables->dp->cpus.cpu[cpu].cells;
 	const uint64_t version = flow_logs_version(&tables->flow_logs, cpu);
 	const uint8_t *table = tables->table_of_id;
 	uint64_t lane[LANES][OFX_TABLES + 1] = {0};
@@ -189,7 +169,7 @@ bool dp_table_pass_step(struct dp_table_pass *pass)
 	while (pass->at < n) {
 		const uint32_t to = pass->at + BLOCK < n ? pass->at + BLOCK : n;
 
-		for (uint32_t cpu = 0; cpu < tables->dp->n_cpus; cpu++)
+		for (uint32_t cpu = 0; cpu < tables->dp->cpus.n; cpu++)
 			sum_cells(pass, cpu, pass->at, to);
 		pass->at = to;
 		if (clock_ns() >= end)

@@ -76,6 +76,8 @@ static int load(struct dp *dp, const struct dp_config *config, const struct form
 		err = meters_open(dp);
 	if (!err)
 		err = pin_generation(dp, former->last + 1);
+	if (!err)
+		err = cpus_join(&dp->cpus);
 	return err;
 }
 
@@ -91,6 +93,8 @@ static int take_ports(struct dp *dp, const struct dp_config *config, const struc
 		err = ports_open(dp, config, former);
 	if (!err)
 		err = punt_open(dp);
+	if (!err)
+		err = cpus_watch(&dp->cpus, dp->base);
 	if (!err && former->n_generations) {
 		log_info("took over from a former daemon; its %llu flow rules were dropped",
 			 (unsigned long long)former->rules);

@@ -11,8 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include <uthash.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/counter.h"
@@ -63,8 +61,6 @@ struct dp_groups {
 	struct numbers indexes, slots;
 	struct runs bucket_runs, op_runs;
 	uint32_t gen[OFX_GROUP_SLOTS];
-	struct ofx_counter *counters; /* mmapped group_counters */
-	size_t counters_len;
 	struct group *by_id;
 	uint32_t n; /* groups that there are */
 };
@@ -144,10 +140,12 @@ int groups_resolve(const struct dp *dp, struct ofx_op *ops, size_t n)
 
 static void cell_read(const struct dp_groups *groups, uint32_t cell, uint64_t *packets, uint64_t *bytes)
 {
-	const volatile struct ofx_counter *c = groups->counters + cell;
+	const struct cpus *cpus = &groups->dp->cpus;
 
 	*packets = *bytes = 0;
-	for (uint32_t cpu = 0; cpu < groups->dp->n_cpus; cpu++, c += OFX_GROUP_CELLS) {
+	for (uint32_t i = 0; i < cpus->n; i++) {
+		const volatile struct ofx_counter *c = &cpus->cpu[i].state->group[cell];
+
 		*packets += c->packets;
 		*bytes += c->bytes;
 	}
@@ -156,10 +154,10 @@ static void cell_read(const struct dp_groups *groups, uint32_t cell, uint64_t *p
 /* Nobody counts there: its grace period is over. */
 static void cell_clear(struct dp_groups *groups, uint32_t cell)
 {
-	struct ofx_counter *c = groups->counters + cell;
+	const struct cpus *cpus = &groups->dp->cpus;
 
-	for (uint32_t cpu = 0; cpu < groups->dp->n_cpus; cpu++, c += OFX_GROUP_CELLS)
-		*c = (struct ofx_counter){0};
+	for (uint32_t i = 0; i < cpus->n; i++)
+		cpus->cpu[i].state->group[cell] = (struct ofx_counter){0};
 }
 
 void dp_group_counters(struct dp *dp, uint32_t id, uint64_t *packets, uint64_t *bytes,
@@ -454,23 +452,6 @@ uint32_t dp_max_groups(const struct dp *dp)
 
 /* --- open, close --- */
 
-static int map_counters(struct dp_groups *groups, const struct bpf_map *map)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-	size_t len = (size_t)bpf_map__max_entries(map) * sizeof(*groups->counters);
-	void *at;
-
-	if ((uint64_t)groups->dp->n_cpus * OFX_GROUP_CELLS > bpf_map__max_entries(map))
-		return -EINVAL;
-	len = (len + page - 1) / page * page;
-	at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-	if (at == MAP_FAILED)
-		return -errno;
-	groups->counters = at;
-	groups->counters_len = len;
-	return 0;
-}
-
 static int open_pools(struct dp_groups *groups)
 {
 	int err = numbers_open(&groups->indexes, 0, OFX_GROUPS);
@@ -499,8 +480,6 @@ int groups_open(struct dp *dp)
 	groups->ops_fd = bpf_map__fd(skel->maps.bucket_ops);
 	dp->groups = groups;
 	err = open_pools(groups);
-	if (!err)
-		err = map_counters(groups, skel->maps.group_counters);
 	if (err) {
 		log_error("cannot set up the group table: %s", strerror(-err));
 		groups_close(dp);
@@ -521,8 +500,6 @@ void groups_close(struct dp *dp)
 		free(g->config); /* what it refers to goes with it */
 		free(g);
 	}
-	if (groups->counters)
-		munmap(groups->counters, groups->counters_len);
 	numbers_close(&groups->indexes);
 	numbers_close(&groups->slots);
 	runs_close(&groups->bucket_runs);

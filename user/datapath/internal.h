@@ -7,6 +7,7 @@
 #define DATAPATH_INTERNAL_H
 
 #include <limits.h>
+#include "user/datapath/cpu.h"
 #include "user/datapath/datapath.h"
 #include "user/datapath/mapped.h"
 
@@ -21,9 +22,9 @@ struct dp {
 	char entry_pin[PATH_MAX];    /* pinned ofx_port */
 	int lock_fd;
 	struct ofxdp_bpf *skel;
-	struct mapped states; /* map `state`, by CPU: struct ofx_state, to be read */
-	uint32_t n_cpus;      /* possible CPUs */
-	uint32_t max_flows;   /* flow entries; flow ids are 1 … n_flow_ids - 1 */
+	struct cpus cpus;
+	uint32_t n_cpus;    /* CPU numbers there may be: values of PERCPU maps */
+	uint32_t max_flows; /* flow entries; flow ids are 1 … n_flow_ids - 1 */
 	uint32_t n_flow_ids;
 	uint32_t max_probes; /* 0: no limit */
 	uint32_t magic;	     /* of struct ofx_inject */

@@ -11,7 +11,6 @@
 #include <sys/utsname.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/cache.h"
-#include "include/ofxdp/group.h"
 #include "include/ofxdp/table.h"
 #include "user/datapath/chunk.h"
 #include "user/datapath/internal.h"
@@ -27,6 +26,7 @@
 #define DEFAULT_FLOWS 131072
 #define MIN_SPARE 4096	/* slots that wait for a grace period while others are added */
 #define OPS_PER_FLOW 16 /* places in op_pool, in all */
+#define DESCRIPTORS 128 /* of maps, programs, sockets; connections have more, and so have CPUs for a moment */
 
 static const struct {
 	int number;
@@ -90,21 +90,10 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
-/* Of the microflow cache, per CPU. */
-static uint32_t cache_entries(const struct dp *dp)
-{
-	uint32_t n = OFX_CACHE_ALL;
-
-	while (n > OFX_CACHE_NEAR && (uint64_t)n * dp->n_cpus * sizeof(struct ofx_cached) > OFX_CACHE_BYTES)
-		n /= 2;
-	return n;
-}
-
 static int set_sizes(struct dp *dp)
 {
 	struct ofxdp_bpf *s = dp->skel;
 	const uint64_t pool = (uint64_t)OPS_PER_FLOW * dp->n_flow_ids;
-	const uint32_t far = cache_entries(dp) > OFX_CACHE_NEAR ? dp->n_cpus * cache_entries(dp) : 2;
 	const struct {
 		struct bpf_map *map;
 		uint32_t size;
@@ -113,12 +102,6 @@ static int set_sizes(struct dp *dp)
 		{s->maps.flows, chunks_for(dp->n_flow_ids, OFX_FLOW_CHUNK)},
 		{s->maps.insts, chunks_for(dp->n_flow_ids, OFX_INST_CHUNK)},
 		{s->maps.op_pool, chunks_for(pool, OFX_OP_CHUNK)},
-		{s->maps.flow_counters, chunks_for((uint64_t)dp->n_flow_ids * dp->n_cpus, OFX_COUNTER_CHUNK)},
-		{s->maps.state, dp->n_cpus},
-		{s->maps.cache, far},
-		{s->maps.cache_short, far / 2},
-		{s->maps.conts, dp->n_cpus * OFX_CONTS},
-		{s->maps.group_counters, dp->n_cpus * OFX_GROUP_CELLS},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(sized); i++) {
@@ -156,29 +139,18 @@ static int set_constants(struct dp *dp, uint64_t netns)
 	for (int i = 0; i < OFX_CACHE_WORDS; i++)
 		dp->skel->rodata->ofx_cache_secret[i] = cache_secret[i] | 1;
 	dp->skel->rodata->ofx_sees_carrier = may_read_kernel();
-	dp->skel->rodata->ofx_cache_entries = cache_entries(dp);
-	dp->skel->rodata->ofx_cache_shift = 64 - __builtin_ctz(cache_entries(dp));
 	dp->skel->rodata->ofx_magic = dp->magic;
-	dp->skel->rodata->ofx_n_flow_ids = dp->n_flow_ids;
-	dp->skel->rodata->ofx_n_cpus = dp->n_cpus;
 	dp->skel->rodata->ofx_netns = netns;
 	return 0;
 }
 
 static int choose_sizes(struct dp *dp, uint32_t max_flows)
 {
-	int n_cpus = libbpf_num_possible_cpus();
 	uint32_t spare;
 
-	if (n_cpus < 1 || n_cpus > OFX_CPUS) {
-		log_error("this machine may have %d CPUs: the switch serves 1 to %d", n_cpus, OFX_CPUS);
-		return -ENOTSUP;
-	}
-	dp->n_cpus = n_cpus;
 	dp->max_flows = max_flows ? max_flows : DEFAULT_FLOWS;
 	spare = dp->max_flows / 8 > MIN_SPARE ? dp->max_flows / 8 : MIN_SPARE;
-	if (dp->max_flows > UINT32_MAX / (2 * OPS_PER_FLOW) ||
-	    ((uint64_t)dp->max_flows + spare) * dp->n_cpus > UINT32_MAX) {
+	if (dp->max_flows > UINT32_MAX / (2 * OPS_PER_FLOW)) {
 		log_error("%u flows are more than the switch can hold", dp->max_flows);
 		return -EINVAL;
 	}
@@ -203,6 +175,33 @@ static int attach_tracing(struct dp *dp)
 	return 0;
 }
 
+/* As many as we may have.  That it is too little is said here, for libbpf may give another reason. */
+static int raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return -errno;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max >= DESCRIPTORS)
+		return 0;
+	log_error("Too many open files: the switch has some %d, and `ulimit -Hn` is %llu", DESCRIPTORS,
+		  (unsigned long long)limit.rlim_max);
+	return -EMFILE;
+}
+
+/* What each CPU has for itself. */
+static int open_cpus(struct dp *dp)
+{
+	int err = cpus_open(&dp->cpus, dp->skel, NULL, dp->n_flow_ids, 0);
+
+	dp->n_cpus = dp->cpus.n_possible;
+	if (err)
+		log_error("cannot make what each CPU has for itself: %s", strerror(-err));
+	return err;
+}
+
 int load_open(struct dp *dp, uint32_t max_flows, uint64_t netns)
 {
 	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
@@ -217,6 +216,11 @@ int load_open(struct dp *dp, uint32_t max_flows, uint64_t netns)
 		log_error("cannot open the BPF object: %s", strerror(errno));
 		return -errno;
 	}
+	err = raise_descriptors();
+	if (!err)
+		err = open_cpus(dp);
+	if (err)
+		return err;
 	err = set_sizes(dp);
 	if (!err)
 		err = set_constants(dp, netns);
@@ -227,13 +231,13 @@ int load_open(struct dp *dp, uint32_t max_flows, uint64_t netns)
 			  strerror(-err));
 		return err;
 	}
-	err = mapped_open(&dp->states, dp->skel->maps.state, false);
-	return err ? err : attach_tracing(dp);
+	cpus_publish(&dp->cpus, dp->skel);
+	return attach_tracing(dp);
 }
 
 void load_close(struct dp *dp)
 {
-	mapped_close(&dp->states);
+	cpus_close(&dp->cpus);
 	ofxdp_bpf__destroy(dp->skel);
 	dp->skel = NULL;
 }

@@ -33,7 +33,7 @@ struct dp_meter {
 };
 
 struct dp_meters {
-	int meters_fd, slots_fd, counters_fd, bands_fd;
+	int meters_fd, slots_fd;
 	struct numbers indexes, slots;
 	uint32_t n; /* meters, but for the virtual ones */
 	struct dp_meter *by_id;
@@ -125,40 +125,37 @@ static int compile(const struct of_meter_mod *mm, struct ofx_meter *m)
 
 /* --- counters --- */
 
-/* The sum over all CPUs of a map's element of n counters. */
-static void counters_sum(const struct dp *dp, int fd, uint32_t key, struct ofx_counter *sum, size_t n)
+static void counter_sum(const struct ofx_counter *c, struct ofx_counter *sum)
 {
-	_free_ struct ofx_counter *cells = calloc(dp->n_cpus, n * sizeof(*cells));
-
-	memset(sum, 0, n * sizeof(*sum));
-	if (!cells || bpf_map_lookup_elem(fd, &key, cells))
-		return;
-	for (size_t i = 0; i < dp->n_cpus * n; i++) {
-		sum[i % n].packets += cells[i].packets;
-		sum[i % n].bytes += cells[i].bytes;
-	}
-}
-
-/* Nobody counts there: its grace period is over. */
-static int counters_clear(const struct dp *dp, int fd, uint32_t key, size_t n)
-{
-	_free_ struct ofx_counter *zero = calloc(dp->n_cpus, n * sizeof(*zero));
-
-	if (!zero)
-		return -ENOMEM;
-	return bpf_map_update_elem(fd, &key, zero, BPF_ANY) ? -errno : 0;
+	sum->packets += c->packets;
+	sum->bytes += c->bytes;
 }
 
 void dp_meter_counters(struct dp *dp, uint32_t id, struct dp_meter_counters *out)
 {
-	struct dp_meters *m = dp->meters;
-	const struct dp_meter *meter = meter_find(m, id);
+	const struct dp_meter *meter = meter_find(dp->meters, id);
 
 	memset(out, 0, sizeof(*out));
-	if (!meter)
-		return;
-	counters_sum(dp, m->counters_fd, meter->index, &out->in, 1);
-	counters_sum(dp, m->bands_fd, meter->slot, out->band, OFX_BANDS);
+	for (uint32_t i = 0; meter && i < dp->cpus.n; i++) {
+		const struct cpu *cpu = &dp->cpus.cpu[i];
+
+		counter_sum(&cpu->state->meter[meter->index], &out->in);
+		for (int band = 0; band < OFX_BANDS; band++)
+			counter_sum(&cpu->bands[meter->slot].band[band], &out->band[band]);
+	}
+}
+
+/* Nobody counts there: its grace period is over. */
+static void index_clear(struct dp *dp, uint32_t index)
+{
+	for (uint32_t i = 0; i < dp->cpus.n; i++)
+		dp->cpus.cpu[i].state->meter[index] = (struct ofx_counter){0};
+}
+
+static void slot_clear(struct dp *dp, uint32_t slot)
+{
+	for (uint32_t i = 0; i < dp->cpus.n; i++)
+		dp->cpus.cpu[i].bands[slot] = (struct ofx_band_counters){0};
 }
 
 /* --- publication --- */
@@ -179,11 +176,11 @@ static int slot_write(struct dp *dp, const struct ofx_meter *config, uint32_t *s
 
 	if (!take(dp, &m->slots, slot))
 		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_OUT_OF_METERS);
-	err = counters_clear(dp, m->bands_fd, *slot, OFX_BANDS);
-	if (!err && bpf_map_update_elem(m->slots_fd, slot, config, BPF_ANY))
-		err = -errno;
-	if (err)
-		numbers_give(&m->slots, *slot);
+	slot_clear(dp, *slot);
+	if (!bpf_map_update_elem(m->slots_fd, slot, config, BPF_ANY))
+		return 0;
+	err = -errno;
+	numbers_give(&m->slots, *slot);
 	return err;
 }
 
@@ -243,9 +240,8 @@ static int add(struct dp *dp, struct dp_meter *meter, const struct ofx_meter *co
 
 	if (err)
 		return err;
-	err = counters_clear(dp, m->counters_fd, meter->index, 1);
-	if (!err)
-		err = publish(m, meter->index, meter->slot);
+	index_clear(dp, meter->index);
+	err = publish(m, meter->index, meter->slot);
 	if (err)
 		numbers_give(&m->slots, meter->slot);
 	return err;
@@ -332,8 +328,6 @@ int meters_open(struct dp *dp)
 	dp->meters = m;
 	m->meters_fd = bpf_map__fd(dp->skel->maps.meters);
 	m->slots_fd = bpf_map__fd(dp->skel->maps.meter_slots);
-	m->counters_fd = bpf_map__fd(dp->skel->maps.meter_counters);
-	m->bands_fd = bpf_map__fd(dp->skel->maps.meter_band_counters);
 	err = numbers_open(&m->indexes, OFX_METER_FIRST, OFX_METER_INDEXES);
 	if (!err)
 		err = numbers_open(&m->slots, 1, OFX_METER_SLOTS);

@@ -15,10 +15,11 @@
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
-/* Punts that wait while the daemon is busy, over all queues; a queue has at least PUNT_MIN_RING. */
+/* Punts that wait while the daemon is busy, over all queues: with OFX_PUNT_QUEUES each has PUNT_MIN_RING. */
 #define PUNT_FRAMES 8192
 #define PUNT_MAX_RING 4096
 #define PUNT_MIN_RING 256
+_Static_assert(OFX_PUNT_QUEUES *PUNT_MIN_RING <= PUNT_FRAMES, "memory of all sockets");
 #define PUNT_BATCH 64	    /* frames a wake-up: then OpenFlow messages come first again */
 #define PUNT_PRIORITY 1	    /* 0 is OpenFlow's */
 #define PUNT_BUSY_TRIES 100 /* of PUNT_BUSY_MS: the sockets of a killed daemon end a moment later */
@@ -131,7 +132,13 @@ static int create_socket(struct punt_queue *queue, const char *ifname, uint32_t 
 	return err;
 }
 
-static int queue_memory(struct punt_queue *queue, uint32_t ring)
+/* Only the first sends. */
+static uint32_t tx_frames(uint32_t index)
+{
+	return index ? 0 : PUNT_TX_FRAMES;
+}
+
+static int queue_memory(struct punt_queue *queue, uint32_t n_frames, uint32_t ring)
 {
 	const struct xsk_umem_config config = {
 		.fill_size = ring,
@@ -141,7 +148,7 @@ static int queue_memory(struct punt_queue *queue, uint32_t ring)
 	void *memory;
 	int err;
 
-	queue->memory_len = (size_t)(PUNT_TX_FRAMES + ring) * PUNT_CHUNK;
+	queue->memory_len = (size_t)n_frames * PUNT_CHUNK;
 	memory = mmap(NULL, queue->memory_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return -errno;
@@ -156,14 +163,14 @@ static int queue_open(struct punt_queue *queue, const char *ifname, uint32_t ind
 {
 	struct dp *dp = queue->dp;
 	uint32_t at;
-	int fd, err = queue_memory(queue, ring);
+	int fd, err = queue_memory(queue, tx_frames(index) + ring, ring);
 
 	if (!err)
 		err = create_socket(queue, ifname, index, ring);
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < ring; i++)
-		give_back(queue, (uint64_t)(PUNT_TX_FRAMES + i) * PUNT_CHUNK);
+		give_back(queue, (uint64_t)(tx_frames(index) + i) * PUNT_CHUNK);
 	fd = xsk_socket__fd(queue->socket);
 	queue->readable = event_new(dp->base, fd, EV_READ | EV_PERSIST, on_readable, queue);
 	if (!queue->readable)
@@ -209,8 +216,8 @@ static int queues_open(struct dp *dp, const char *ifname)
 	if (err)
 		return err;
 	n = link.n_rx_queues ? link.n_rx_queues : 1;
-	if (n > OFX_CPUS)
-		n = OFX_CPUS;
+	if (n > OFX_PUNT_QUEUES)
+		n = OFX_PUNT_QUEUES;
 	punt->max_frame = link.mtu + 18 < PUNT_CHUNK ? link.mtu + 18 : PUNT_CHUNK;
 	punt->queues = calloc(n, sizeof(*punt->queues));
 	if (!punt->queues)

@@ -113,8 +113,10 @@ void veths_mend(struct dp *dp, const struct link *link);
 bool veths_internal(const struct dp_ports *ports, uint32_t ifindex);
 /* `former` names the programs by which a LOCAL whose host side is elsewhere is known as ours. */
 void veths_delete(struct nl *nl, const char *name, const struct former *former);
-/* One internal pair, found or made, up, without addresses of its own. */
-int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, struct link *a, struct link *b);
+/* One internal pair, found or made, with `most` queues at most, up, without addresses of its own. */
+#define VETH_QUEUES 4096 /* the kernel's limit */
+int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, uint32_t most, struct link *a,
+	       struct link *b);
 /* Is it one of the switch's own names? */
 bool veths_own(const char *name, const char *ifname);
 

@@ -112,7 +112,9 @@ int dp_port_get(struct dp *dp, uint32_t port_no, struct of_port *to)
 
 void port_counters(struct dp *dp, uint32_t index, struct port_totals *sum)
 {
-	cell_port_totals(dp->states.at, index, dp->n_cpus, sum);
+	memset(sum, 0, sizeof(*sum));
+	for (uint32_t i = 0; i < dp->cpus.n; i++)
+		cell_port_add(&dp->cpus.cpu[i].state->port[index], sum);
 }
 
 uint64_t port_clock(void)

@@ -63,7 +63,7 @@ int relay_make(struct dp *dp, struct port *port)
 
 	suffix(in_suffix, 'g', index);
 	suffix(out_suffix, 'h', index);
-	err = veths_pair(dp, in_suffix, out_suffix, &in, &out);
+	err = veths_pair(dp, in_suffix, out_suffix, VETH_QUEUES, &in, &out);
 	if (!err)
 		err = link_set_mtu(&p->nl, in.ifindex, RELAY_MTU);
 	if (!err)

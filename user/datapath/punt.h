@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The AF_XDP sockets on NAME-c1: packet_in.c receives on one per queue, packet_out.c sends on the first.  Each socket
- * has its own memory; frames of the first TX_FRAMES chunks are the sender's, the others circulate through the fill
- * ring. Always copy mode: a dead daemon must not own the memory that a driver receives into.
+ * has its own memory; the first TX_FRAMES chunks of the first one's are the sender's, all others circulate through the
+ * fill ring. Always copy mode: a dead daemon must not own the memory that a driver receives into.
  */
 #ifndef DATAPATH_PUNT_H
 #define DATAPATH_PUNT_H

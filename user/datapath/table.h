@@ -85,11 +85,10 @@ struct dp_tables {
 	struct ofx_subtable *subtables; /* by number */
 	struct chunks flows, insts, op_pool;
 	struct rule_hash rules;
-	const struct ofx_cell *counters; /* flow_counters */
 	struct flow_logs flow_logs;
 	uint8_t *table_of_id; /* flow id's table, or OFX_NO_TABLE */
 	LIST_HEAD(, dp_table_pass) passes;
-	struct mapped roots_map, lists_map, subtables_map, counters_map, lines_map, geometry_map;
+	struct mapped roots_map, lists_map, subtables_map, lines_map, geometry_map;
 	struct numbers ids, inst_numbers, list_slots, subtable_numbers; /* ids: of flow entries, their slots too */
 	struct runs runs;
 	struct ladders ladders;

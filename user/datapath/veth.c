@@ -92,15 +92,20 @@ static int pair_find(struct nl *nl, const char *a_name, const char *b_name, cons
 	return err_a ? -ENODEV : 0;
 }
 
-/* The same, found or made. */
-static int pair_make(struct nl *nl, const char *a_name, const char *b_name, uint32_t n_queues,
-		     const struct former *former, struct link *a, struct link *b)
+/*
+ * The same, found or made: with a queue for each CPU, but no more than `most`.  One that is found may have fewer, which
+ * CPUs then share.
+ */
+static int pair_make(struct dp *dp, const char *a_name, const char *b_name, uint32_t most, const struct former *former,
+		     struct link *a, struct link *b)
 {
+	const uint32_t n_cpus = cpus_count(&dp->cpus), n_queues = n_cpus < most ? n_cpus : most;
+	struct nl *nl = &dp->ports->nl;
 	int err = pair_find(nl, a_name, b_name, former, a, b);
 
 	if (err && err != -ENODEV)
 		return err;
-	if (!err && (!b->ifindex || (a->n_rx_queues == n_queues && b->n_rx_queues == n_queues)))
+	if (!err && (!b->ifindex || (a->n_rx_queues <= most && b->n_rx_queues <= most)))
 		return 0;
 	if (!err)
 		link_delete(nl, a->ifindex);
@@ -115,7 +120,7 @@ static int pair_make(struct nl *nl, const char *a_name, const char *b_name, uint
 	return err;
 }
 
-int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, struct link *a, struct link *b)
+int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, uint32_t most, struct link *a, struct link *b)
 {
 	struct nl *nl = &dp->ports->nl;
 	char a_name[IFNAMSIZ], b_name[IFNAMSIZ];
@@ -123,7 +128,7 @@ int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, struct
 
 	own_name(a_name, dp->name, suffix_a);
 	own_name(b_name, dp->name, suffix_b);
-	err = pair_make(nl, a_name, b_name, dp->n_cpus, NULL, a, b);
+	err = pair_make(dp, a_name, b_name, most, NULL, a, b);
 	if (err)
 		return err;
 	no_ipv6(a_name);
@@ -156,7 +161,7 @@ static int local_make(struct dp *dp, const struct former *former)
 	int err;
 
 	own_name(port_name, dp->name, "-p");
-	err = pair_make(&p->nl, port_name, dp->name, dp->n_cpus, former, &port, &p->host);
+	err = pair_make(dp, port_name, dp->name, VETH_QUEUES, former, &port, &p->host);
 	if (err)
 		return err;
 	no_ipv6(port_name);
@@ -205,12 +210,12 @@ int veths_make(struct dp *dp, bool local, const struct former *former)
 {
 	uint32_t *ends = dp->ports->veths.ends;
 	struct link c0, c1, l0, l1, q0, q1;
-	int err = veths_pair(dp, "-c0", "-c1", &c0, &c1);
+	int err = veths_pair(dp, "-c0", "-c1", OFX_PUNT_QUEUES, &c0, &c1);
 
 	if (!err)
-		err = veths_pair(dp, "-l0", "-l1", &l0, &l1);
+		err = veths_pair(dp, "-l0", "-l1", VETH_QUEUES, &l0, &l1);
 	if (!err)
-		err = veths_pair(dp, "-q0", "-q1", &q0, &q1);
+		err = veths_pair(dp, "-q0", "-q1", VETH_QUEUES, &q0, &q1);
 	/* Frames pass the stack's entrance there, and none may be merged. */
 	if (!err)
 		err = link_set_gro_max(&dp->ports->nl, q1.ifindex, 0);
