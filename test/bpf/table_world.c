@@ -86,7 +86,7 @@ void settle(struct world *w)
 
 /* --- flow entries --- */
 
-#define WAITS 100
+#define WAITS 2000
 
 static int inst_add(struct world *w, const struct of_instructions *inst, uint32_t *number)
 {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "user/datapath/flow_log.h"
 #include <errno.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include "user/datapath/cell.h"
 #include "user/datapath/cpu.h"
 #include "user/util/cleanup.h"
 
-#define TRIES 1000 /* adding up takes a microsecond or two */
+#define TRIES 1000 /* adding up takes a microsecond or two, … */
+#define YIELDS 8   /* … unless it is interrupted, by us perhaps: then it may go on */
 #define FILTER_WORDS 4
 
 /* Most flow ids are in no log, which one bit tells as long as the log is the same. */
@@ -65,7 +67,7 @@ struct ofx_counter flow_logs_read(struct flow_logs *logs, uint32_t cpu, uint32_t
 	struct flow_log_seen *seen = &logs->seen[cpu];
 	struct ofx_counter sum;
 
-	for (int i = 0; i < TRIES; i++) {
+	for (int i = 0; i < TRIES * YIELDS; i++) {
 		const uint64_t version = load(&log->version);
 		uint64_t n;
 
@@ -75,6 +77,8 @@ struct ofx_counter flow_logs_read(struct flow_logs *logs, uint32_t cpu, uint32_t
 			add_words(log, seen, version, n, id, &sum);
 		if (!(version & 1) && load(&log->version) == version)
 			break;
+		if (i % TRIES == TRIES - 1)
+			sched_yield();
 	}
 	return sum;
 }
