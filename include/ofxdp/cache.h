@@ -33,9 +33,9 @@
  */
 #define OFX_CACHE_NEAR_BITS 13
 #define OFX_CACHE_NEAR (1 << OFX_CACHE_NEAR_BITS)
-#define OFX_CACHE_ALL 131072 /* the loader makes fewer where there are many CPUs, … */
-/* … so that `cache` takes no more for those there are at first; none at all if there are no more than the near ones. */
-#define OFX_CACHE_BYTES (64ULL * 1024 * 1024)
+#define OFX_CACHE_ALL 131072 /* the loader makes fewer where there are many CPUs, or little memory, … */
+/* … so that those of all CPUs take no more at first; none at all if there are no more than the near ones. */
+#define OFX_CACHE_BYTES (96ULL * 1024 * 1024)
 
 struct ofx_cache_live {
 	__u64 gen;		   /* 0: no cache */

@@ -390,7 +390,10 @@ static inline int open_skel(void)
 	for (int i = 0; i < OFX_RULE_SECRETS; i++)
 		skel->rodata->ofx_rule_secret[i] = 0x9fb21c651e98df25ULL * (2 * i + 1);
 	bpf_map__set_max_entries(skel->maps.rule_lines, 1);
-	assert_int_equal(cpus_open(&cpus, skel, online, OFXDP_FLOWS, OFXDP_CACHED), 0);
+	assert_int_equal(cpus_plan(&cpus, online, OFXDP_FLOWS), 0);
+	cpus_limit_cache(&cpus, cpus.n_first * OFXDP_CACHED * sizeof(struct ofx_cached) * 3 / 2);
+	assert_int_equal(cpus.entries, OFXDP_CACHED);
+	assert_int_equal(cpus_make(&cpus, skel), 0);
 	assert_int_equal(ofxdp_bpf__load(skel), 0);
 	cpus_publish(&cpus, skel);
 	assert_int_equal(cpus_join(&cpus), 0);

@@ -24,7 +24,9 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare)
 	bpf_map__set_max_entries(skel->maps.flows, chunks_for(dp->n_flow_ids, OFX_FLOW_CHUNK));
 	bpf_map__set_max_entries(skel->maps.insts, chunks_for(dp->n_flow_ids, OFX_INST_CHUNK));
 	bpf_map__set_max_entries(skel->maps.op_pool, chunks_for(16 * max_flows, OFX_OP_CHUNK));
-	assert_int_equal(cpus_open(&dp->cpus, skel, NULL, dp->n_flow_ids, OFX_CACHE_NEAR), 0);
+	assert_int_equal(cpus_plan(&dp->cpus, NULL, dp->n_flow_ids), 0);
+	cpus_limit_cache(&dp->cpus, 0);
+	assert_int_equal(cpus_make(&dp->cpus, skel), 0);
 	dp->n_cpus = dp->cpus.n_possible;
 	for (int i = 0; i < OFX_RULE_SECRETS; i++)
 		skel->rodata->ofx_rule_secret[i] = (uint64_t)random() << 42 ^ (uint64_t)random() << 21 ^ (random() | 1);

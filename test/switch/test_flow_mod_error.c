@@ -180,9 +180,13 @@ static void errors_of_the_datapath_change_nothing(void **state)
 	assert_int_equal(e.hard, 1000);
 
 	rig->dp->fail_after = 1; /* our own trouble */
-	rig->dp->fail_with = -12;
+	rig->dp->fail_with = -EIO;
 	rig_flow_mod(rig, 0, &fm);
 	EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_UNKNOWN);
+	rig->dp->fail_after = 1; /* no memory is no room */
+	rig->dp->fail_with = -ENOMEM;
+	rig_flow_mod(rig, 0, &fm);
+	EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL);
 	assert_int_equal(rig_count(rig), 3);
 }
 

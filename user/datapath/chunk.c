@@ -7,6 +7,7 @@
 #include <string.h>
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
+#include "user/util/memory.h"
 
 /*
  * Chunks made and not in use: two give 32 ms at 500 000 flow entries a second; twice as many each time that somebody
@@ -104,14 +105,17 @@ static void *chunks_thread(void *arg)
 	return NULL;
 }
 
-/* Under the lock. */
-static void chunks_want(struct chunks *c, uint32_t n)
+/* Under the lock.  False: there is not so much memory. */
+static bool chunks_want(struct chunks *c, uint32_t n)
 {
 	n = n < c->max ? n : c->max;
 	if (n <= c->wanted)
-		return;
+		return true;
+	if (!memory_may_grow((size_t)(n - c->wanted) * c->per_chunk * c->value_size))
+		return false;
 	c->wanted = n;
 	pthread_cond_broadcast(&c->changed);
+	return true;
 }
 
 int chunks_grow(struct chunks *c)
@@ -128,9 +132,10 @@ int chunks_grow(struct chunks *c)
 			c->ahead *= 2;
 	}
 	c->waited = err == -EAGAIN;
-	chunks_want(c, c->n + 1 + c->ahead);
+	if (!chunks_want(c, c->n + 1 + c->ahead) && !chunks_want(c, c->n + 1) && err)
+		err = -ENOMEM;
 	pthread_mutex_unlock(&c->lock);
-	if (err && err != -EAGAIN)
+	if (err && err != -EAGAIN && err != -ENOMEM) /* of want of memory memory.h tells */
 		log_error("cannot make room for more flow entries: %s", strerror(-err));
 	if (!err)
 		c->n++;

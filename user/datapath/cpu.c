@@ -11,6 +11,7 @@
 #include "build/ofxdp.skel.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
+#include "user/util/memory.h"
 
 #define ONLINE "/sys/devices/system/cpu/online"
 #define NUMBERS 4096 /* bytes of a list of CPU numbers: a page, as the kernel has it */
@@ -107,6 +108,16 @@ static int part_make(const struct cpus *c, struct cpu *cpu, enum cpu_part part)
 static bool part_wanted(const struct cpus *c, enum cpu_part part, uint32_t number)
 {
 	return c->len[part] && (part < CPU_CACHE || number < c->n_possible);
+}
+
+static uint64_t cpu_bytes(const struct cpus *c, uint32_t number)
+{
+	uint64_t bytes = 0;
+
+	for (int part = 0; part < CPU_PARTS; part++)
+		if (part_wanted(c, part, number))
+			bytes += (uint64_t)sizes[part] * c->len[part];
+	return bytes;
 }
 
 /* The next of c->cpu[], not in the maps yet. */
@@ -275,7 +286,7 @@ static bool cpus_grow(struct cpus *c)
 	number = cpu_missing(c, set);
 	if (number == c->n_possible)
 		return false;
-	err = cpu_make(c, number);
+	err = memory_may_grow(cpu_bytes(c, number)) ? cpu_make(c, number) : -ENOMEM;
 	if (err) {
 		tell(c, number, err);
 		return false;
@@ -310,26 +321,59 @@ int cpus_watch(struct cpus *c, struct event_base *base)
 
 /* --- open and close --- */
 
-/* Of the flow cache, for each of so many CPUs. */
-static uint32_t cache_entries(uint32_t n_cpus)
+static void set_cache(struct cpus *c, uint32_t entries)
 {
-	uint32_t n = OFX_CACHE_ALL;
-
-	while (n > OFX_CACHE_NEAR && (uint64_t)n * n_cpus * sizeof(struct ofx_cached) > OFX_CACHE_BYTES)
-		n /= 2;
-	return n;
+	c->entries = entries;
+	c->len[CPU_CACHE] = entries > OFX_CACHE_NEAR ? entries : 0;
+	c->len[CPU_CACHE_SHORT] = c->len[CPU_CACHE] / 2;
 }
 
-static void set_lengths(struct cpus *c, uint32_t n_flow_ids, uint32_t entries)
+uint64_t cpus_cache_bytes(const struct cpus *c)
 {
+	return (uint64_t)c->n_first * (c->len[CPU_CACHE] * sizeof(struct ofx_cached) +
+				       c->len[CPU_CACHE_SHORT] * sizeof(struct ofx_cached_pair));
+}
+
+void cpus_limit_cache(struct cpus *c, uint64_t bytes)
+{
+	while (c->len[CPU_CACHE] && cpus_cache_bytes(c) > bytes)
+		set_cache(c, c->entries / 2);
+}
+
+int cpus_plan(struct cpus *c, const bool *online, uint32_t n_flow_ids)
+{
+	int n = libbpf_num_possible_cpus();
+
+	if (n < 1)
+		return n ? n : -ENOTSUP;
+	*c = (struct cpus){
+		.n_possible = n, .cpu = calloc(n + 1, sizeof(*c->cpu)), .first = calloc(n, sizeof(*c->first))};
+	if (!c->cpu || !c->first) {
+		cpus_close(c);
+		return -ENOMEM;
+	}
+	if (online)
+		memcpy(c->first, online, n * sizeof(*c->first));
+	else
+		cpus_online(c->first, n);
+	for (int i = 0; i < n; i++)
+		c->n_first += c->first[i];
 	c->len[CPU_STATE] = 1;
 	c->len[CPU_COUNTERS] = n_flow_ids;
 	c->len[CPU_BANDS] = OFX_METER_SLOTS;
 	c->len[CPU_CONTS] = OFX_CONTS;
-	if (entries <= OFX_CACHE_NEAR)
-		return;
-	c->len[CPU_CACHE] = entries;
-	c->len[CPU_CACHE_SHORT] = entries / 2;
+	set_cache(c, OFX_CACHE_ALL);
+	cpus_limit_cache(c, OFX_CACHE_BYTES);
+	return 0;
+}
+
+uint64_t cpus_bytes(const struct cpus *c)
+{
+	uint64_t bytes = c->n_first < c->n_possible ? cpu_bytes(c, c->n_possible) : 0;
+
+	for (uint32_t i = 0; i < c->n_possible; i++)
+		bytes += c->first[i] ? cpu_bytes(c, i) : 0;
+	return bytes;
 }
 
 /* The maps by CPU take arrays like these, and have room for all. */
@@ -347,56 +391,27 @@ static int set_templates(const struct cpus *c, const struct ofxdp_bpf *skel)
 	return err;
 }
 
-/* For those in the set, and if there may be others, for these together. */
-static int make_first(struct cpus *c, const bool *set)
+/* For those that are online at first, and if there may be others, for these together. */
+static int make_first(struct cpus *c)
 {
 	int err = 0;
 
 	for (uint32_t i = 0; i < c->n_possible && !err; i++)
-		if (set[i])
+		if (c->first[i])
 			err = cpu_make(c, i);
 	return err || c->n == c->n_possible ? err : cpu_make(c, c->n_possible);
 }
 
-static uint32_t count(const bool *set, uint32_t n)
+int cpus_make(struct cpus *c, struct ofxdp_bpf *skel)
 {
-	uint32_t sum = 0;
+	int err = make_first(c);
 
-	for (uint32_t i = 0; i < n; i++)
-		sum += set[i];
-	return sum;
-}
-
-static int open_for(struct cpus *c, struct ofxdp_bpf *skel, const bool *set, uint32_t n_flow_ids, uint32_t entries)
-{
-	int err;
-
-	entries = entries ? entries : cache_entries(count(set, c->n_possible));
-	set_lengths(c, n_flow_ids, entries);
-	err = make_first(c, set);
 	if (err)
 		return err;
 	skel->rodata->ofx_n_cpus = c->n_possible;
-	skel->rodata->ofx_cache_entries = entries;
-	skel->rodata->ofx_cache_shift = 64 - __builtin_ctz(entries);
+	skel->rodata->ofx_cache_entries = c->entries;
+	skel->rodata->ofx_cache_shift = 64 - __builtin_ctz(c->entries);
 	return set_templates(c, skel);
-}
-
-int cpus_open(struct cpus *c, struct ofxdp_bpf *skel, const bool *online, uint32_t n_flow_ids, uint32_t entries)
-{
-	int n = libbpf_num_possible_cpus(), err = -ENOMEM;
-	_free_ bool *now = n > 0 ? calloc(n, sizeof(*now)) : NULL;
-
-	if (n < 1)
-		return n ? n : -ENOTSUP;
-	*c = (struct cpus){.n_possible = n, .cpu = calloc(n + 1, sizeof(*c->cpu))};
-	if (now && c->cpu) {
-		cpus_online(now, n);
-		err = open_for(c, skel, online ? online : now, n_flow_ids, entries);
-	}
-	if (err)
-		cpus_close(c);
-	return err;
 }
 
 void cpus_close(struct cpus *c)
@@ -407,5 +422,6 @@ void cpus_close(struct cpus *c)
 	for (uint32_t i = 0; i < c->n; i++)
 		cpu_free(&c->cpu[i]);
 	free(c->cpu);
+	free(c->first);
 	*c = (struct cpus){0};
 }

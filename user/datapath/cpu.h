@@ -53,6 +53,9 @@ struct cpus {
 	uint32_t n_possible; /* CPU numbers are below it */
 	uint32_t n;	     /* of cpu[] */
 	struct cpu *cpu;
+	bool *first; /* by number: online at first … */
+	uint32_t n_first;
+	uint32_t entries;	 /* of the flow cache of each; those near the CPU are part of its state */
 	uint32_t len[CPU_PARTS]; /* elements of an array; 0: none is made */
 	int outer[CPU_PARTS];	 /* the maps by CPU */
 	uint32_t n_workers;
@@ -62,11 +65,17 @@ struct cpus {
 };
 
 /*
- * Before the skeleton is loaded: make the arrays for CPUs that are online and for others, of n_flow_ids flow ids, and
- * tell the skeleton.  online: by number, NULL: those that are; entries: of the flow cache, 0: what so many CPUs may
- * have.  0 or a negative errno; closed then.
+ * What is to be made: for CPUs that are online and for others, of n_flow_ids flow ids.  online: by number, NULL: those
+ * that are.  0 or a negative errno.
  */
-int cpus_open(struct cpus *c, struct ofxdp_bpf *skel, const bool *online, uint32_t n_flow_ids, uint32_t entries);
+int cpus_plan(struct cpus *c, const bool *online, uint32_t n_flow_ids);
+/* The caches shall take no more than so many bytes; at most OFX_CACHE_BYTES in any case. */
+void cpus_limit_cache(struct cpus *c, uint64_t bytes);
+/* Of all that is planned, and of the caches among it. */
+uint64_t cpus_bytes(const struct cpus *c);
+uint64_t cpus_cache_bytes(const struct cpus *c);
+/* Make it, and tell the skeleton, which is not loaded yet.  0 or a negative errno. */
+int cpus_make(struct cpus *c, struct ofxdp_bpf *skel);
 /* After that: begin to put them into their maps. */
 void cpus_publish(struct cpus *c, const struct ofxdp_bpf *skel);
 /* Wait until they are. */

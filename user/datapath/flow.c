@@ -6,6 +6,7 @@
 #include "user/datapath/cache.h"
 #include "user/datapath/tuple.h"
 #include "user/openflow/error.h"
+#include "user/util/memory.h"
 
 /* --- keys --- */
 
@@ -124,6 +125,26 @@ static void id_give(struct dp_tables *tables, uint32_t id)
 	numbers_give(&tables->ids, id);
 }
 
+/*
+ * Memory, but for chunks: what the switch keeps of an entry and what else is kept here.  The place of one that went has
+ * been paid for, as a rule.
+ */
+#define FLOW_BYTES 512
+#define FLOW_GONE_BYTES 160 /* for a while, while it is removed */
+
+static bool flow_has_memory(struct dp_tables *tables)
+{
+	const uint32_t n = tables->n_flows + 1;
+
+	memory_keep((size_t)n * FLOW_GONE_BYTES);
+	if (n <= tables->most_flows)
+		return memory_may(FLOW_BYTES);
+	if (!memory_may_grow(FLOW_BYTES))
+		return false;
+	tables->most_flows = n;
+	return true;
+}
+
 /* A flow entry that no rule leads to; its mask, counted, stays while it is there. */
 static int flow_new(struct dp_tables *tables, const struct dp_rule *rule, uint32_t id, struct dp_flow **out)
 {
@@ -174,6 +195,8 @@ int dp_flow_add(struct dp *dp, const struct dp_rule *rule, void *owner, struct d
 
 	if (tables->n_flows >= dp->max_flows)
 		return TABLE_FULL;
+	if (!flow_has_memory(tables))
+		return -ENOMEM;
 	err = tables_take_grown(&tables->ids, &tables->flows, dp->n_flow_ids, &id);
 	if (err)
 		return err;

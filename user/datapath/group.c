@@ -22,9 +22,12 @@
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
+#include "user/util/memory.h"
 
 #define GROUP_MOD_FAILED(code) OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_##code)
 #define BUCKET_RUN_ORDERS 10 /* runs of up to 512 buckets */
+#define GROUP_BYTES 1024
+#define BUCKET_BYTES 128
 
 _Static_assert(1 << (BUCKET_RUN_ORDERS - 1) == OFX_GROUP_BUCKETS, "one run holds a group's buckets");
 _Static_assert(BUCKET_RUN_ORDERS <= RUN_ORDERS_MAX, "runs");
@@ -380,6 +383,16 @@ static int publish(struct dp_groups *groups, const struct group *g, uint64_t slo
 
 /* --- add, modify, remove --- */
 
+/* What the group takes: its maps are there already; the switch keeps its actions. */
+static bool has_memory(const struct of_group_mod *gm)
+{
+	size_t bytes = GROUP_BYTES;
+
+	for (size_t i = 0; i < gm->n_buckets; i++)
+		bytes += BUCKET_BYTES + gm->buckets[i].actions.n * sizeof(struct of_action);
+	return memory_may(bytes);
+}
+
 int dp_group_add(struct dp *dp, const struct of_group_mod *gm, struct dp_copies copies)
 {
 	struct dp_groups *groups = dp->groups;
@@ -389,6 +402,8 @@ int dp_group_add(struct dp *dp, const struct of_group_mod *gm, struct dp_copies 
 
 	if (groups->n >= dp_max_groups(dp))
 		return GROUP_MOD_FAILED(OUT_OF_GROUPS);
+	if (!has_memory(gm))
+		return -ENOMEM;
 	err = group_get(groups, gm->group, &g);
 	if (err)
 		return err;
@@ -411,7 +426,7 @@ int dp_group_modify(struct dp *dp, const struct of_group_mod *gm, struct dp_copi
 {
 	struct group *g = find(dp->groups, gm->group);
 	struct config *c;
-	int err = g ? config_new(dp->groups, gm, copies, g, &c) : -ENOENT;
+	int err = !g ? -ENOENT : has_memory(gm) ? config_new(dp->groups, gm, copies, g, &c) : -ENOMEM;
 
 	if (err)
 		return err;

@@ -15,6 +15,7 @@
 #include "user/datapath/chunk.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/load.h"
+#include "user/datapath/need.h"
 #include "user/datapath/rule_hash.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
@@ -191,12 +192,23 @@ static int raise_descriptors(void)
 	return -EMFILE;
 }
 
-/* What each CPU has for itself. */
-static int open_cpus(struct dp *dp)
+/* Sizes that follow from the number of CPUs, and whether there is memory for all that. */
+static int plan(struct dp *dp)
 {
-	int err = cpus_open(&dp->cpus, dp->skel, NULL, dp->n_flow_ids, 0);
+	int err = cpus_plan(&dp->cpus, NULL, dp->n_flow_ids);
 
 	dp->n_cpus = dp->cpus.n_possible;
+	if (!err)
+		err = set_sizes(dp);
+	if (err)
+		log_error("cannot plan for the CPUs of this machine: %s", strerror(-err));
+	return err ? err : need_memory(dp);
+}
+
+static int make_cpus(struct dp *dp)
+{
+	int err = cpus_make(&dp->cpus, dp->skel);
+
 	if (err)
 		log_error("cannot make what each CPU has for itself: %s", strerror(-err));
 	return err;
@@ -218,12 +230,12 @@ int load_open(struct dp *dp, uint32_t max_flows, uint64_t netns)
 	}
 	err = raise_descriptors();
 	if (!err)
-		err = open_cpus(dp);
+		err = plan(dp);
+	if (!err)
+		err = make_cpus(dp);
 	if (err)
 		return err;
-	err = set_sizes(dp);
-	if (!err)
-		err = set_constants(dp, netns);
+	err = set_constants(dp, netns);
 	if (!err)
 		err = ofxdp_bpf__load(dp->skel);
 	if (err) {

@@ -16,7 +16,9 @@
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
+#include "user/util/memory.h"
 
+#define METER_BYTES 512 /* in user memory, the switch's included */
 #define NS_PER_S 1000000000ULL
 #define UNITS_PER_S (NS_PER_S << OFX_METER_TIME_SHIFT)
 #define BYTES_PER_KB 125 /* of a kilobit: 1000 bits */
@@ -250,7 +252,7 @@ static int add(struct dp *dp, struct dp_meter *meter, const struct ofx_meter *co
 int dp_meter_add(struct dp *dp, const struct of_meter_mod *mm)
 {
 	struct dp_meters *m = dp->meters;
-	_free_ struct dp_meter *meter = calloc(1, sizeof(*meter));
+	_free_ struct dp_meter *meter = memory_may(METER_BYTES) ? calloc(1, sizeof(*meter)) : NULL;
 	struct ofx_meter config = {0};
 	struct dp_meter *done;
 	int err = compile(mm, &config);

@@ -15,8 +15,7 @@
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
-/* Punts that wait while the daemon is busy, over all queues: with OFX_PUNT_QUEUES each has PUNT_MIN_RING. */
-#define PUNT_FRAMES 8192
+/* Of a queue; with OFX_PUNT_QUEUES each has PUNT_MIN_RING. */
 #define PUNT_MAX_RING 4096
 #define PUNT_MIN_RING 256
 _Static_assert(OFX_PUNT_QUEUES *PUNT_MIN_RING <= PUNT_FRAMES, "memory of all sockets");

@@ -15,6 +15,8 @@
 
 #define PUNT_CHUNK 4096
 #define PUNT_TX_FRAMES 256
+#define PUNT_FRAMES 8192 /* that wait while the daemon is busy, over all queues */
+#define PUNT_BYTES ((PUNT_FRAMES + PUNT_TX_FRAMES) * PUNT_CHUNK)
 
 struct punt_queue {
 	struct dp *dp;

@@ -95,7 +95,7 @@ struct dp_tables {
 	/* By flow id, mapped: what is not used takes no memory. */
 	struct dp_flow *flow;
 	struct ofx_counter *base;	    /* counters when the entry was added or reset */
-	uint32_t n_flows;		    /* installed or being added */
+	uint32_t n_flows, most_flows;	    /* installed or being added; the most there have been */
 	struct tuple *by_mask;		    /* uthash */
 	struct tuple *tuple[OFX_SUBTABLES]; /* by number */
 	uint32_t gone, gone_last;	    /* ids whose flow_gone() is due, linked by `below`; 0: none */

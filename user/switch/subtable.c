@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "user/switch/internal.h"
+#include "user/util/memory.h"
 
 #define FIRST_BITS 2
 #define MAX_BITS 28
@@ -161,7 +162,8 @@ static void move_some(struct sw_subtable *s)
 /* Without the memory, chains get longer. */
 static void double_buckets(struct sw_subtable *s)
 {
-	uint64_t *buckets = calloc(2u << s->bits, sizeof(*buckets));
+	const size_t n = 2u << s->bits;
+	uint64_t *buckets = memory_may_grow(n * sizeof(*buckets)) ? calloc(n, sizeof(*buckets)) : NULL;
 
 	if (!buckets)
 		return;

@@ -185,19 +185,22 @@ static int act(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 /* Our trouble, as the nearest thing the spec has a number for. */
 static int openflow_error(uint16_t type, int err)
 {
+	const bool no_room = err == -EAGAIN || err == -ENOMEM;
+
 	if (err > 0)
 		return err;
-	if (err != -EMSGSIZE && err != -EAGAIN) /* the controller's mistake, or there is no room; it may come often */
+	/* Not to the log: the controller's mistake, and want of room or memory, may come often. */
+	if (err != -EMSGSIZE && !no_room)
 		log_warn("message of type %u failed: %s", type, strerror(-err));
 	switch (type) {
 	case OF_FLOW_MOD:
-		return OF_ERROR(OFPET_FLOW_MOD_FAILED, err == -EAGAIN ? OFPFMFC_TABLE_FULL : OFPFMFC_UNKNOWN);
+		return OF_ERROR(OFPET_FLOW_MOD_FAILED, no_room ? OFPFMFC_TABLE_FULL : OFPFMFC_UNKNOWN);
 	case OF_PORT_MOD:
 		return OF_ERROR(OFPET_PORT_MOD_FAILED, OFPPMFC_EPERM);
 	case OF_METER_MOD:
-		return OF_ERROR(OFPET_METER_MOD_FAILED, err == -EAGAIN ? OFPMMFC_OUT_OF_METERS : OFPMMFC_UNKNOWN);
+		return OF_ERROR(OFPET_METER_MOD_FAILED, no_room ? OFPMMFC_OUT_OF_METERS : OFPMMFC_UNKNOWN);
 	case OF_GROUP_MOD:
-		return OF_ERROR(OFPET_GROUP_MOD_FAILED, err == -EAGAIN ? OFPGMFC_OUT_OF_GROUPS : OFPGMFC_EPERM);
+		return OF_ERROR(OFPET_GROUP_MOD_FAILED, no_room ? OFPGMFC_OUT_OF_GROUPS : OFPGMFC_EPERM);
 	case OF_PACKET_OUT:
 		return OF_ERROR(OFPET_BAD_REQUEST, err == -EMSGSIZE ? OFPBRC_BAD_PACKET : OFPBRC_EPERM);
 	}

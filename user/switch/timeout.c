@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "user/switch/internal.h"
+#include "user/util/memory.h"
 
 #define TICK_MS 100
 #define SHORTEST_MS 1000 /* time-outs are whole seconds */
@@ -57,7 +58,7 @@ static int heap_reserve(struct sw_timeouts *t)
 
 	if (t->n_heap < t->heap_size)
 		return 0;
-	heap = reallocarray(t->heap, size, sizeof(*heap));
+	heap = memory_may_grow(size * sizeof(*heap)) ? reallocarray(t->heap, size, sizeof(*heap)) : NULL;
 	if (!heap)
 		return -ENOMEM;
 	t->heap = heap;

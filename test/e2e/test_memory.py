@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A switch whose memory is limited: what is too much is refused, long before the kernel kills; and it goes on."""
+import os
+import select
+import struct
+import sys
+import time
+
+from lib import SLOW, Client, Failed, Skip, Switch, check, equal, output, run_tests, udp, wait_for
+
+ADD, MODIFY, DELETE = 0, 1, 3
+ANY = 0xffffffff
+TABLE_FULL, OUT_OF_GROUPS, OUT_OF_METERS = (5, 1), (6, 3), (12, 10)
+BATCH = 2000
+MB = 1 << 20
+
+
+def read(path):
+    with open(path) as f:
+        return f.read()
+
+
+class Cgroup:
+    """A memory cgroup of so many bytes, of version 2 or 1, whichever this machine has."""
+    V2, V1 = '/sys/fs/cgroup/', '/sys/fs/cgroup/memory/'
+
+    def __init__(self, name, limit):
+        self.dir = None
+        v2 = os.path.exists(self.V2 + 'cgroup.controllers') and 'memory' in read(self.V2 + 'cgroup.controllers')
+        if not v2 and not os.path.exists(self.V1 + 'memory.limit_in_bytes'):
+            raise Skip('this machine has no memory cgroups')
+        try:
+            if v2 and 'memory' not in read(self.V2 + 'cgroup.subtree_control'):
+                with open(self.V2 + 'cgroup.subtree_control', 'w') as f:
+                    f.write('+memory')
+            os.mkdir((self.V2 if v2 else self.V1) + name)
+        except OSError as e:
+            raise Skip('no memory cgroup can be made here: %s' % e)
+        self.dir = (self.V2 if v2 else self.V1) + name
+        with open(self.dir + ('/memory.max' if v2 else '/memory.limit_in_bytes'), 'w') as f:
+            f.write(str(limit))
+        self.usage = self.dir + ('/memory.current' if v2 else '/memory.usage_in_bytes')
+        self.events = self.dir + ('/memory.events' if v2 else '/memory.oom_control')
+
+    def used(self):
+        return int(read(self.usage))
+
+    def kills(self):
+        return [int(x.split()[1]) for x in read(self.events).split('\n') if x.startswith('oom_kill ')][0]
+
+    def close(self):
+        if self.dir:
+            wait_for(lambda: not read(self.dir + '/cgroup.procs'), 10)
+            os.rmdir(self.dir)
+
+
+class Limited(Switch):
+    """A switch of which each daemon begins behind these words."""
+
+    def __init__(self, *words, hosts=3, **kw):
+        self.words = list(words)
+        super().__init__(hosts, **kw)
+
+    def argv(self, *extra):
+        return self.words + super().argv(*extra)
+
+
+class InCgroup(Limited):
+    def __init__(self, mb, **kw):
+        self.cgroup = Cgroup('oftm%d' % os.getpid(), mb * MB)
+        try:
+            super().__init__('sh', '-c', 'echo $$ >"$0/cgroup.procs" && exec "$@"', self.cgroup.dir, **kw)
+        except BaseException:
+            self.cgroup.close()
+            raise
+
+    def __exit__(self, *args):
+        try:
+            return super().__exit__(*args)
+        finally:
+            self.cgroup.close()
+
+
+def oxm(field, value):
+    return struct.pack('>HBB', 0x8000, field << 1, len(value)) + value
+
+
+def flow_mod(command, number=None, port=2, priority=10, table=0):
+    """number: of an IPv4 destination; None: any packet."""
+    fields = b'' if number is None else oxm(5, b'\x08\x00') + oxm(12, struct.pack('>I', 0x0a000000 + number))
+    length = 4 + len(fields)
+    actions = output(port)
+    head = struct.pack('>QQBBHHHIIIHxx', number or 0, 0, table, command, 0, 0, priority, ANY, ANY, ANY, 0)
+    match = struct.pack('>HH', 1, length) + fields + bytes(-length % 8)
+    return head + match + struct.pack('>HH4x', 4, 8 + len(actions)) + actions
+
+
+def send_all(client, kind, bodies):
+    """Errors that come, as (type, code), before the reply to a barrier behind the bodies."""
+    errors, client.queue = [], []
+    client.sock.settimeout(60 * SLOW)
+    for at in range(0, len(bodies), 256):
+        for body in bodies[at:at + 256]:
+            client.send(kind, body)
+        while client.buffer or select.select([client.sock], [], [], 0)[0]:  # read meanwhile, answer probes
+            message = client.recv()
+            if message[0] == client.ECHO_REQUEST:
+                client.send(client.ECHO_REPLY, message[2], message[1])
+            else:
+                client.queue.append(message)
+    client.barrier()
+    for kind, _, body in client.queue:
+        if kind == client.ERROR:
+            errors.append(struct.unpack('>HH', body[:4]))
+    return errors
+
+
+def add_flows(client, first, n, **kw):
+    """How many were taken: all before the first that was refused, for want of room."""
+    errors = send_all(client, client.FLOW_MOD, [flow_mod(ADD, first + i, **kw) for i in range(n)])
+    equal(set(errors) - {TABLE_FULL}, set(), 'errors')
+    return n - len(errors)
+
+
+def fill(sw, client, first=0, most=400000):
+    """Add until the table is full.  How many."""
+    n = 0
+    while n < most:
+        taken = add_flows(client, first + n, BATCH)
+        n += taken
+        if taken < BATCH:
+            return n
+    raise Failed('%d flow entries, and the table is not full' % n)
+
+
+def flow_count(sw, *args):
+    return int(sw.of('dump-aggregate', *args).split('flow_count=')[1].split()[0])
+
+
+def alive(sw):
+    check(sw.proc.poll() is None, 'the daemon ended with %r', sw.proc.returncode)
+    if hasattr(sw, 'cgroup'):
+        equal(sw.cgroup.kills(), 0, 'processes killed for want of memory')
+
+
+def fill_and_go_on(sw):
+    """Full, read, emptied in part, filled again, changed, emptied."""
+    with Client(sw.sock) as c:
+        n = fill(sw, c)
+        alive(sw)
+        used = ', %d of %d MB used' % (sw.cgroup.used() // MB, sw.mb) if hasattr(sw, 'cgroup') else ''
+        print('# result: %d flow entries%s' % (n, used))
+        equal(flow_count(sw), n, 'flow entries')
+        equal(len(sw.dump()), n, 'flow entries of a dump')
+        taken = sum(add_flows(c, 1 << 20, 200) for _ in range(3))
+        check(taken < 300, '%d entries were taken by a full table', taken)
+        frames = [udp(1, 2, dip='10.0.0.5'), udp(1, 2, dip='10.0.1.7')]
+        sw.forward([(1, f) for f in frames], {2: frames})
+        equal(send_all(c, c.FLOW_MOD, [flow_mod(DELETE, i) for i in range(0, n, 2)]), [], 'errors of deletes')
+        left = flow_count(sw)
+        check(wait_for(lambda: add_flows(c, 2 << 20, 1) == 1, 10), 'no entry is taken where half of them were deleted')
+        again = fill(sw, c, 3 << 20)
+        check(again > (n - left) // 2, '%d entries were added where %d had been deleted', again, n - left)
+        alive(sw)
+        errors = send_all(c, c.FLOW_MOD, [flow_mod(MODIFY, None, port=3)])
+        check(set(errors) <= {TABLE_FULL}, 'errors of a modify: %r', errors)
+        alive(sw)
+        equal(send_all(c, c.FLOW_MOD, [flow_mod(DELETE)]), [], 'errors of a delete')
+        equal(flow_count(sw), 0, 'flow entries')
+        time.sleep(0.5 * SLOW)
+        anew = fill(sw, c, 4 << 20)
+        check(anew > n * 3 // 4, '%d entries the second time, %d the first', anew, n)
+        alive(sw)
+    return n
+
+
+def test_cgroup(mb=128):
+    with InCgroup(mb, args=['--max-flows', '400000']) as sw:
+        sw.mb = mb
+        n = fill_and_go_on(sw)
+        check(n >= 10000, 'room for %d flow entries only', n)
+        equal(sw.term(), 0, 'status')
+
+
+def test_address_space():
+    """RLIMIT_AS: so much beside what the daemon has at its start."""
+    args = ['--max-flows', '400000']
+    with Switch(2, args=args) as sw:
+        size = int(read('/proc/%d/statm' % sw.proc.pid).split()[0]) * os.sysconf('SC_PAGESIZE')
+    with Limited('prlimit', '--as=%d' % (size + 64 * MB), args=args) as sw:
+        fill_and_go_on(sw)
+
+
+def test_groups_and_meters():
+    """Where flow entries have taken all that they may, some groups and meters have room, but not all there could be."""
+    bucket = struct.pack('>HHII4x', 40, 1, ANY, ANY) + struct.pack('>HHB3x', 23, 8, 64) + output(2)
+    meter = struct.pack('>HHIHHII4x', 0, 1, 0, 1, 16, 1000, 0)
+    with InCgroup(116) as sw, Client(sw.sock) as c:
+        n = fill(sw, c)
+        taken = 0
+        for at in range(1, 4096, 63):
+            errors = send_all(c, 15, [struct.pack('>HBxI', 0, 1, at + i) + bucket * 16 for i in range(63)])
+            equal(set(errors) - {OUT_OF_GROUPS}, set(), 'errors')
+            taken += 63 - len(errors)
+            alive(sw)
+        print('# result: %d flow entries and %d groups of 16 buckets, %d MB used' % (n, taken, sw.cgroup.used() // MB))
+        check(100 < taken < 4095, '%d groups', taken)
+        errors = send_all(c, 29, [meter[:4] + struct.pack('>I', 1 + i) + meter[8:] for i in range(4096)])
+        equal(set(errors) - {OUT_OF_METERS}, set(), 'errors')
+        equal(send_all(c, 15, [struct.pack('>HBxI', 2, 0, 0xfffffffc)]), [], 'errors of a delete')
+        check(wait_for(lambda: not send_all(c, 15, [struct.pack('>HBxI', 0, 1, 1) + bucket]), 10), 'no group is taken')
+        alive(sw)
+
+
+def test_too_small():
+    """A daemon that finds too little room says so, and what its predecessor has left goes on."""
+    with Limited(hosts=3) as sw:
+        sw.flows('actions=output:2')
+        frame = udp(1, 2)
+        sw.forward([(1, frame)], {2: [frame]})
+        sw.kill9()
+        cgroup = Cgroup('oftm%d' % os.getpid(), 60 * MB)
+        try:
+            p = sw.box.start(sw.sw, 'sh', '-c', 'echo $$ >"$0/cgroup.procs" && exec "$@"', cgroup.dir, *sw.argv(),
+                             log='small.log')
+            p.wait(20 * SLOW)
+            said = sw.box.log('small.log')
+            equal(p.returncode, 1, 'status')
+            equal(len(said.strip().split('\n')), 1, 'sentences: %s' % said)
+            for word in ('MB', '--max-flows', 'memory cgroup'):
+                check(word in said, '%r is not in: %s', word, said)
+            equal(cgroup.kills(), 0, 'processes killed for want of memory')
+        finally:
+            sw.box.processes.remove(p)
+            cgroup.close()
+        sw.forward([(1, frame)], {2: [frame]})
+
+
+run_tests(sys.modules[__name__])

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "user/datapath/need.h"
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include "build/ofxdp.skel.h"
+#include "user/datapath/internal.h"
+#include "user/datapath/punt.h"
+#include "user/util/log.h"
+#include "user/util/memory.h"
+
+#define MB (1ULL << 20)
+#define PROGRAM (12 * MB) /* the process, its programs in the kernel, links */
+#define ELEMENT 64	  /* of a hash, and of maps of maps, beside key and value */
+#define CHUNKS_AT_FIRST 2 /* of flows, their instructions and operations */
+#define CACHE_PART 2	  /* of what is left the flow cache may have one part in so many */
+
+static uint64_t map_bytes(const struct bpf_map *map, uint32_t n_cpus)
+{
+	const uint64_t n = bpf_map__max_entries(map), value = (bpf_map__value_size(map) + 7) / 8 * 8;
+
+	switch (bpf_map__type(map)) {
+	case BPF_MAP_TYPE_ARRAY:
+		return n * value;
+	case BPF_MAP_TYPE_PERCPU_ARRAY:
+		return n * (value * n_cpus + 8);
+	default:
+		return n * (value + bpf_map__key_size(map) + ELEMENT);
+	}
+}
+
+static uint64_t maps_bytes(const struct dp *dp)
+{
+	const struct bpf_map *map;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_map(map, dp->skel->obj) sum += map_bytes(map, dp->cpus.n_possible);
+	return sum;
+}
+
+/* Without the flow cache. */
+static uint64_t need(const struct dp *dp)
+{
+	const uint64_t chunks = OFX_FLOW_CHUNK * sizeof(struct ofx_flow) + OFX_INST_CHUNK * sizeof(struct ofx_inst) +
+				OFX_OP_CHUNK * sizeof(struct ofx_op);
+
+	return PROGRAM + PUNT_BYTES + maps_bytes(dp) + cpus_bytes(&dp->cpus) - cpus_cache_bytes(&dp->cpus) +
+	       CHUNKS_AT_FIRST * chunks;
+}
+
+/* Of it, what follows from --max-flows. */
+static uint64_t flows_part(const struct dp *dp)
+{
+	const uint64_t cells = (uint64_t)dp->n_flow_ids * sizeof(struct ofx_cell);
+
+	return map_bytes(dp->skel->maps.rule_lines, 0) + cells * (dp->cpus.n_first + 1);
+}
+
+static unsigned long long in_mb(uint64_t bytes)
+{
+	return (bytes + MB - 1) / MB;
+}
+
+static int too_little(const struct dp *dp, uint64_t bytes, uint64_t left, const char *why)
+{
+	const uint64_t part = flows_part(dp);
+
+	if (bytes - part < left)
+		log_error("the switch needs %llu MB of memory, and %s leaves %llu: --max-flows (%u now) takes %llu of "
+			  "them; give a smaller one, or raise the limit",
+			  in_mb(bytes), why, left / MB, dp->max_flows, in_mb(part));
+	else
+		log_error("the switch needs %llu MB of memory (with fewer --max-flows than %u at least %llu), and %s "
+			  "leaves %llu: raise that limit",
+			  in_mb(bytes), dp->max_flows, in_mb(bytes - part), why, left / MB);
+	return -ENOMEM;
+}
+
+int need_memory(struct dp *dp)
+{
+	const uint64_t bytes = need(dp);
+	const uint32_t entries = dp->cpus.entries;
+	const char *why;
+	const uint64_t left = memory_left(&why);
+
+	if (bytes > left)
+		return too_little(dp, bytes, left, why);
+	cpus_limit_cache(&dp->cpus, (left - bytes) / CACHE_PART);
+	if (dp->cpus.entries < entries)
+		log_info("%s leaves %llu MB beside what is needed: the flow cache has %u entries a CPU, not %u", why,
+			 (left - bytes) / MB, dp->cpus.entries, entries);
+	return 0;
+}
