@@ -98,7 +98,7 @@ static void names_and_config(void **state)
 	buf_free(&got);
 }
 
-/* Less than a table can do is granted by what it can; properties of table-miss entries may be left out. */
+/* Less than a table can do is granted by what it can, and properties may be left out; entries are ours to say. */
 static void less(void **state)
 {
 	struct rig *rig = *state;
@@ -106,6 +106,10 @@ static void less(void **state)
 	size_t second = entry_of(&b, 2), at = property_of(&b, second, OFPTFPT_APPLY_ACTIONS_MISS);
 
 	cut(&b, second, at, (rd16(b.data + at + 2) + 7) / 8 * 8);
+	at = property_of(&b, second, OFPTFPT_WILDCARDS);
+	cut(&b, second, at, (rd16(b.data + at + 2) + 7) / 8 * 8);
+	memset(b.data + entry_of(&b, 3) + MAX_ENTRIES, 0xff, 4);
+	memset(b.data + entry_of(&b, 4) + MAX_ENTRIES, 0, 4);
 	at = property_of(&b, second, OFPTFPT_MATCH);
 	buf_set_be16(&b, at + 2, rd16(b.data + at + 2) - 8); /* two fields, and 8 bytes */
 	cut(&b, second, at + rd16(b.data + at + 2), 8);
@@ -126,13 +130,12 @@ enum change {
 	ENTRY_LONG,
 	NO_SUCH_TABLE,
 	TWICE,
-	A_TABLE_LACKS,
+	TABLE_0_LACKS,
+	NEXT_TABLE_LACKS,
 	CONFIG_BITS,
-	TOO_MANY_ENTRIES,
 	UNKNOWN_PROPERTY,
 	EXPERIMENTER_PROPERTY,
 	PROPERTY_TWICE,
-	PROPERTY_LACKS,
 	PROPERTY_SHORT,
 	PROPERTY_LONG,
 	INSTRUCTION_CUT,
@@ -167,14 +170,16 @@ static void change(struct buf *b, enum change what)
 	case TWICE:
 		b->data[last + 2] = 253;
 		break;
-	case A_TABLE_LACKS:
+	case TABLE_0_LACKS:
+		p = entry_of(b, 1);
+		memmove(b->data, b->data + p, b->len - p);
+		b->len -= p;
+		break;
+	case NEXT_TABLE_LACKS: /* the other tables say they can lead to it */
 		b->len = last;
 		break;
 	case CONFIG_BITS:
 		b->data[e + CONFIG + 3] = 4;
-		break;
-	case TOO_MANY_ENTRIES:
-		b->data[e + MAX_ENTRIES] = 0xff;
 		break;
 	case UNKNOWN_PROPERTY:
 		buf_set_be16(b, property_of(b, e, OFPTFPT_INSTRUCTIONS_MISS), 9);
@@ -184,10 +189,6 @@ static void change(struct buf *b, enum change what)
 		break;
 	case PROPERTY_TWICE:
 		buf_set_be16(b, property_of(b, e, OFPTFPT_INSTRUCTIONS_MISS), OFPTFPT_INSTRUCTIONS);
-		break;
-	case PROPERTY_LACKS:
-		p = property_of(b, e, OFPTFPT_WILDCARDS);
-		cut(b, e, p, (rd16(b->data + p + 2) + 7) / 8 * 8);
 		break;
 	case PROPERTY_SHORT:
 		buf_set_be16(b, property_of(b, e, OFPTFPT_INSTRUCTIONS) + 2, 3);
@@ -240,13 +241,12 @@ static void what_is_wrong(void **state)
 		[ENTRY_LONG] = {"an entry longer than the message", OFPTFFC_BAD_LEN},
 		[NO_SUCH_TABLE] = {"table 255", OFPTFFC_BAD_TABLE},
 		[TWICE] = {"a table twice", OFPTFFC_BAD_TABLE},
-		[A_TABLE_LACKS] = {"254 tables", OFPTFFC_EPERM},
+		[TABLE_0_LACKS] = {"without table 0", OFPTFFC_EPERM},
+		[NEXT_TABLE_LACKS] = {"goto a table that is left out", OFPTFFC_BAD_ARGUMENT},
 		[CONFIG_BITS] = {"config bits", OFPTFFC_BAD_ARGUMENT},
-		[TOO_MANY_ENTRIES] = {"more entries", OFPTFFC_BAD_ARGUMENT},
 		[UNKNOWN_PROPERTY] = {"an unknown property", OFPTFFC_BAD_TYPE},
 		[EXPERIMENTER_PROPERTY] = {"an experimenter's property", OFPTFFC_BAD_TYPE},
 		[PROPERTY_TWICE] = {"a property twice", OFPTFFC_BAD_ARGUMENT},
-		[PROPERTY_LACKS] = {"a property lacks", OFPTFFC_BAD_ARGUMENT},
 		[PROPERTY_SHORT] = {"a property of 3 bytes", OFPTFFC_BAD_LEN},
 		[PROPERTY_LONG] = {"a property longer than the entry", OFPTFFC_BAD_LEN},
 		[INSTRUCTION_CUT] = {"an instruction cut", OFPTFFC_BAD_LEN},
@@ -276,6 +276,162 @@ static void what_is_wrong(void **state)
 	assert_memory_equal(before.data, after.data, after.len);
 	buf_free(&before);
 	buf_free(&after);
+}
+
+/* An entry without any properties. */
+static void put_table(struct buf *b, uint8_t table, const char *name)
+{
+	size_t start = b->len;
+
+	buf_put_be16(b, 64);
+	buf_put_u8(b, table);
+	buf_put_zero(b, 61);
+	strcpy((char *)b->data + start + NAME, name);
+	b->data[start + MAX_ENTRIES] = 0xff; /* more than ours */
+}
+
+static struct buf request_tables(struct rig *rig, size_t n, const uint8_t *tables)
+{
+	struct buf b = {0};
+
+	for (size_t i = 0; i < n; i++)
+		put_table(&b, tables[i], "mine");
+	request(rig, &b);
+	buf_free(&b);
+	return rig_multipart_reply(rig, 0, OFPMP_TABLE_FEATURES);
+}
+
+static size_t n_next(const struct buf *b, size_t entry, uint16_t type)
+{
+	return rd16(b->data + property_of(b, entry, type) + 2) - 4u;
+}
+
+static void add_flow(struct rig *rig, uint8_t table, uint8_t next)
+{
+	struct of_flow_mod fm = flow_mod(OFPFC_ADD);
+
+	fm.table = table;
+	fm.flags = OFPFF_SEND_FLOW_REM;
+	fm.inst = (struct of_instructions)APPLY(OUTPUT(1));
+	if (next) {
+		fm.inst.present |= OF_INST_GOTO;
+		fm.inst.goto_table = next;
+	}
+	rig_flow_mod(rig, 0, &fm);
+}
+
+/* Tables that are left out are not in the pipeline any more. */
+static void fewer_tables(void **state)
+{
+	struct rig *rig = *state;
+	struct buf all = query(rig), got = request_tables(rig, 3, (uint8_t[]){0, 7, 3}), again;
+	const uint8_t stats_of_5[40] = {5, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, [32] = 0, 1, 0, 4};
+
+	again = query(rig);
+	assert_int_equal(again.len, got.len);
+	assert_memory_equal(again.data, got.data, got.len);
+	assert_int_equal(got.data[2], 0);
+	assert_int_equal(got.data[entry_of(&got, 1) + 2], 3);
+	assert_int_equal(got.data[entry_of(&got, 2) + 2], 7);
+	assert_int_equal(got.len, entry_of(&got, 3));
+	assert_string_equal((char *)got.data + entry_of(&got, 1) + NAME, "mine");
+	assert_int_equal(n_next(&got, 0, OFPTFPT_NEXT_TABLES), 2);
+	assert_int_equal(got.data[property_of(&got, 0, OFPTFPT_NEXT_TABLES_MISS) + 5], 7);
+	assert_int_equal(n_next(&got, entry_of(&got, 2), OFPTFPT_NEXT_TABLES), 0);
+	assert_int_equal(n_next(&got, entry_of(&got, 2), OFPTFPT_INSTRUCTIONS) + 4,
+			 n_next(&got, 0, OFPTFPT_INSTRUCTIONS)); /* no goto */
+	buf_free(&again);
+	buf_free(&got);
+	add_flow(rig, 0, 7);
+	add_flow(rig, 7, 0);
+	EXPECT_OK();
+	add_flow(rig, 5, 0);
+	EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_BAD_TABLE_ID);
+	add_flow(rig, 0, 5);
+	EXPECT_ERROR(BAD_INSTRUCTION, OFPBIC_BAD_TABLE_ID);
+	rig_send(rig, 0, OFPT_TABLE_MOD, (uint8_t[8]){5}, 8);
+	EXPECT_ERROR(TABLE_MOD_FAILED, OFPTMFC_BAD_TABLE);
+	rig_send(rig, 0, OFPT_TABLE_MOD, (uint8_t[8]){255}, 8);
+	EXPECT_OK();
+	rig_multipart(rig, 0, OFPMP_FLOW, 0, stats_of_5, 40);
+	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BAD_TABLE_ID);
+	rig_multipart(rig, 0, OFPMP_TABLE, 0, NULL, 0);
+	got = rig_multipart_reply(rig, 0, OFPMP_TABLE);
+	assert_int_equal(got.len, 3 * 24);
+	buf_free(&got);
+	assert_int_equal(rig_count(rig), 2);
+	/* all of them again, as they were */
+	request(rig, &all);
+	got = rig_multipart_reply(rig, 0, OFPMP_TABLE_FEATURES);
+	assert_int_equal(got.len, all.len);
+	assert_memory_equal(got.data, all.data, all.len);
+	add_flow(rig, 5, 6);
+	EXPECT_OK();
+	buf_free(&got);
+	buf_free(&all);
+}
+
+/* "Flow entries from flow tables that have been removed or … had their capabilities change … are removed …, however no
+ * flow removed messages are sent." */
+static void entries_go_with_tables(void **state)
+{
+	struct rig *rig = *state;
+	struct buf got;
+
+	for (uint8_t table = 0; table < 4; table++)
+		add_flow(rig, table, 0);
+	for (int i = 0; i < 2; i++) { /* the second one changes nothing */
+		got = request_tables(rig, 3, (uint8_t[]){0, 1, 3});
+		assert_int_equal(rig->dp->n_flows, i ? 2 : 0);
+		buf_free(&got);
+		fake_dp_grace(rig->dp);
+		EXPECT_OK();
+		add_flow(rig, 1, 3);
+		add_flow(rig, 3, 0);
+	}
+	assert_int_equal(rig_count(rig), 2);
+	got = request_tables(rig, 4,
+			     (uint8_t[]){0, 1, 2, 3}); /* table 1 can lead to table 2 now, table 3 is as it was */
+	buf_free(&got);
+	fake_dp_grace(rig->dp);
+	EXPECT_OK();
+	assert_int_equal(rig_count(rig), 1);
+	assert_non_null(fake_dp_find(rig->dp, 3, 100));
+}
+
+/* Many entries go step by step; the reply comes behind, entries that come meanwhile stay. */
+static void many_entries_go(void **state)
+{
+	enum { N = 5000 };
+	struct rig *rig = *state;
+	struct buf b = {0};
+	struct reply r;
+
+	for (uint32_t i = 0; i < N; i++) {
+		struct of_flow_mod fm = route(i << 8, 0xffffff00);
+
+		fm.table = i % 3;
+		rig_flow_mod(rig, 0, &fm);
+	}
+	EXPECT_OK();
+	put_table(&b, 0, "");
+	put_table(&b, 1, "");
+	rig->hold = true;
+	request(rig, &b);
+	buf_free(&b);
+	assert_true(sw_busy(&rig->conn[0].c));
+	assert_false(rig_next(rig, 0, &r));
+	add_flow(rig, 1, 0);
+	EXPECT_OK();
+	add_flow(rig, 2, 0);
+	EXPECT_ERROR(FLOW_MOD_FAILED, OFPFMFC_BAD_TABLE_ID);
+	while (sw_busy(&rig->conn[0].c))
+		sw_continue(rig->sw, &rig->conn[0].c);
+	rig->hold = false;
+	b = rig_multipart_reply(rig, 0, OFPMP_TABLE_FEATURES);
+	assert_int_equal(b.len, entry_of(&b, 2));
+	buf_free(&b);
+	assert_int_equal(rig_count(rig), 1);
 }
 
 static void several_messages(void **state)
@@ -316,7 +472,9 @@ static void several_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(as_it_is), T(names_and_config), T(less), T(what_is_wrong), T(several_messages),
+		T(as_it_is),	    T(names_and_config), T(less),
+		T(what_is_wrong),   T(fewer_tables),	 T(entries_go_with_tables),
+		T(many_entries_go), T(several_messages),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

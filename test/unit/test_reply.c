@@ -232,8 +232,7 @@ static void table_features(void **state)
 		.wildcards = 1ull << OFX_F_IN_PORT | 1ull << OFX_F_ETH_DST,
 		.set_field = 1ull << OFX_F_ETH_DST | 1ull << OFX_F_VLAN_VID,
 		.maskable = 1ull << OFX_F_ETH_DST | 1ull << OFX_F_IPV4_SRC | 1ull << OFX_F_TCP_FLAGS,
-		.next_first = 4,
-		.n_next = 3,
+		.next = {7 << 4},
 	};
 	struct of_multipart mp;
 	struct of_out o = out();

@@ -314,7 +314,7 @@ struct of_table_features {
 	uint32_t instructions, miss_instructions;
 	uint32_t actions; /* both apply and write */
 	uint64_t match, wildcards, set_field, maskable;
-	uint8_t next_first, n_next; /* goto next_first … next_first + n_next - 1 */
+	uint64_t next[4]; /* bit per table that goto may lead to */
 };
 /* One table of a request to change the tables: what it must be able to do at least (§7.3.5.5). */
 struct of_table_request {

@@ -50,8 +50,9 @@ static void put_next_tables(struct buf *b, uint16_t prop, const struct of_table_
 {
 	size_t start = prop_begin(b, prop);
 
-	for (unsigned int i = 0; i < t->n_next; i++)
-		buf_put_u8(b, t->next_first + i);
+	for (unsigned int i = 0; i < 256; i++)
+		if (t->next[i / 64] >> i % 64 & 1)
+			buf_put_u8(b, i);
 	prop_end(b, start);
 }
 

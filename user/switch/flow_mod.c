@@ -430,6 +430,8 @@ int sw_flow_mod(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 
 	if (fm->flags & ~ALL_FLAGS)
 		return FLOW_MOD_FAILED(BAD_FLAGS);
+	if (fm->table != OFPTT_ALL && !sw_table_exists(sw, fm->table))
+		return FLOW_MOD_FAILED(BAD_TABLE_ID);
 	switch (fm->command) {
 	case OFPFC_ADD:
 		return (fm->flags & OFPFF_CHECK_OVERLAP ? add_checked : add)(sw, conn, msg);

@@ -174,7 +174,7 @@ int sw_instructions_check(struct sw *sw, uint8_t table, const struct of_instruct
 		if (err)
 			return err;
 	}
-	if (inst->present & OF_INST_GOTO && (inst->goto_table <= table || inst->goto_table > OFPTT_MAX))
+	if (inst->present & OF_INST_GOTO && (inst->goto_table <= table || !sw_table_exists(sw, inst->goto_table)))
 		return OF_ERROR(OFPET_BAD_INSTRUCTION, OFPBIC_BAD_TABLE_ID);
 	if (!of_instructions_fit(inst)) /* set-fields that join take no room in the data plane */
 		return OF_ERROR(OFPET_BAD_ACTION, OFPBAC_TOO_MANY);

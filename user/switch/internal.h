@@ -97,16 +97,19 @@ int sw_features(struct sw *sw, struct sw_conn *conn, uint32_t xid);
 int sw_desc(struct sw *sw, struct sw_conn *conn, uint32_t xid);
 
 /* table.c */
+/* Is it in the pipeline? */
+bool sw_table_exists(const struct sw *sw, uint8_t table);
 int sw_table_mod(struct sw *sw, const struct of_table_mod *tm);
 int sw_table_stats(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 uint32_t sw_table_actions(void); /* what flow tables and groups can do: bits OFPAT_* */
-int sw_table_features(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request);
+int sw_table_features(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 struct of_table_features sw_table_features_of(struct sw *sw, uint8_t table);
+/* The reply: what the tables are now. */
+void sw_table_features_put(struct sw *sw, struct sw_conn *conn, uint32_t xid);
 
 /* table_request.c */
-/* A message of a request to change the tables.  0 and *more: the next is awaited; 0: all is done. */
-int sw_table_request(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request,
-		     bool *more);
+/* A message of a request to change the tables; the last one is answered. */
+int sw_table_request(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 
 /* flow_stats.c: OFPMP_FLOW, OFPMP_AGGREGATE */
 int sw_flow_stats(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);

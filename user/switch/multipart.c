@@ -85,6 +85,8 @@ int sw_multipart(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 		return sw_desc(sw, conn, xid);
 	case OFPMP_FLOW:
 	case OFPMP_AGGREGATE:
+		if (r->flow.table != OFPTT_ALL && !sw_table_exists(sw, r->flow.table))
+			return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_TABLE_ID);
 		err = sw_match_check(&r->flow.match);
 		return err ? err : sw_flow_stats(sw, conn, msg);
 	case OFPMP_TABLE:
@@ -104,7 +106,7 @@ int sw_multipart(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 	case OFPMP_METER_FEATURES:
 		return sw_meter_features(sw, conn, xid);
 	case OFPMP_TABLE_FEATURES:
-		return sw_table_features(sw, conn, xid, r);
+		return sw_table_features(sw, conn, msg);
 	case OFPMP_PORT_DESC:
 		return sw_port_desc(sw, conn, xid);
 	case OFPMP_EXPERIMENTER:

@@ -7,8 +7,15 @@
 #include "user/switch/job.h"
 #include "user/util/cleanup.h"
 
+bool sw_table_exists(const struct sw *sw, uint8_t table)
+{
+	return table < OFX_TABLES && !sw->tables[table].removed;
+}
+
 int sw_table_mod(struct sw *sw, const struct of_table_mod *tm)
 {
+	if (tm->table != OFPTT_ALL && !sw_table_exists(sw, tm->table))
+		return OF_ERROR(OFPET_TABLE_MOD_FAILED, OFPTMFC_BAD_TABLE);
 	if (tm->config & ~OFPTC_DEPRECATED_MASK)
 		return OF_ERROR(OFPET_TABLE_MOD_FAILED, OFPTMFC_BAD_CONFIG);
 	for (unsigned int i = 0; i < OFX_TABLES; i++)
@@ -29,7 +36,8 @@ static void put_stats(struct sw *sw, struct sw_conn *conn, const struct sw_job *
 						     .lookups = counters[i].lookups,
 						     .matched = counters[i].matched};
 
-		of_multipart_table(&mp, &stats);
+		if (sw_table_exists(sw, i))
+			of_multipart_table(&mp, &stats);
 	}
 	of_multipart_end(&mp);
 }
@@ -87,7 +95,6 @@ uint32_t sw_table_actions(void)
 
 struct of_table_features sw_table_features_of(struct sw *sw, uint8_t table)
 {
-	bool last = table == OFX_TABLES - 1;
 	uint32_t instructions = OF_INST_METADATA | OF_INST_WRITE | OF_INST_APPLY | OF_INST_CLEAR | OF_INST_METER;
 	struct of_table_features f = {
 		.table = table,
@@ -95,16 +102,20 @@ struct of_table_features sw_table_features_of(struct sw *sw, uint8_t table)
 		.metadata_write = UINT64_MAX,
 		.config = sw->tables[table].config,
 		.max_entries = dp_max_flows(sw->dp),
-		.instructions = last ? instructions : instructions | OF_INST_GOTO,
+		.instructions = instructions,
 		.actions = sw_table_actions(),
 		.match = SW_MATCH_FIELDS,
 		.wildcards = SW_MATCH_FIELDS,
 		.set_field = fields_with(OFX_FF_SET),
 		.maskable = fields_with(OFX_FF_MASK),
-		.next_first = last ? 0 : table + 1,
-		.n_next = OFX_TABLES - 1 - table,
 	};
 
+	for (unsigned int i = table + 1; i < OFX_TABLES; i++) {
+		if (!sw_table_exists(sw, i))
+			continue;
+		f.next[i / 64] |= 1ull << i % 64;
+		f.instructions |= OF_INST_GOTO;
+	}
 	f.miss_instructions = f.instructions;
 	if (sw->tables[table].name[0])
 		memcpy(f.name, sw->tables[table].name, sizeof(f.name));
@@ -113,31 +124,29 @@ struct of_table_features sw_table_features_of(struct sw *sw, uint8_t table)
 	return f;
 }
 
-static void put_features(struct sw *sw, struct sw_conn *conn, uint32_t xid)
+void sw_table_features_put(struct sw *sw, struct sw_conn *conn, uint32_t xid)
 {
 	struct of_multipart mp;
 
 	of_multipart_begin(&mp, &conn->replies, OFPMP_TABLE_FEATURES, xid);
 	for (unsigned int i = 0; i < OFX_TABLES; i++) {
-		struct of_table_features features = sw_table_features_of(sw, i);
+		struct of_table_features features;
 
+		if (!sw_table_exists(sw, i))
+			continue;
+		features = sw_table_features_of(sw, i);
 		of_multipart_table_features(&mp, &features);
 	}
 	of_multipart_end(&mp);
 }
 
 /* An empty request asks, another one changes; both are answered with what the tables are then. */
-int sw_table_features(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_mp_request *request)
+int sw_table_features(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 {
-	bool more = false;
+	const struct of_mp_request *r = &msg->multipart;
 
-	if (request->body_len || request->flags & OFPMPF_REQ_MORE || (conn->tables.open && conn->tables.xid == xid)) {
-		int err = sw_table_request(sw, conn, xid, request, &more);
-
-		if (err)
-			return err;
-	}
-	if (!more)
-		put_features(sw, conn, xid);
+	if (r->body_len || r->flags & OFPMPF_REQ_MORE || (conn->tables.open && conn->tables.xid == msg->xid))
+		return sw_table_request(sw, conn, msg);
+	sw_table_features_put(sw, conn, msg->xid);
 	return 0;
 }
