@@ -266,7 +266,10 @@ static int group_may_fail(struct dp *dp)
 {
 	int err = dp->fail_group_with;
 
-	dp->fail_group_with = 0;
+	if (dp->fail_group_more)
+		dp->fail_group_more--;
+	else
+		dp->fail_group_with = 0;
 	return err;
 }
 

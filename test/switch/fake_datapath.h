@@ -41,7 +41,8 @@ struct dp {
 	int fail_with;
 	struct fake_group groups[32];
 	size_t n_groups, max_groups;
-	int fail_group_with; /* the next group change fails so; 0: it does not */
+	int fail_group_with;	      /* the next group change fails so; 0: it does not */
+	unsigned int fail_group_more; /* … and so many behind it */
 	unsigned int n_published, n_punt_drops;
 	size_t n_ports;
 	struct of_port ports[8];

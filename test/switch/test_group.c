@@ -145,6 +145,32 @@ static void datapath_fails(void **state)
 	FAILS(OUT_OF_GROUPS);
 }
 
+/* Buckets of former groups are waiting for a grace period: what would need their room waits, too. */
+static void room_that_will_come(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->hold = true;
+	rig->dp->fail_group_with = -EAGAIN;
+	rig->dp->fail_group_more = 1;
+	SEND(OFPGC_ADD, OFPGT_ALL, 1, BUCKETS(BUCKET(OUTPUT(1)), BUCKET(PUSH_VLAN, OUTPUT(2))));
+	assert_true(sw_busy(&rig->conn[0].c));
+	assert_int_equal(rig->dp->n_groups, 0);
+	sw_continue(rig->sw, &rig->conn[0].c);
+	assert_true(sw_busy(&rig->conn[0].c));
+	sw_continue(rig->sw, &rig->conn[0].c);
+	EXPECT_OK();
+	assert_false(sw_busy(&rig->conn[0].c));
+	assert_int_equal(fake_dp_group(rig->dp, 1)->n_buckets, 2);
+	rig->dp->fail_group_with = -EAGAIN;
+	rig->dp->fail_group_more = 5;
+	SEND(OFPGC_MODIFY, OFPGT_INDIRECT, 1, BUCKETS(BUCKET(OUTPUT(2))));
+	sw_conn_remove(rig->sw, &rig->conn[0].c); /* what was sent is done */
+	rig_run_ms(rig, 20);
+	assert_int_equal(fake_dp_group(rig->dp, 1)->type, OFPGT_INDIRECT);
+	sw_conn_add(rig->sw, &rig->conn[0].c);
+}
+
 static void chains(void **state)
 {
 	struct rig *rig = *state;
@@ -433,6 +459,7 @@ int main(void)
 		T(add_modify_delete),
 		T(wrong_forms),
 		T(datapath_fails),
+		T(room_that_will_come),
 		T(chains),
 		T(chains_multiply),
 		T(copies_are_told),

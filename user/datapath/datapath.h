@@ -155,8 +155,8 @@ int dp_check_actions(struct dp *dp, const struct of_actions *actions, bool packe
 /*
  * One change of one group, all or nothing: a packet meets the group as it was or as it becomes.  The caller has checked
  * that the group does not exist (add), or does (modify, remove), and that groups don't lead to each other in a circle.
- * Watched ports and groups need not exist.  Errors: GROUP_MOD_FAILED OUT_OF_GROUPS, OUT_OF_BUCKETS; of a bucket's
- * actions as dp_check_actions().
+ * Watched ports and groups need not exist.  Errors: GROUP_MOD_FAILED OUT_OF_GROUPS, OUT_OF_BUCKETS, -EAGAIN if there
+ * may soon be room; of a bucket's actions as dp_check_actions().
  */
 /* How many frames one packet may become in a group and those it leads to; so many of them flood. */
 struct dp_copies {

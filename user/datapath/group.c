@@ -65,7 +65,8 @@ struct dp_groups {
 	struct runs bucket_runs, op_runs;
 	uint32_t gen[OFX_GROUP_SLOTS];
 	struct group *by_id;
-	uint32_t n; /* groups that there are */
+	uint32_t n;	    /* groups that there are */
+	uint32_t n_leaving; /* configurations that wait for a grace period */
 };
 
 static struct group *find_number(const struct dp_groups *groups, uint32_t id)
@@ -86,12 +87,15 @@ static struct group *find(const struct dp_groups *groups, uint32_t id)
 
 /* --- numbers and their indexes --- */
 
+/* Room may come free with the grace periods that are under way. */
+static int no_room(const struct dp_groups *groups, int err)
+{
+	return groups->n_leaving ? -EAGAIN : err;
+}
+
 static int take_index(struct dp_groups *groups, uint32_t *index)
 {
-	if (numbers_take(&groups->indexes, index))
-		return 0;
-	grace_flush(groups->dp);
-	return numbers_take(&groups->indexes, index) ? 0 : GROUP_MOD_FAILED(OUT_OF_GROUPS);
+	return numbers_take(&groups->indexes, index) ? 0 : no_room(groups, GROUP_MOD_FAILED(OUT_OF_GROUPS));
 }
 
 /* A reference to the group with that number, which need not exist. */
@@ -231,7 +235,7 @@ static int write_ops(struct dp_groups *groups, const struct ofx_op *ops, size_t 
 		return 0;
 	if (!runs_take(&groups->op_runs, n, &part->first, &part->order)) {
 		part->order = RUN_NONE;
-		return GROUP_MOD_FAILED(OUT_OF_BUCKETS);
+		return no_room(groups, GROUP_MOD_FAILED(OUT_OF_BUCKETS));
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t at = part->first + i;
@@ -309,11 +313,11 @@ static int config_write(struct dp_groups *groups, const struct of_group_mod *gm,
 
 	if (!numbers_take(&groups->slots, &c->slot)) {
 		c->slot = 0;
-		return GROUP_MOD_FAILED(OUT_OF_GROUPS);
+		return no_room(groups, GROUP_MOD_FAILED(OUT_OF_GROUPS));
 	}
 	if (c->n && !runs_take(&groups->bucket_runs, c->n, &c->first, &c->order)) {
 		c->order = RUN_NONE;
-		return GROUP_MOD_FAILED(OUT_OF_BUCKETS);
+		return no_room(groups, GROUP_MOD_FAILED(OUT_OF_BUCKETS));
 	}
 	c->of.first = c->first;
 	for (size_t i = 0; i < c->n; i++) {
@@ -336,7 +340,7 @@ static void count_from(const struct dp_groups *groups, const struct group *g, st
 	of->bytes_before = g->config ? g->config->of.bytes_before : bytes;
 }
 
-static int config_try(struct dp_groups *groups, const struct of_group_mod *gm, struct dp_copies copies,
+static int config_new(struct dp_groups *groups, const struct of_group_mod *gm, struct dp_copies copies,
 		      const struct group *g, struct config **out)
 {
 	struct config *c = calloc(1, sizeof(*c) + gm->n_buckets * sizeof(c->part[0]));
@@ -359,21 +363,16 @@ static int config_try(struct dp_groups *groups, const struct of_group_mod *gm, s
 	return err;
 }
 
-/* Room may come free with the grace periods that are under way. */
-static int config_new(struct dp_groups *groups, const struct of_group_mod *gm, struct dp_copies copies,
-		      const struct group *g, struct config **out)
-{
-	int err = config_try(groups, gm, copies, g, out);
-
-	if (err != GROUP_MOD_FAILED(OUT_OF_GROUPS) && err != GROUP_MOD_FAILED(OUT_OF_BUCKETS))
-		return err;
-	grace_flush(groups->dp);
-	return config_try(groups, gm, copies, g, out);
-}
-
 static void config_retired(struct dp *dp, void *aux)
 {
+	dp->groups->n_leaving--;
 	config_free(aux);
+}
+
+static void config_retire(struct config *c)
+{
+	c->groups->n_leaving++;
+	grace_defer(c->groups->dp, config_retired, c);
 }
 
 static int publish(struct dp_groups *groups, const struct group *g, uint64_t slot)
@@ -435,7 +434,7 @@ int dp_group_modify(struct dp *dp, const struct of_group_mod *gm, struct dp_copi
 		config_free(c);
 		return err;
 	}
-	grace_defer(dp, config_retired, g->config);
+	config_retire(g->config);
 	g->config = c;
 	return 0;
 }
@@ -456,7 +455,7 @@ void dp_group_remove(struct dp *dp, uint32_t id)
 	if (publish(dp->groups, g, 0))
 		log_error("cannot take group %u out of the maps: %s", id, strerror(errno));
 	g->config->removed = g;
-	grace_defer(dp, config_retired, take_ptr(g->config));
+	config_retire(take_ptr(g->config));
 	dp->groups->n--;
 }
 

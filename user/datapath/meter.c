@@ -37,15 +37,20 @@ struct dp_meter {
 struct dp_meters {
 	int meters_fd, slots_fd;
 	struct numbers indexes, slots;
-	uint32_t n; /* meters, but for the virtual ones */
+	uint32_t n;	    /* meters, but for the virtual ones */
+	uint32_t n_leaving; /* places that wait for a grace period */
 	struct dp_meter *by_id;
 };
 
 /* What a slot or an index is given back with, after a grace period. */
-struct retired_meter {
-	struct dp_meters *meters;
-	uint32_t index, slot; /* 0: none */
+/* A place that is given back after a grace period, as that callback's argument. */
+union leaving {
+	struct {
+		uint16_t index, slot; /* 0: none */
+	};
+	void *aux;
 };
+_Static_assert(OFX_METER_SLOTS <= UINT16_MAX && OFX_METER_INDEXES <= UINT16_MAX, "union leaving");
 
 static bool is_virtual(uint32_t id)
 {
@@ -162,22 +167,22 @@ static void slot_clear(struct dp *dp, uint32_t slot)
 
 /* --- publication --- */
 
-static bool take(struct dp *dp, struct numbers *pool, uint32_t *number)
+/* Room may come free with the grace periods that are under way. */
+static int take(struct dp *dp, struct numbers *pool, uint32_t *number)
 {
 	if (numbers_take(pool, number))
-		return true;
-	grace_flush(dp);
-	return numbers_take(pool, number);
+		return 0;
+	return dp->meters->n_leaving ? -EAGAIN : OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_OUT_OF_METERS);
 }
 
 /* A slot with this configuration, not published. */
 static int slot_write(struct dp *dp, const struct ofx_meter *config, uint32_t *slot)
 {
 	struct dp_meters *m = dp->meters;
-	int err;
+	int err = take(dp, &m->slots, slot);
 
-	if (!take(dp, &m->slots, slot))
-		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_OUT_OF_METERS);
+	if (err)
+		return err;
 	slot_clear(dp, *slot);
 	if (!bpf_map_update_elem(m->slots_fd, slot, config, BPF_ANY))
 		return 0;
@@ -193,25 +198,24 @@ static int publish(struct dp_meters *m, uint32_t index, uint64_t slot)
 
 static void retired(struct dp *dp, void *aux)
 {
-	struct retired_meter *r = aux;
+	const union leaving l = {.aux = aux};
+	struct dp_meters *m = dp->meters;
 
-	if (r->slot)
-		numbers_give(&r->meters->slots, r->slot);
-	if (r->index >= OFX_METER_FIRST)
-		numbers_give(&r->meters->indexes, r->index);
-	free(r);
+	m->n_leaving--;
+	if (l.slot)
+		numbers_give(&m->slots, l.slot);
+	if (l.index >= OFX_METER_FIRST)
+		numbers_give(&m->indexes, l.index);
 }
 
 static void retire(struct dp *dp, uint32_t index, uint32_t slot)
 {
-	struct retired_meter *r = malloc(sizeof(*r));
+	union leaving l = {.aux = NULL};
 
-	if (!r) { /* lost for this daemon's life, rather than used too early */
-		log_warn("out of memory: a meter's place is lost");
-		return;
-	}
-	*r = (struct retired_meter){dp->meters, index, slot};
-	grace_defer(dp, retired, r);
+	l.index = index;
+	l.slot = slot;
+	dp->meters->n_leaving++;
+	grace_defer(dp, retired, l.aux);
 }
 
 static int index_take(struct dp *dp, uint32_t id, uint32_t *index)
@@ -220,12 +224,11 @@ static int index_take(struct dp *dp, uint32_t id, uint32_t *index)
 
 	if (is_virtual(id)) {
 		*index = id == OFPM_CONTROLLER ? OFX_METER_CONTROLLER : OFX_METER_SLOWPATH;
-		grace_flush(dp); /* its counters are cleared: packets must have left the one before */
-		return 0;
+		return m->n_leaving ? -EAGAIN : 0; /* its counters are cleared: packets must have left the one before */
 	}
-	if (m->n < OFX_METERS && take(dp, &m->indexes, index))
-		return 0;
-	return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_OUT_OF_METERS);
+	if (m->n >= OFX_METERS)
+		return OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_OUT_OF_METERS);
+	return take(dp, &m->indexes, index);
 }
 
 static void index_give(struct dp_meters *m, uint32_t index)
