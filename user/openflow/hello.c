@@ -48,7 +48,7 @@ void of_put_hello(struct of_out *o, uint32_t xid, uint32_t versions)
 	size_t start = of_out_begin(o, OFPT_HELLO, xid);
 
 	if (versions)
-		o->buf.data[start] = 31 - __builtin_clz(versions);
+		buf_set_u8(&o->buf, start, 31 - __builtin_clz(versions));
 	buf_put_be16(&o->buf, OFPHET_VERSIONBITMAP);
 	buf_put_be16(&o->buf, 8);
 	buf_put_be32(&o->buf, versions);

@@ -88,6 +88,8 @@ void of_multipart_pause(struct of_multipart *mp)
 {
 	struct buf *b = &mp->out->buf;
 
+	if (b->error)
+		return;
 	if (b->len == mp->start + MP_HEADER_LEN) {
 		b->len = mp->start; /* it has no entries: never begun */
 		return;
@@ -108,13 +110,15 @@ void of_entry_end(struct of_multipart *mp, size_t entry)
 	size_t len = b->len - entry;
 	uint8_t *at;
 
-	if (b->len - mp->start <= OF_MSG_MAX)
+	if (b->error || b->len - mp->start <= OF_MSG_MAX)
 		return;
 	if (len > OF_MSG_MAX - MP_HEADER_LEN) {
 		b->len = entry; /* no message can hold it: of what a controller sets, such is refused */
 		return;
 	}
 	buf_put_zero(b, MP_HEADER_LEN);
+	if (b->error)
+		return;
 	at = b->data + entry;
 	memmove(at + MP_HEADER_LEN, at, len);
 	buf_set_be16(b, mp->start + OFP_HEADER_LEN + 2, OFPMPF_REPLY_MORE);

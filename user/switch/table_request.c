@@ -199,8 +199,9 @@ static int body_add(struct sw_conn *conn, uint32_t xid, const struct of_mp_reque
 		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_IS_SLAVE);
 	if ((conn->tables.open && conn->tables.xid != xid) || body->len + r->body_len > BODY_MAX)
 		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_MULTIPART_BUFFER_OVERFLOW);
-	if (r->body_len)
-		buf_put(body, r->body, r->body_len);
+	buf_put(body, r->body, r->body_len);
+	if (body->error)
+		return body->error;
 	conn->tables.xid = xid;
 	conn->tables.open = r->flags & OFPMPF_REQ_MORE;
 	return 0;

@@ -2,22 +2,43 @@
 #include "user/util/buf.h"
 
 #include <endian.h>
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Out of memory ends the program: a reply half written can't be taken back, and the data plane goes on without us. */
+#define FIRST_SIZE 256
+
+static uint8_t nowhere[BUF_PIECE]; /* the bytes of buffers in error: written, never read */
+
+static void fail(struct buf *b, int error)
+{
+	if (!b->error)
+		free(b->data);
+	b->data = nowhere;
+	b->len = 0;
+	b->size = sizeof(nowhere);
+	b->error = b->error ? b->error : error;
+}
+
 static void grow(struct buf *b, size_t need)
 {
-	size_t size = b->size ? b->size : 256;
+	size_t size = b->size ? b->size : FIRST_SIZE;
+	uint8_t *data;
 
+	if (b->error || (b->max && need > b->max)) {
+		fail(b, -ENOBUFS);
+		return;
+	}
 	while (size < need)
 		size *= 2;
-	b->data = realloc(b->data, size);
-	if (!b->data) {
-		fputs("out of memory\n", stderr);
-		abort();
+	if (b->max && size > b->max)
+		size = b->max;
+	data = realloc(b->data, size);
+	if (!data) {
+		fail(b, -ENOMEM);
+		return;
 	}
+	b->data = data;
 	b->size = size;
 }
 
@@ -84,8 +105,16 @@ void buf_pad8(struct buf *b, size_t from)
 	buf_put_zero(b, -(b->len - from) & 7);
 }
 
+void buf_set_u8(struct buf *b, size_t at, uint8_t v)
+{
+	if (!b->error)
+		b->data[at] = v;
+}
+
 void buf_set_be16(struct buf *b, size_t at, uint16_t v)
 {
+	if (b->error)
+		return; /* `at` was a place in what is lost */
 	b->data[at] = v >> 8;
 	b->data[at + 1] = v & 0xff;
 }
@@ -97,6 +126,7 @@ void buf_clear(struct buf *b)
 
 void buf_free(struct buf *b)
 {
-	free(b->data);
-	*b = (struct buf){};
+	if (!b->error)
+		free(b->data);
+	*b = (struct buf){.max = b->max};
 }
