@@ -151,7 +151,10 @@ static void close_all(struct daemon *d)
 static int run(const struct options *o)
 {
 	struct daemon d = {0};
-	int error = open_loop(&d);
+	int error;
+
+	log_start();
+	error = open_loop(&d);
 
 	if (!error)
 		error = open_switch(&d, o);
@@ -166,6 +169,7 @@ static int run(const struct options *o)
 	if (error && !log_errors)
 		log_error("cannot run: %s", strerror(error < 0 ? -error : EIO));
 	close_all(&d);
+	log_flush();
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
