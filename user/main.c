@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include "user/control/control.h"
 #include "user/datapath/datapath.h"
@@ -13,9 +14,9 @@
 #include "user/util/log.h"
 
 #define PROBE_MS 10000
+#define HANDSHAKE_MS 5000
 #define MAX_BACKOFF_MS 8000
 #define PACKET_IN_LIMIT (1024 * 1024)
-#define PRIORITIES 2 /* 0: connections, signals; 1: packet-ins, timers, all else */
 
 struct daemon {
 	struct event_base *base;
@@ -41,16 +42,17 @@ static int watch_signals(struct daemon *d)
 	signal(SIGHUP, SIG_IGN); /* there is no configuration file to read again */
 	for (size_t i = 0; i < 2; i++) {
 		d->signals[i] = evsignal_new(d->base, numbers[i], on_signal, d);
-		if (!d->signals[i] || event_priority_set(d->signals[i], 0) || event_add(d->signals[i], NULL))
+		if (!d->signals[i] || event_add(d->signals[i], NULL))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
+/* All events are of one priority: what is of a lower one never comes where connections are busy. */
 static int open_loop(struct daemon *d)
 {
 	d->base = event_base_new();
-	if (d->base && !event_base_priority_init(d->base, PRIORITIES) && !watch_signals(d))
+	if (d->base && !watch_signals(d))
 		return 0;
 	log_error("cannot make an event loop: %s", strerror(errno));
 	return -ENOMEM;
@@ -59,13 +61,17 @@ static int open_loop(struct daemon *d)
 /* Sockets that clients find at once; they are served once the event loop runs, when there is a switch. */
 static int listen_all(struct daemon *d, const struct options *o)
 {
-	static const struct control_options control = {
+	const struct control_options control = {
 		.probe_ms = PROBE_MS,
+		.handshake_ms = HANDSHAKE_MS,
 		.max_backoff_ms = MAX_BACKOFF_MS,
 		.packet_in_limit = PACKET_IN_LIMIT,
+		.max_unsent = o->max_unsent,
 	};
 
 	d->control = control_new(d->sw, d->base, &control);
+	if (!d->control)
+		return -ENOMEM;
 	for (size_t i = 0; i < o->n_listeners; i++) {
 		int error = control_listen(d->control, o->listeners[i]);
 
@@ -111,6 +117,8 @@ static int open_switch(struct daemon *d, const struct options *o)
 	for (size_t i = 0; i < o->n_controllers; i++)
 		controllers[i] = o->controllers[i].addr;
 	d->sw = sw_new(&sw_config, d->base);
+	if (!d->sw)
+		return -ENOMEM;
 	error = dp_open(&config, &sw_datapath_callbacks, d->sw, d->base, &d->dp);
 	if (error)
 		return error;
@@ -148,12 +156,24 @@ static void close_all(struct daemon *d)
 	libevent_global_shutdown();
 }
 
+/* A descriptor is a connection more.  Programs are told less than they may have only for the sake of select(). */
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int run(const struct options *o)
 {
 	struct daemon d = {0};
 	int error;
 
 	log_start();
+	raise_fd_limit();
 	error = open_loop(&d);
 
 	if (!error)

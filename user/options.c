@@ -12,10 +12,15 @@
 #include "user/util/log.h"
 #include "user/util/version.h"
 
+#define MB (1024 * 1024)
+#define UNSENT_MB 256
+#define UNSENT_MAX_MB (1024 * 1024)
+
 enum {
 	OPT_DPID = 256,
 	OPT_MAX_FLOWS,
 	OPT_MAX_PROBES,
+	OPT_MAX_UNSENT,
 	OPT_FORCE,
 	OPT_NO_LOCAL,
 	OPT_CLEANUP,
@@ -31,6 +36,7 @@ static const struct option long_options[] = {
 	{"listen", required_argument, NULL, 'l'},
 	{"max-flows", required_argument, NULL, OPT_MAX_FLOWS},
 	{"max-probes", required_argument, NULL, OPT_MAX_PROBES},
+	{"max-unsent", required_argument, NULL, OPT_MAX_UNSENT},
 	{"force", no_argument, NULL, OPT_FORCE},
 	{"no-local", no_argument, NULL, OPT_NO_LOCAL},
 	{"cleanup", no_argument, NULL, OPT_CLEANUP},
@@ -59,6 +65,9 @@ static const char help[] =
 	"      --max-flows N          flow entries there is room for\n"
 	"      --max-probes N         refuse flow-mods that would make a packet cost more than N probes in a table\n"
 	"                             (ofxdpctl NAME tables; default 0: no limit)\n"
+	"      --max-unsent MB        let controllers go that take too little of what is sent to them, when more than "
+	"that\n"
+	"                             waits for all together, or an eighth of it for one (default 256)\n"
 	"      --force                take interfaces that have IP addresses or lead to a controller too\n"
 	"      --no-local             no LOCAL interface\n"
 	"      --cleanup              remove what a dead ofxdpd of this name left behind, and end\n"
@@ -182,6 +191,18 @@ static bool set_max_probes(struct options *o, const char *text)
 	return true;
 }
 
+static bool set_max_unsent(struct options *o, const char *text)
+{
+	uint64_t mb;
+
+	if (!parse_u64(text, 10, UNSENT_MAX_MB, &mb) || mb < CONTROL_UNSENT_MIN / MB) {
+		log_error("'%s' is no number of megabytes: %d to %d", text, CONTROL_UNSENT_MIN / MB, UNSENT_MAX_MB);
+		return false;
+	}
+	o->max_unsent = mb * MB;
+	return true;
+}
+
 static bool set_log_level(const char *text)
 {
 	static const char *const names[] = {"error", "warning", "info", "debug"};
@@ -224,6 +245,8 @@ static bool parse_one(struct options *o, int opt, char **argv)
 		return set_max_flows(o, optarg);
 	case OPT_MAX_PROBES:
 		return set_max_probes(o, optarg);
+	case OPT_MAX_UNSENT:
+		return set_max_unsent(o, optarg);
 	case OPT_FORCE:
 		return o->force = true;
 	case OPT_NO_LOCAL:
@@ -253,6 +276,7 @@ enum options_result options_parse(int argc, char **argv, struct options *o)
 
 	memset(o, 0, sizeof(*o));
 	strcpy(o->name, "ofxdp0");
+	o->max_unsent = (size_t)UNSENT_MB * MB;
 	while ((opt = getopt_long(argc, argv, ":n:i:c:l:vqhV", long_options, NULL)) != -1) {
 		if (opt == 'h') {
 			fputs(help, stdout);

@@ -18,6 +18,7 @@ struct options {
 	uint64_t dpid; /* 0: not given */
 	const char *pin_root;
 	uint32_t max_flows, max_probes;
+	size_t max_unsent; /* bytes */
 	bool force, no_local, cleanup;
 	size_t n_ports, n_controllers, n_listeners;
 	struct dp_port_option ports[OPTIONS_PORTS];

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,25 +32,31 @@ uint64_t now_ms(void)
 
 void rig_start(struct rig *rig, const char *ready, const char *const *args)
 {
-	const char *argv[16] = {"/proc/self/exe", "--stub"};
 	int pipe_fds[2];
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	rig_start_on(rig, pipe_fds, ready, args);
+}
+
+void rig_start_on(struct rig *rig, int log_fds[2], const char *ready, const char *const *args)
+{
+	const char *argv[16] = {"/proc/self/exe", "--stub"};
 	const char *port;
 
 	memset(rig, 0, sizeof(*rig));
 	for (int i = 0; i < 13 && args[i]; i++)
 		argv[i + 2] = args[i];
-	assert_int_equal(pipe(pipe_fds), 0);
 	rig->pid = fork();
 	if (!rig->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(pipe_fds[1], STDERR_FILENO);
-		close(pipe_fds[0]);
-		close(pipe_fds[1]);
+		dup2(log_fds[1], STDERR_FILENO);
+		close(log_fds[0]);
+		close(log_fds[1]);
 		execv(argv[0], (char **)argv);
 		_exit(126);
 	}
-	close(pipe_fds[1]);
-	rig->log = pipe_fds[0];
+	close(log_fds[1]);
+	rig->log = log_fds[0];
 	rig_expect_log(rig, ready);
 	port = strstr(rig->text, "listening on tcp ");
 	if (port)
@@ -103,6 +110,21 @@ void rig_stop(struct rig *rig)
 	rig_wait(rig, 0);
 }
 
+unsigned int rig_memory(const struct rig *rig)
+{
+	char path[64], line[128];
+	unsigned int kb = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", rig->pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (!kb && fgets(line, sizeof(line), f))
+		sscanf(line, "VmRSS: %u kB", &kb);
+	fclose(f);
+	return kb;
+}
+
 unsigned int rig_fds(const struct rig *rig)
 {
 	char path[64];
@@ -145,10 +167,26 @@ void client_of(struct client *c, int fd)
 
 void client_dial(struct client *c, const struct rig *rig)
 {
+	client_dial_from(c, rig, "127.0.0.1");
+}
+
+void client_dial_from(struct client *c, const struct rig *rig, const char *from)
+{
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(rig->port)};
+	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = inet_addr(from)};
 
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	client_of(c, socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	assert_int_equal(bind(c->fd, (struct sockaddr *)&own, sizeof(own)), 0);
+	assert_int_equal(connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+}
+
+void client_dial_unix(struct client *c, const char *path)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	client_of(c, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
 	assert_int_equal(connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 }
 
@@ -262,9 +300,26 @@ void client_expect_end(struct client *c)
 	assert_int_equal(c->end - c->at, 0);
 }
 
+bool client_ends_within(struct client *c, unsigned int ms)
+{
+	uint64_t end = now_ms() + ms;
+	int got = 1;
+
+	while (got == 1 && now_ms() < end) {
+		c->at = c->end = 0;
+		got = fill(c, end - now_ms());
+	}
+	return got == 0;
+}
+
 void client_up(struct client *c, const struct rig *rig)
 {
 	client_dial(c, rig);
+	client_greet(c);
+}
+
+void client_greet(struct client *c)
+{
 	assert_int_equal(client_read(c).type, OFPT_HELLO);
 	client_put(c, 4, OFPT_HELLO, 1, NULL, 0);
 }

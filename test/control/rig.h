@@ -12,6 +12,9 @@
  *   "pieces N"       an answer of N multipart replies, 60 000 bytes each, that are written one by one (sw_continue)
  *   "wait MS"        nothing goes on behind it for so long, though there is nothing to do (sw_pause_us)
  *   "stats"          a log line: packet-ins queued and refused, connections
+ *   "spin US"        takes US microseconds of CPU time to be handled
+ *   "gap"            a log line: the most CPU time, in us, between two ticks of a timer of 1 ms, since the last "gap"
+ *   "log N"          N log lines
  * It ends at SIGTERM; sanitizers' findings show in its exit status.
  */
 #ifndef TEST_CONTROL_RIG_H
@@ -43,12 +46,16 @@ struct rig {
 
 /* Start it with these arguments, the last NULL; returns once it logged `ready`. */
 void rig_start(struct rig *rig, const char *ready, const char *const *args);
+/* … with these two ends of something as its log: read from [0], written to [1]; both are taken. */
+void rig_start_on(struct rig *rig, int log_fds[2], const char *ready, const char *const *args);
 /* SIGTERM; it must end with `status` (0: clean). */
 void rig_stop(struct rig *rig);
 /* It must end by itself, with this status. */
 void rig_wait(struct rig *rig, int status);
 /* Read its log until `text` is in it. */
 void rig_expect_log(struct rig *rig, const char *text);
+/* Its resident memory, in KB. */
+unsigned int rig_memory(const struct rig *rig);
 unsigned int rig_fds(const struct rig *rig);
 
 /* cmocka setup and teardown: a rig with `-l ptcp:0` in *state. */
@@ -71,6 +78,8 @@ struct client {
 
 uint64_t now_ms(void);
 void client_dial(struct client *c, const struct rig *rig);
+void client_dial_from(struct client *c, const struct rig *rig, const char *addr); /* an address of this machine */
+void client_dial_unix(struct client *c, const char *path);
 void client_of(struct client *c, int fd);
 void client_close(struct client *c);
 void client_send(struct client *c, const void *data, size_t len);
@@ -85,8 +94,12 @@ bool client_read_within(struct client *c, struct message *m, unsigned int ms);
 struct message client_await(struct client *c, uint8_t type);
 void client_expect_error(struct client *c, uint16_t type, uint16_t code, uint32_t xid);
 void client_expect_end(struct client *c);
+/* True: the end came within ms; all messages before it were skipped. */
+bool client_ends_within(struct client *c, unsigned int ms);
 /* Dial, take their HELLO, send ours (1.3, no bitmap). */
 void client_up(struct client *c, const struct rig *rig);
+/* Take their HELLO, send ours. */
+void client_greet(struct client *c);
 /* Round trip of one echo, ms; packet-ins in between are skipped. */
 unsigned int client_echo_ms(struct client *c);
 

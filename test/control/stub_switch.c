@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "include/openflow/openflow.h"
 #include "user/control/internal.h"
@@ -14,7 +15,39 @@ struct sw {
 	struct event *flood;
 	unsigned int flood_n, flood_size;
 	unsigned long queued, refused;
+	struct event *tick;   /* something else that has its turn */
+	uint64_t ticked, gap; /* us of CPU time */
 };
+
+static uint64_t cpu_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
+}
+
+static void spin(unsigned int us)
+{
+	for (uint64_t end = cpu_us() + us; cpu_us() < end;)
+		;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *aux)
+{
+	struct sw *sw = aux;
+	uint64_t now = cpu_us();
+
+	if (now - sw->ticked > sw->gap)
+		sw->gap = now - sw->ticked;
+	sw->ticked = now;
+}
+
+static void tell_gap(struct sw *sw)
+{
+	log_info("the longest gap was %lu us", (unsigned long)sw->gap);
+	sw->gap = 0;
+}
 
 void sw_conn_add(struct sw *sw, struct sw_conn *conn)
 {
@@ -46,6 +79,10 @@ static void on_flood(evutil_socket_t fd, short what, void *aux)
 			else
 				sw->refused++;
 		}
+	}
+	for (struct sw_conn *c = sw->conns, *next; c; c = next) {
+		next = c->next;
+		c->packet_ins_end(c);
 	}
 }
 
@@ -115,12 +152,22 @@ void sw_continue(struct sw *sw, struct sw_conn *conn)
 			end_job(conn);
 		return;
 	}
-	usleep(1000 * conn->job->ms);
+	spin(1000 * conn->job->ms);
 	of_multipart_begin(&mp, &conn->replies, OFPMP_FLOW, 1);
 	buf_put_zero(&conn->replies.buf, 60000 - 16);
 	of_multipart_pause(&mp);
 	if (!--conn->job->left)
 		end_job(conn);
+}
+
+size_t sw_conn_memory(const struct sw_conn *conn)
+{
+	return conn->job ? sizeof(*conn->job) : 0;
+}
+
+unsigned int sw_jobs_left(const struct sw *sw)
+{
+	return 0;
 }
 
 static void command(struct sw *sw, struct sw_conn *conn, const uint8_t *data, size_t len)
@@ -137,6 +184,13 @@ static void command(struct sw *sw, struct sw_conn *conn, const uint8_t *data, si
 		begin_pieces(conn, n, ms);
 	else if (sscanf(text, "wait %u", &ms) == 1)
 		begin_wait(conn, ms);
+	else if (sscanf(text, "spin %u", &n) == 1)
+		spin(n);
+	else if (sscanf(text, "log %u", &n) == 1)
+		for (unsigned int i = 1; i <= n; i++)
+			log_info("line %u of %u, as long as lines of a log are: sixty bytes or more", i, n);
+	else if (!strcmp(text, "gap"))
+		tell_gap(sw);
 	for (struct sw_conn *c = sw->conns; c; c = c->next)
 		conns++;
 	if (!strcmp(text, "stats"))
@@ -183,7 +237,13 @@ static bool add(struct control *control, const char *text)
 
 int stub_main(int argc, char **argv)
 {
-	struct control_options options = {.probe_ms = 10000, .max_backoff_ms = 1000, .packet_in_limit = 1 << 20};
+	struct control_options options = {
+		.probe_ms = 10000,
+		.handshake_ms = 5000,
+		.max_backoff_ms = 1000,
+		.packet_in_limit = 1 << 20,
+		.max_unsent = 256 << 20,
+	};
 	struct event_base *base = event_base_new();
 	struct event *term;
 	struct control *control;
@@ -192,14 +252,20 @@ int stub_main(int argc, char **argv)
 	int opt;
 
 	log_init("control-stub");
-	while ((opt = getopt(argc, argv, "p:")) != -1)
-		options.probe_ms = atoi(optarg);
-	event_base_priority_init(base, 2);
+	while ((opt = getopt(argc, argv, "p:h:m:")) != -1) {
+		if (opt == 'p')
+			options.probe_ms = atoi(optarg);
+		else if (opt == 'h')
+			options.handshake_ms = atoi(optarg);
+		else
+			options.max_unsent = (size_t)atoi(optarg) << 20;
+	}
+	log_start();
 	term = evsignal_new(base, SIGTERM, on_signal, base);
-	event_priority_set(term, 0);
 	event_add(term, NULL);
 	sw.flood = event_new(base, -1, EV_PERSIST, on_flood, &sw);
-	event_priority_set(sw.flood, 1);
+	sw.tick = event_new(base, -1, EV_PERSIST, on_tick, &sw);
+	event_add(sw.tick, &(struct timeval){0, 1000});
 	control = control_new(&sw, base, &options);
 	while (ok && optind < argc)
 		ok = add(control, argv[optind++]);
@@ -207,8 +273,10 @@ int stub_main(int argc, char **argv)
 		event_base_dispatch(base);
 	control_free(control);
 	event_free(sw.flood);
+	event_free(sw.tick);
 	event_free(term);
 	event_base_free(base);
 	libevent_global_shutdown();
+	log_flush();
 	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

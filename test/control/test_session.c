@@ -251,7 +251,7 @@ static void test_garbage(void **state)
 
 static void test_probe(void **state)
 {
-	static const char *const args[] = {"-p", "200", "ptcp:0", NULL};
+	static const char *const args[] = {"-p", "200", "-h", "200", "ptcp:0", NULL};
 	struct rig rig;
 	struct client silent, speaking, mute;
 	uint64_t start;

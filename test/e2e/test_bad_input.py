@@ -28,7 +28,7 @@ def refused(sw, *argv, words=(), prefix=(), program=OFXDPD):
 def test_wrong_options(sw):
     for argv in (['--nonsense'], ['-n', 'a-name-that-is-far-too-long'], ['-n', 'a/b'], ['--dpid', 'xyz'], ['-i', 's9=0'],
                  ['-i', 's9=5000'], ['-c', 'nonsense'], ['-c', 'tcp:127.0.0.1:99999'], ['-l', 'ptcp:x'], ['-i'],
-                 ['-i', 's9', '-i', 's9'], ['--max-flows', '0'], ['--max-probes', '-1'], ['--max-probes', '99999'], ['stray'], ['--max-flows', '99999999999999999999']):
+                 ['-i', 's9', '-i', 's9'], ['--max-flows', '0'], ['--max-probes', '-1'], ['--max-probes', '99999'], ['--max-unsent', '31'], ['--max-unsent', 'x'], ['stray'], ['--max-flows', '99999999999999999999']):
         refused(sw, *argv)
     refused(sw, 'nonsense', program=OFXDPCTL)
     refused(sw, 'no-such', 'drops', program=OFXDPCTL, words=['no-such'])

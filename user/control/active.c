@@ -6,7 +6,6 @@
 #include <unistd.h>
 #include "user/control/session.h"
 #include "user/util/cleanup.h"
-#include "user/util/log.h"
 
 #define BACKOFF_FIRST_MS 100 /* doubled with each failure */
 #define LIVED_MS 2000	     /* a connection that was up so long was a good one: no back-off behind it */
@@ -42,9 +41,9 @@ static void failed(struct active *a, int error)
 	retry_later(a);
 }
 
-static void on_ended(void *aux, uint64_t lived_ms)
+static void on_ended(struct session *s, uint64_t lived_ms)
 {
-	struct active *a = aux;
+	struct active *a = s->owned_by;
 
 	if (lived_ms >= LIVED_MS) {
 		a->backoff_ms = BACKOFF_FIRST_MS;
@@ -55,7 +54,10 @@ static void on_ended(void *aux, uint64_t lived_ms)
 
 static void connected(struct active *a)
 {
-	session_new(a->control, take_fd(a->fd), a->target.text, on_ended, a);
+	static const struct session_owner owner = {.ended = on_ended};
+
+	if (!session_new(a->control, take_fd(a->fd), a->target.text, &owner, a))
+		failed(a, ENOMEM);
 }
 
 static void on_connecting(evutil_socket_t fd, short what, void *aux)
@@ -95,7 +97,6 @@ static void try_connect(struct active *a)
 	}
 	a->fd = take_fd(fd);
 	event_assign(&a->connecting, a->control->base, a->fd, EV_WRITE, on_connecting, a);
-	event_priority_set(&a->connecting, CONTROL_PRIORITY);
 	event_add(&a->connecting, &tv);
 }
 

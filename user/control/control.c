@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "user/control/session.h"
 
+#define CONTROL_TURN_US 2000	  /* of all connections, then others have theirs */
 #define CONTROL_LAST_WORDS_MS 500 /* for what is queued when we end */
 
 struct control *control_new(struct sw *sw, struct event_base *base, const struct control_options *options)
@@ -11,10 +12,12 @@ struct control *control_new(struct sw *sw, struct event_base *base, const struct
 	struct control *control = calloc(1, sizeof(*control));
 
 	if (!control)
-		abort();
+		return NULL;
 	control->sw = sw;
 	control->base = base;
 	control->options = *options;
+	control_set_limits(control);
+	turn_open(&control->turn, base, CONTROL_TURN_US);
 	LIST_INIT(&control->sessions);
 	LIST_INIT(&control->actives);
 	LIST_INIT(&control->listeners);
@@ -33,5 +36,7 @@ void control_free(struct control *control)
 		active_free(LIST_FIRST(&control->actives));
 	while (!LIST_EMPTY(&control->listeners))
 		listener_free(LIST_FIRST(&control->listeners));
+	turn_close(&control->turn);
+	free(control->spare_input);
 	free(control);
 }

@@ -11,10 +11,13 @@
 struct control;
 
 struct control_options {
-	unsigned int probe_ms; /* idle time before an echo request; the same again without any message: dead */
+	unsigned int probe_ms;	   /* idle time before an echo request; the same again without any message: dead */
+	unsigned int handshake_ms; /* for an accepted connection's HELLO to come */
 	unsigned int max_backoff_ms;
 	size_t packet_in_limit; /* bytes of unsent packet-ins per connection */
+	size_t max_unsent;	/* bytes that all connections together may hold; one may hold an eighth of it */
 };
+#define CONTROL_UNSENT_MIN (32 << 20) /* an answer must fit what one connection may hold */
 
 /*
  * "tcp:HOST[:PORT]" (HOST an address or a name, [v6] in brackets; PORT 6653).  A name is looked up here, once, which
@@ -27,6 +30,7 @@ struct control_target {
 };
 int control_parse_target(const char *text, struct control_target *target);
 
+/* NULL: no memory. */
 struct control *control_new(struct sw *sw, struct event_base *base, const struct control_options *options);
 int control_connect(struct control *control, const struct control_target *target);
 /* "ptcp:PORT[:ADDR]" (loopback unless ADDR is given) or "punix:PATH".  An error: one sentence was logged. */

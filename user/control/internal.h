@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The parts of control: targets (-c) that are connected to again and again, listeners (-l), and the sessions that both
- * make.  Everything runs on the event loop's thread at priority 0, ahead of the datapath's packet-ins.
+ * make.  Everything runs on the event loop's thread.  All sessions together share a turn (util/turn.h) with the
+ * datapath's packet-ins, with time-outs, links and all else.
  */
 #ifndef CONTROL_INTERNAL_H
 #define CONTROL_INTERNAL_H
@@ -10,26 +11,40 @@
 #include <sys/queue.h>
 #include "user/control/control.h"
 #include "user/control/stream.h"
-
-#define CONTROL_PRIORITY 0 /* of connections' events */
-#define CONTROL_YIELD 1	   /* of what a connection leaves for later: the same as all other work */
+#include "user/util/turn.h"
 
 LIST_HEAD(session_list, session);
 LIST_HEAD(active_list, active);
 LIST_HEAD(listener_list, listener);
 
+struct control_limits {	  /* bytes, memory.c */
+	size_t one;	  /* that one connection may hold */
+	size_t high, low; /* unsent replies with which it is not read from any more, and again */
+	size_t piece;	  /* unsent replies up to which a long answer is continued */
+};
+
 struct control {
 	struct sw *sw;
 	struct event_base *base;
 	struct control_options options;
+	struct control_limits limits;
 	struct session_list sessions;
 	struct active_list actives;
 	struct listener_list listeners;
 	unsigned int n_passive; /* sessions that listeners accepted */
+	struct turn turn;	/* of the sessions */
+	struct {
+		uint64_t tick, end, now_ms; /* receive.c: of the session that is being served */
+	} slice;
+	size_t held;	      /* bytes, by all sessions */
+	uint8_t *spare_input; /* stream.h */
 };
 
 uint64_t control_now_ms(void); /* monotonic */
 struct timeval control_ms(unsigned int ms);
+
+/* memory.c: from the options. */
+void control_set_limits(struct control *control);
 
 /* target.c: addresses as text. */
 void control_format_addr(const struct sockaddr_storage *addr, socklen_t len, char *text, size_t size);

@@ -25,21 +25,23 @@ struct listener {
 	struct event acceptable, resume;
 };
 
-static void on_ended(void *aux, uint64_t lived_ms)
+static void on_ended(struct session *s, uint64_t lived_ms)
 {
-	struct listener *l = aux;
+	struct listener *l = s->owned_by;
 
 	l->control->n_passive--;
 }
 
 static void accepted(struct listener *l, int fd, const struct sockaddr_storage *peer, socklen_t len)
 {
+	static const struct session_owner owner = {.ended = on_ended};
 	char addr[80], name[160];
+	struct session *s;
 
 	l->n++;
 	if (l->control->n_passive >= LISTENER_SESSIONS) {
 		close(fd);
-		log_debug("%s: refused: %d connections are open", l->text, LISTENER_SESSIONS);
+		log_peer(LOG_LVL_WARN, "%s: refused: %d connections are open", l->text, LISTENER_SESSIONS);
 		return;
 	}
 	if (l->path) {
@@ -48,8 +50,11 @@ static void accepted(struct listener *l, int fd, const struct sockaddr_storage *
 		control_format_addr(peer, len, addr, sizeof(addr));
 		snprintf(name, sizeof(name), "tcp:%s", addr);
 	}
+	s = session_new(l->control, fd, name, &owner, l);
+	if (!s)
+		return;
+	s->local = true;
 	l->control->n_passive++;
-	session_new(l->control, fd, name, on_ended, l);
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *aux)
@@ -189,7 +194,6 @@ int control_listen(struct control *control, const char *text)
 	if (error)
 		return error;
 	event_assign(&l->acceptable, control->base, l->fd, EV_READ | EV_PERSIST, on_acceptable, l);
-	event_priority_set(&l->acceptable, CONTROL_PRIORITY);
 	evtimer_assign(&l->resume, control->base, on_resume, l);
 	event_add(&l->acceptable, NULL);
 	LIST_INSERT_HEAD(&control->listeners, l, link);

@@ -9,20 +9,20 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include "user/util/cleanup.h"
 
 #define STREAM_NOTSENT (128 * 1024) /* bytes the kernel may hold that are not on the wire yet */
 #define STREAM_SNDBUF (256 * 1024)
-#define STREAM_KEEP (64 * 1024) /* an empty queue keeps this much memory */
-#define STREAM_BULK (64 * 1024) /* packet-in bytes of one write */
+#define STREAM_KEEP (64 * 1024)	 /* an empty queue keeps this much memory */
+#define STREAM_BULK (64 * 1024)	 /* packet-in bytes of one write, */
+#define STREAM_MOST (256 * 1024) /* … and those of replies */
+#define STREAM_WRITES 4		 /* of one flush: a peer that reads as fast as we write must not keep us here */
 
-void stream_open(struct stream *s, int fd, struct buf *replies, struct buf *packet_ins)
+void stream_open(struct stream *s, int fd, struct buf *replies, struct buf *packet_ins, uint8_t **spare)
 {
 	int on = 1, notsent = STREAM_NOTSENT, sndbuf = STREAM_SNDBUF;
 
-	*s = (struct stream){.fd = fd, .replies.buf = replies, .packet_ins.buf = packet_ins};
-	s->in = malloc(STREAM_IN_SIZE);
-	if (!s->in)
-		abort();
+	*s = (struct stream){.fd = fd, .spare = spare, .replies.buf = replies, .packet_ins.buf = packet_ins};
 	/* The TCP options fail on a Unix socket, where SO_SNDBUF alone bounds the backlog. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
@@ -34,14 +34,25 @@ void stream_close(struct stream *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
-	free(s->in);
-	s->in = NULL;
+	stream_discard(s);
+	stream_drop(s);
+}
+
+static bool input_ready(struct stream *s)
+{
+	if (!s->in && *s->spare)
+		s->in = take_ptr(*s->spare);
+	if (!s->in)
+		s->in = malloc(STREAM_IN_SIZE);
+	return s->in;
 }
 
 ssize_t stream_read(struct stream *s)
 {
 	ssize_t n;
 
+	if (!input_ready(s))
+		return -ENOMEM;
 	if (s->in_at) {
 		memmove(s->in, s->in + s->in_at, s->in_end - s->in_at);
 		s->in_end -= s->in_at;
@@ -58,6 +69,18 @@ ssize_t stream_read(struct stream *s)
 	return n;
 }
 
+void stream_rest(struct stream *s)
+{
+	if (!s->in || s->in_at != s->in_end)
+		return;
+	if (!*s->spare)
+		*s->spare = s->in;
+	else
+		free(s->in);
+	s->in = NULL;
+	s->in_at = s->in_end = 0;
+}
+
 const uint8_t *stream_peek(const struct stream *s, size_t *len)
 {
 	*len = s->in_end - s->in_at;
@@ -71,7 +94,8 @@ void stream_take(struct stream *s, size_t n)
 
 void stream_discard(struct stream *s)
 {
-	s->in_at = s->in_end = 0;
+	s->in_at = s->in_end;
+	stream_rest(s);
 }
 
 /* Length of the message that begins at `at`. */
@@ -126,14 +150,15 @@ static void packet_ins_sent(struct stream *s, size_t n)
 static int gather(const struct stream *s, struct iovec iov[3])
 {
 	const struct stream_queue *r = &s->replies, *p = &s->packet_ins;
-	size_t rest = packet_in_rest(s), more = stream_unsent(p) - rest;
+	size_t rest = packet_in_rest(s), replies = stream_unsent(r), more = stream_unsent(p) - rest;
+	bool all = replies <= STREAM_MOST;
 	int n = 0;
 
 	if (rest)
 		iov[n++] = (struct iovec){p->buf->data + p->sent, rest};
-	if (stream_unsent(r))
-		iov[n++] = (struct iovec){r->buf->data + r->sent, stream_unsent(r)};
-	if (more)
+	if (replies)
+		iov[n++] = (struct iovec){r->buf->data + r->sent, all ? replies : STREAM_MOST};
+	if (more && all)
 		iov[n++] = (struct iovec){p->buf->data + p->sent + rest, more < STREAM_BULK ? more : STREAM_BULK};
 	return n;
 }
@@ -149,19 +174,34 @@ static void account(struct stream *s, size_t n)
 		packet_ins_sent(s, n - second);
 }
 
+static int buffer_error(const struct stream *s)
+{
+	return s->replies.buf->error ? s->replies.buf->error : s->packet_ins.buf->error;
+}
+
 int stream_flush(struct stream *s)
 {
 	struct iovec iov[3];
 	struct msghdr msg = {.msg_iov = iov};
+	int left = STREAM_WRITES, error = buffer_error(s);
 	ssize_t n;
 
+	if (error)
+		return error;
 	while ((msg.msg_iovlen = gather(s, iov)) > 0) {
-		n = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+		n = left-- ? sendmsg(s->fd, &msg, MSG_NOSIGNAL) : 0;
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return -errno;
+		if (n <= 0)
+			return n ? -errno : -EAGAIN;
 		account(s, n);
 	}
 	return 0;
+}
+
+void stream_drop(struct stream *s)
+{
+	buf_free(s->replies.buf);
+	buf_free(s->packet_ins.buf);
+	s->replies.sent = s->packet_ins.sent = s->packet_in_at = 0;
 }

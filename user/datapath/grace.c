@@ -24,7 +24,7 @@
 
 #define GRACE_WAITS 2
 #define TURN_NS 2000000 /* of callbacks at a time */
-#define TURN_CHECK 64	/* callbacks between looks at the clock */
+#define TURN_CHECK 8	/* callbacks between looks at the clock: one may give back some hundred rules */
 #define TRIM_CHUNKS 16	/* of memory given back in a turn: 1 MB */
 
 struct deferred {

@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <net/if.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,8 +20,8 @@
 #define PUNT_MAX_RING 4096
 #define PUNT_MIN_RING 256
 _Static_assert(OFX_PUNT_QUEUES *PUNT_MIN_RING <= PUNT_FRAMES, "memory of all sockets");
-#define PUNT_BATCH 64	    /* frames a wake-up: then OpenFlow messages come first again */
-#define PUNT_PRIORITY 1	    /* 0 is OpenFlow's */
+#define PUNT_BATCH 64	    /* frames of a queue, then another queue has its turn */
+#define PUNT_TURN_US 1000   /* of all queues together, then OpenFlow messages and all else have theirs */
 #define PUNT_BUSY_TRIES 100 /* of PUNT_BUSY_MS: the sockets of a killed daemon end a moment later */
 #define PUNT_BUSY_MS 20
 
@@ -78,9 +79,9 @@ static void give_back(struct punt_queue *queue, uint64_t addr)
 	xsk_ring_prod__submit(&queue->fill, 1);
 }
 
-static void on_readable(evutil_socket_t fd, short events, void *arg)
+static void receive_batch(struct turn_member *m)
 {
-	struct punt_queue *queue = arg;
+	struct punt_queue *queue = (struct punt_queue *)((char *)m - offsetof(struct punt_queue, turn));
 	struct dp *dp = queue->dp;
 	uint32_t at, n = xsk_ring_cons__peek(&queue->rx, PUNT_BATCH, &at);
 
@@ -98,6 +99,15 @@ static void on_readable(evutil_socket_t fd, short events, void *arg)
 	if (dp->punt->drops_changed)
 		write_drops(dp);
 	dp->cb.packet_ins_end(dp->aux);
+	if (n == PUNT_BATCH)
+		turn_later(&dp->punt->turn, m);
+}
+
+static void on_readable(evutil_socket_t fd, short events, void *arg)
+{
+	struct punt_queue *queue = arg;
+
+	turn_take(&queue->dp->punt->turn, &queue->turn);
 }
 
 static uint32_t ring_size(uint32_t n_queues)
@@ -174,7 +184,6 @@ static int queue_open(struct punt_queue *queue, const char *ifname, uint32_t ind
 	queue->readable = event_new(dp->base, fd, EV_READ | EV_PERSIST, on_readable, queue);
 	if (!queue->readable)
 		return -ENOMEM;
-	event_priority_set(queue->readable, PUNT_PRIORITY);
 	if (event_add(queue->readable, NULL))
 		return -ENOMEM;
 	at = index;
@@ -223,6 +232,7 @@ static int queues_open(struct dp *dp, const char *ifname)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++) {
 		punt->queues[i].dp = dp;
+		punt->queues[i].turn.run = receive_batch;
 		punt->n_queues = i + 1;
 		err = queue_open(&punt->queues[i], ifname, i, ring_size(n));
 		if (err)
@@ -240,6 +250,7 @@ int punt_open(struct dp *dp)
 	dp->punt = calloc(1, sizeof(*dp->punt));
 	if (!dp->punt)
 		return -ENOMEM;
+	turn_open(&dp->punt->turn, dp->base, PUNT_TURN_US);
 	dp->punt->per_cpu = calloc(dp->n_cpus, sizeof(*dp->punt->per_cpu));
 	err = dp->punt->per_cpu ? queues_open(dp, ifname) : -ENOMEM;
 	if (err) {
@@ -261,6 +272,7 @@ void punt_close(struct dp *dp)
 
 	if (!punt)
 		return;
+	turn_close(&punt->turn);
 	for (uint32_t i = 0; i < punt->n_queues; i++)
 		queue_close(&punt->queues[i]);
 	punt_tx_close(punt);

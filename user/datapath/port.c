@@ -467,7 +467,5 @@ int ports_watch(struct dp *dp)
 	p->timer = event_new(dp->base, -1, EV_PERSIST, on_timer, dp);
 	if (!p->watch_event || !p->timer)
 		return -ENOMEM;
-	event_priority_set(p->watch_event, 0);
-	event_priority_set(p->timer, 0);
 	return event_add(p->watch_event, NULL) || event_add(p->timer, &second) ? -ENOMEM : 0;
 }

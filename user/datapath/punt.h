@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <xdp/xsk.h>
 #include "user/datapath/internal.h"
+#include "user/util/turn.h"
 
 #define PUNT_CHUNK 4096
 #define PUNT_TX_FRAMES 256
@@ -27,11 +28,13 @@ struct punt_queue {
 	uint8_t *memory;
 	size_t memory_len;
 	struct event *readable;
+	struct turn_member turn;
 };
 
 struct dp_punt {
 	uint32_t n_queues;
 	struct punt_queue *queues;
+	struct turn turn; /* of the queues */
 	/* packet_out.c */
 	uint32_t max_frame; /* bytes, headers included, that fit NAME-c1's MTU */
 	uint64_t free_tx[PUNT_TX_FRAMES];

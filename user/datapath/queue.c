@@ -318,7 +318,6 @@ int queues_open(struct dp *dp)
 	q->event = event_new(dp->base, link_watch_fd(&q->watch), EV_READ | EV_PERSIST, on_watch, dp);
 	if (!q->event)
 		return -ENOMEM;
-	event_priority_set(q->event, 0);
 	return event_add(q->event, NULL) ? -ENOMEM : 0;
 }
 

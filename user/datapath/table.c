@@ -290,10 +290,8 @@ uint32_t dp_max_flows(const struct dp *dp)
 	return dp->max_flows;
 }
 
-#define GONE_TURN_NS                                                                                                   \
-	2000000	      /* of callbacks before others have their turn: each may be a message to every controller         \
-		       */
-#define GONE_CHECK 16 /* callbacks between looks at the clock */
+#define GONE_TURN_NS 1000000 /* of callbacks at a time: each may be a message to every controller, */
+#define GONE_LOOK 16	     /* … callbacks between looks at the clock */
 
 static void gone_due(evutil_socket_t fd, short what, void *aux)
 {
@@ -303,7 +301,7 @@ static void gone_due(evutil_socket_t fd, short what, void *aux)
 
 	for (int i = 1; tables->gone; i++) {
 		flow_tell_gone(tables);
-		if (i % GONE_CHECK == 0 && clock_ns() > end)
+		if (i % GONE_LOOK == 0 && clock_ns() > end)
 			break;
 	}
 	if (tables->gone)

@@ -199,6 +199,8 @@ struct of_msg {
  */
 int of_decode(const void *data, size_t len, struct of_msg *msg);
 void of_msg_free(struct of_msg *msg);
+/* "FLOW_MOD", for logs; static memory. */
+const char *of_type_name(uint16_t type);
 /* One line for debug logs. */
 void of_msg_print(const struct of_msg *msg, char *text, size_t size);
 

@@ -275,7 +275,7 @@ static void put_body(struct text *t, const struct of_msg *msg)
 	}
 }
 
-void of_msg_print(const struct of_msg *msg, char *text, size_t size)
+const char *of_type_name(uint16_t type)
 {
 	static const char *const names[] = {
 		"HELLO",
@@ -309,9 +309,15 @@ void of_msg_print(const struct of_msg *msg, char *text, size_t size)
 		"SET_ASYNC",
 		"METER_MOD",
 	};
+
+	return type < ARRAY_LEN(names) ? names[type] : "unknown type";
+}
+
+void of_msg_print(const struct of_msg *msg, char *text, size_t size)
+{
 	struct text t = text_of(text, size);
 
-	put(&t, "%s xid 0x%" PRIx32, msg->type < ARRAY_LEN(names) ? names[msg->type] : "unknown type", msg->xid);
+	put(&t, "%s xid 0x%" PRIx32, of_type_name(msg->type), msg->xid);
 	put_body(&t, msg);
 }
 

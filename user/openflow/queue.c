@@ -41,7 +41,7 @@ bool of_put_queue_config(struct of_out *o, uint32_t xid, uint32_t port, const st
 	buf_put_zero(&o->buf, 4);
 	for (size_t i = 0; i < n; i++)
 		put_queue(&o->buf, &queues[i]);
-	if (o->buf.len - start > OF_MSG_MAX) {
+	if (!o->buf.error && o->buf.len - start > OF_MSG_MAX) {
 		o->buf.len = start;
 		return false;
 	}

@@ -12,6 +12,7 @@
 #define LOOKS_NS 300000 /* so long a job that waits looks each time round, other work in between, then now and then */
 #define PAUSE_US 1000
 #define PATIENCE_NS (2 * SW_SECOND)
+#define AUX_HELD 1024 /* bytes about, of sw_job.aux, beside a copy of the message */
 
 struct sw_job *sw_job_new(struct sw *sw, const struct of_msg *msg)
 {
@@ -23,6 +24,7 @@ struct sw_job *sw_job_new(struct sw *sw, const struct of_msg *msg)
 	job->begun = sw_now();
 	job->type = msg->type;
 	job->xid = msg->xid;
+	job->held = sizeof(*job) + AUX_HELD + msg->raw_len;
 	job->raw_len = msg->raw_len < sizeof(job->raw) ? msg->raw_len : sizeof(job->raw);
 	memcpy(job->raw, msg->raw, job->raw_len);
 	return job;
@@ -110,6 +112,15 @@ void sw_job_leave(struct sw_conn *conn)
 	job->next = job->sw->left;
 	job->sw->left = job;
 	go_on(job->sw);
+}
+
+unsigned int sw_jobs_left(const struct sw *sw)
+{
+	unsigned int n = 0;
+
+	for (const struct sw_job *job = sw->left; job; job = job->next)
+		n++;
+	return n;
 }
 
 /* By turns: one may wait for what another has. */

@@ -33,7 +33,8 @@ struct sw_job {
 	uint32_t xid;
 	size_t raw_len; /* as much of the message as errors quote */
 	uint8_t raw[64];
-	void *aux; /* the step's */
+	size_t held; /* bytes that it takes, `aux` and a copy of the message included; if there is more, the step's */
+	void *aux;   /* the step's */
 };
 
 /* NULL: out of memory. */

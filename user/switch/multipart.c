@@ -66,6 +66,7 @@ int sw_multipart_each(struct sw *sw, struct sw_conn *conn, const struct of_msg *
 	}
 	*e = (struct each){.put = put, .type = msg->multipart.type, .n = n, .ids = ids};
 	job->aux = e;
+	job->held += n * sizeof(*ids);
 	job->step = each_step;
 	job->end = each_end;
 	return sw_job_start(sw, conn, job);

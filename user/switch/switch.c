@@ -189,9 +189,9 @@ static int openflow_error(uint16_t type, int err)
 
 	if (err > 0)
 		return err;
-	/* Not to the log: the controller's mistake, and want of room or memory, may come often. */
+	/* Not to the log: the controller's mistake, and want of room or memory. */
 	if (err != -EMSGSIZE && !no_room)
-		log_warn("message of type %u failed: %s", type, strerror(-err));
+		log_peer(LOG_LVL_WARN, "%s failed: %s", of_type_name(type), strerror(-err));
 	switch (type) {
 	case OF_FLOW_MOD:
 		return OF_ERROR(OFPET_FLOW_MOD_FAILED, no_room ? OFPFMFC_TABLE_FULL : OFPFMFC_UNKNOWN);
@@ -210,7 +210,7 @@ static int openflow_error(uint16_t type, int err)
 static void refuse(struct sw_conn *conn, uint16_t type, uint32_t xid, int err, const void *raw, size_t raw_len)
 {
 	err = openflow_error(type, err);
-	log_debug("xid %#x: %s", xid, of_error_name(err));
+	log_peer(LOG_LVL_INFO, "%s: %s (xid %#x) refused: %s", conn->name, of_type_name(type), xid, of_error_name(err));
 	of_put_error(&conn->replies, xid, err, raw, raw_len);
 }
 
@@ -223,6 +223,11 @@ void sw_handle(struct sw *sw, struct sw_conn *conn, struct of_msg *msg)
 		err = sw_job_again(sw, conn, msg, act);
 	if (err)
 		refuse(conn, msg->type, msg->xid, err, msg->raw, msg->raw_len);
+}
+
+size_t sw_conn_memory(const struct sw_conn *conn)
+{
+	return conn->tables.body.size + (conn->job ? conn->job->held : 0);
 }
 
 void sw_continue(struct sw *sw, struct sw_conn *conn)

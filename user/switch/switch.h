@@ -21,6 +21,7 @@ struct sw;
  */
 struct sw_conn {
 	/* set by control before sw_conn_add */
+	const char *name;      /* for logs */
 	struct of_out replies; /* control flushes it after each sw_* call and when `wake` was called */
 	/* Queue this packet-in (version of `replies`).  False: the queue is full, count it. */
 	bool (*packet_in)(struct sw_conn *conn, const struct of_packet_in *p);
@@ -79,5 +80,9 @@ static inline bool sw_busy(const struct sw_conn *conn)
 void sw_continue(struct sw *sw, struct sw_conn *conn);
 /* While sw_busy(): microseconds that sw_continue() is of no use before; what is waited for is not the peer's doing. */
 unsigned int sw_pause_us(const struct sw_conn *conn);
+/* Bytes that the connection's unfinished requests hold. */
+size_t sw_conn_memory(const struct sw_conn *conn);
+/* How many requests of connections that are gone are still being acted on. */
+unsigned int sw_jobs_left(const struct sw *sw);
 
 #endif
