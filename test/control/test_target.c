@@ -158,6 +158,111 @@ static void test_unix_socket(void **state)
 	rmdir(dir);
 }
 
+/* A folder of its own, a path in it, and the listener's text. */
+struct folder {
+	char dir[32], path[48], where[64];
+};
+
+static struct folder folder_new(void)
+{
+	struct folder f = {.dir = P_tmpdir "/ofxdp-test-XXXXXX"};
+
+	assert_non_null(mkdtemp(f.dir));
+	snprintf(f.path, sizeof(f.path), "%s/sock", f.dir);
+	snprintf(f.where, sizeof(f.where), "punix:%s", f.path);
+	return f;
+}
+
+static void leave_stale_socket(const char *path)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(addr.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	close(fd);
+}
+
+static void expect_answer(const char *path)
+{
+	struct client c;
+
+	client_dial_unix(&c, path);
+	client_greet(&c);
+	client_echo_ms(&c);
+	client_close(&c);
+}
+
+/* The path is another daemon's by now: the end of the former one leaves it alone. */
+static void test_unix_socket_of_another(void **state)
+{
+	struct folder f = folder_new();
+	struct rig first, second;
+
+	rig_start(&first, "listening on unix", (const char *const[]){f.where, NULL});
+	assert_int_equal(unlink(f.path), 0);
+	rig_start(&second, "listening on unix", (const char *const[]){f.where, NULL});
+	rig_stop(&first);
+	expect_answer(f.path);
+	rig_stop(&second);
+	assert_int_equal(rmdir(f.dir), 0);
+}
+
+/* Where several start at the same moment over a dead one's socket, one listens, and the others say why not. */
+static void test_unix_socket_of_many(void **state)
+{
+	struct folder f = folder_new();
+	enum { N = 4 };
+
+	for (int round = 0; round < 10; round++) {
+		struct rig rig[N];
+		int listening = 0;
+
+		leave_stale_socket(f.path);
+		for (int i = 0; i < N; i++)
+			rig_start(&rig[i], "", (const char *const[]){f.where, NULL});
+		for (int i = 0; i < N; i++) {
+			rig_expect_log(&rig[i], "unix"); /* of "listening on", or of the text of what it refuses */
+			if (strstr(rig[i].text, "listening on unix"))
+				listening++;
+		}
+		assert_int_equal(listening, 1);
+		expect_answer(f.path);
+		for (int i = 0; i < N; i++) {
+			if (strstr(rig[i].text, "listening on unix"))
+				rig_stop(&rig[i]);
+			else
+				rig_wait(&rig[i], 1);
+		}
+		assert_int_not_equal(access(f.path, F_OK), 0);
+	}
+	rmdir(f.dir);
+}
+
+/* What is no socket is left as it is. */
+static void test_unix_socket_elsewhere(void **state)
+{
+	struct folder f = folder_new();
+	struct rig rig;
+	char where[160];
+
+	assert_int_equal(mkdir(f.path, 0700), 0);
+	rig_start(&rig, "is no socket", (const char *const[]){f.where, NULL});
+	rig_wait(&rig, 1);
+	assert_int_equal(rmdir(f.path), 0);
+	assert_int_equal(symlink("/dev/null", f.path), 0);
+	rig_start(&rig, "is no socket", (const char *const[]){f.where, NULL});
+	rig_wait(&rig, 1);
+	assert_int_equal(unlink(f.path), 0);
+	snprintf(where, sizeof(where), "punix:%s/none/sock", f.dir);
+	rig_start(&rig, "cannot listen: No such file or directory", (const char *const[]){where, NULL});
+	rig_wait(&rig, 1);
+	snprintf(where, sizeof(where), "punix:%s/%0100d", f.dir, 0);
+	rig_start(&rig, "a PATH under 108 characters", (const char *const[]){where, NULL});
+	rig_wait(&rig, 1);
+	assert_int_equal(rmdir(f.dir), 0);
+}
+
 static void test_port_taken(void **state)
 {
 	struct sockaddr_in addr;
@@ -175,9 +280,9 @@ static void test_port_taken(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_connect_again_and_again),
-		cmocka_unit_test(test_unix_socket),
+		cmocka_unit_test(test_addresses),	    cmocka_unit_test(test_connect_again_and_again),
+		cmocka_unit_test(test_unix_socket),	    cmocka_unit_test(test_unix_socket_of_another),
+		cmocka_unit_test(test_unix_socket_of_many), cmocka_unit_test(test_unix_socket_elsewhere),
 		cmocka_unit_test(test_port_taken),
 	};
 

@@ -1,61 +1,152 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Where controllers, and tools such as ovs-ofctl, connect to us. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/un.h>
+#include <sys/resource.h>
 #include <unistd.h>
-#include "user/control/session.h"
+#include "user/control/seat.h"
+#include "user/control/unix_socket.h"
 #include "user/util/cleanup.h"
-#include "user/util/log.h"
 
-#define LISTENER_SESSIONS 128 /* accepted connections at one time */
-#define LISTENER_BATCH 16     /* accepted in one turn of the event loop */
+#define LISTENER_BATCH 16    /* accepted in one turn of the event loop */
+#define LISTENER_BACKLOG 128 /* not accepted yet */
 #define LISTENER_PAUSE_MS 1000
+#define FDS_KEPT 64  /* that no listener takes: the datapath and controllers we connect to need some now and then */
+#define FDS_LOCAL 32 /* … that only Unix sockets take */
 
 struct listener {
 	LIST_ENTRY(listener) link;
 	struct control *control;
-	int fd;
+	int fd; /* of TCP, owned; of a Unix socket, that of `local` */
 	char text[160];
-	char *path;	/* of a Unix socket: removed at the end */
-	unsigned int n; /* accepted so far */
+	struct unix_socket local; /* fd -1: it is TCP */
+	unsigned int n;		  /* accepted so far */
+	struct seats seats;
 	struct event acceptable, resume;
 };
+
+static bool is_local(const struct listener *l)
+{
+	return l->local.fd >= 0;
+}
+
+/* --- who it is --- */
+
+struct peer {
+	struct sockaddr_storage addr;
+	socklen_t len;
+	uint64_t id; /* seat.h */
+	bool local;  /* on this machine */
+};
+
+static void identify_process(struct peer *p, int fd)
+{
+	struct ucred who = {0};
+	socklen_t len = sizeof(who);
+
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
+	p->id = who.pid;
+	p->local = true;
+}
+
+static void identify_ipv4(struct peer *p, uint32_t addr)
+{
+	p->id = addr;
+	p->local = addr >> 24 == IN_LOOPBACKNET;
+}
+
+static void identify_ipv6(struct peer *p, const struct in6_addr *addr)
+{
+	memcpy(&p->id, addr, sizeof(p->id));
+	p->local = IN6_IS_ADDR_LOOPBACK(addr);
+	if (IN6_IS_ADDR_V4MAPPED(addr))
+		identify_ipv4(p, ntohl(addr->s6_addr32[3]));
+}
+
+static void identify(struct peer *p, int fd)
+{
+	if (p->addr.ss_family == AF_INET)
+		identify_ipv4(p, ntohl(((struct sockaddr_in *)&p->addr)->sin_addr.s_addr));
+	else if (p->addr.ss_family == AF_INET6)
+		identify_ipv6(p, &((struct sockaddr_in6 *)&p->addr)->sin6_addr);
+	else
+		identify_process(p, fd);
+}
+
+static void name_peer(const struct listener *l, const struct peer *p, char name[160])
+{
+	char addr[80];
+
+	if (is_local(l)) {
+		snprintf(name, 160, "%.140s#%u", l->text, l->n);
+		return;
+	}
+	control_format_addr(&p->addr, p->len, addr, sizeof(addr));
+	snprintf(name, 160, "tcp:%s", addr);
+}
+
+/* --- its seat --- */
 
 static void on_ended(struct session *s, uint64_t lived_ms)
 {
 	struct listener *l = s->owned_by;
 
-	l->control->n_passive--;
+	seats_leave(&l->seats, s);
 }
 
-static void accepted(struct listener *l, int fd, const struct sockaddr_storage *peer, socklen_t len)
+/*
+ * What connections that are gone left to be done takes seats, too, or a peer that comes, leaves work and goes could
+ * pile it up; but no seats of those on this machine.
+ */
+static bool on_up(struct session *s)
 {
-	static const struct session_owner owner = {.ended = on_ended};
-	char addr[80], name[160];
+	struct listener *l = s->owned_by;
+	unsigned int left = is_local(l) ? 0 : sw_jobs_left(l->control->sw);
+
+	if (seats_take(&l->seats, s, left < SEATS ? SEATS - left : 0))
+		return true;
+	log_peer(LOG_LVL_WARN, "%s: refused: all %d seats of %s are taken", s->name, SEATS, l->text);
+	return false;
+}
+
+/* Descriptors are given the lowest number that is free. */
+static bool short_of_fds(const struct listener *l, int fd)
+{
+	struct rlimit limit;
+	rlim_t kept = is_local(l) ? FDS_KEPT : FDS_KEPT + FDS_LOCAL;
+
+	return !getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur != RLIM_INFINITY && fd + kept >= limit.rlim_cur;
+}
+
+static void accepted(struct listener *l, int fd, struct peer *p)
+{
+	static const struct session_owner owner = {.up = on_up, .ended = on_ended};
 	struct session *s;
+	char name[160];
 
 	l->n++;
-	if (l->control->n_passive >= LISTENER_SESSIONS) {
+	identify(p, fd);
+	name_peer(l, p, name);
+	if (short_of_fds(l, fd) && !seats_make_room(&l->seats)) {
+		log_peer(LOG_LVL_WARN, "%s: refused: too few file descriptors are left", name);
 		close(fd);
-		log_peer(LOG_LVL_WARN, "%s: refused: %d connections are open", l->text, LISTENER_SESSIONS);
 		return;
-	}
-	if (l->path) {
-		snprintf(name, sizeof(name), "%.140s#%u", l->text, l->n);
-	} else {
-		control_format_addr(peer, len, addr, sizeof(addr));
-		snprintf(name, sizeof(name), "tcp:%s", addr);
 	}
 	s = session_new(l->control, fd, name, &owner, l);
-	if (!s)
+	if (!s) {
+		log_peer(LOG_LVL_WARN, "%s: refused: out of memory", name);
 		return;
-	s->local = true;
-	l->control->n_passive++;
+	}
+	s->local = p->local;
+	s->seat.peer = p->id;
+	seats_arrive(&l->seats, s);
 }
+
+/* --- accepting --- */
 
 static void on_resume(evutil_socket_t fd, short what, void *aux)
 {
@@ -64,23 +155,28 @@ static void on_resume(evutil_socket_t fd, short what, void *aux)
 	event_add(&l->acceptable, NULL);
 }
 
+/* It would stay acceptable, and the loop would spin. */
+static void pause_accepting(struct listener *l, int error)
+{
+	struct timeval pause = control_ms(LISTENER_PAUSE_MS);
+
+	log_peer(LOG_LVL_WARN, "%s: cannot accept: %s; pausing", l->text, strerror(error));
+	event_del(&l->acceptable);
+	evtimer_add(&l->resume, &pause);
+}
+
 static void on_acceptable(evutil_socket_t listening, short what, void *aux)
 {
 	struct listener *l = aux;
-	struct timeval pause = control_ms(LISTENER_PAUSE_MS);
-	struct sockaddr_storage peer;
 
 	for (int i = 0; i < LISTENER_BATCH; i++) {
-		socklen_t len = sizeof(peer);
-		int fd = accept4(listening, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct peer p = {.len = sizeof(p.addr)};
+		int fd = accept4(listening, (struct sockaddr *)&p.addr, &p.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			accepted(l, fd, &peer, len);
+			accepted(l, fd, &p);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			/* It would stay acceptable, and the loop would spin. */
-			log_warn("%s: cannot accept: %s; pausing", l->text, strerror(errno));
-			event_del(&l->acceptable);
-			evtimer_add(&l->resume, &pause);
+			pause_accepting(l, errno);
 			return;
 		} else if (errno != ECONNABORTED && errno != EINTR) {
 			return;
@@ -88,14 +184,16 @@ static void on_acceptable(evutil_socket_t listening, short what, void *aux)
 	}
 }
 
-static int open_socket(const char *text, const struct sockaddr_storage *addr, socklen_t len)
+/* --- listening --- */
+
+static int open_tcp(const char *text, const struct sockaddr_storage *addr, socklen_t len)
 {
 	int on = 1;
 	_close_ int fd = socket(addr->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (fd < 0 || bind(fd, (const struct sockaddr *)addr, len) || listen(fd, 64)) {
+	if (fd < 0 || bind(fd, (const struct sockaddr *)addr, len) || listen(fd, LISTENER_BACKLOG)) {
 		int error = errno;
 
 		log_error("%s: cannot listen: %s", text, strerror(error));
@@ -112,7 +210,7 @@ static int listen_tcp(struct listener *l, const char *where)
 
 	if (control_parse_listen_addr(where, &addr, &len))
 		return -EINVAL;
-	l->fd = open_socket(l->text, &addr, len);
+	l->fd = open_tcp(l->text, &addr, len);
 	if (l->fd < 0)
 		return l->fd;
 	len = sizeof(addr);
@@ -122,44 +220,13 @@ static int listen_tcp(struct listener *l, const char *where)
 	return 0;
 }
 
-/* A socket that a dead process left may be removed; one that answers, or another kind of file, may not. */
-static int remove_stale(const char *text, const struct sockaddr_un *addr)
-{
-	_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct stat st;
-
-	if (lstat(addr->sun_path, &st))
-		return 0;
-	if (!S_ISSOCK(st.st_mode)) {
-		log_error("%s: the file is there and is no socket", text);
-		return -EEXIST;
-	}
-	if (!connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) || errno != ECONNREFUSED) {
-		log_error("%s: another process is listening there", text);
-		return -EADDRINUSE;
-	}
-	unlink(addr->sun_path);
-	return 0;
-}
-
 static int listen_unix(struct listener *l, const char *path)
 {
-	struct sockaddr_storage addr = {0};
-	struct sockaddr_un *un = (struct sockaddr_un *)&addr;
-	mode_t mask;
-	int error;
+	int error = unix_socket_listen(&l->local, l->text, path, LISTENER_BACKLOG);
 
-	un->sun_family = AF_UNIX;
-	strcpy(un->sun_path, path);
-	error = remove_stale(l->text, un);
 	if (error)
 		return error;
-	mask = umask(0177); /* mode 0600 from the first moment on */
-	l->fd = open_socket(l->text, &addr, sizeof(*un));
-	umask(mask);
-	if (l->fd < 0)
-		return l->fd;
-	l->path = strdup(path);
+	l->fd = l->local.fd;
 	log_info("listening on unix %s", path);
 	return 0;
 }
@@ -171,7 +238,7 @@ int control_check_listener(const char *text)
 
 	if (!strncmp(text, "ptcp:", 5))
 		return control_parse_listen_addr(text + 5, &addr, &len);
-	if (!strncmp(text, "punix:", 6) && text[6] && strlen(text + 6) < sizeof(((struct sockaddr_un *)0)->sun_path))
+	if (!strncmp(text, "punix:", 6) && text[6] && strlen(text + 6) <= UNIX_PATH_MAX)
 		return 0;
 	log_error("'%s' is not a listener: write ptcp:PORT[:ADDRESS], or punix:PATH with a PATH under 108 characters",
 		  text);
@@ -188,9 +255,10 @@ int control_listen(struct control *control, const char *text)
 	if (!l)
 		return -ENOMEM;
 	l->control = control;
-	l->fd = -1;
+	l->fd = l->local.fd = -1;
 	snprintf(l->text, sizeof(l->text), "%s", text);
-	error = *text && text[1] == 't' ? listen_tcp(l, text + 5) : listen_unix(l, text + 6);
+	seats_open(&l->seats);
+	error = text[1] == 't' ? listen_tcp(l, text + 5) : listen_unix(l, text + 6);
 	if (error)
 		return error;
 	event_assign(&l->acceptable, control->base, l->fd, EV_READ | EV_PERSIST, on_acceptable, l);
@@ -205,10 +273,10 @@ void listener_free(struct listener *l)
 {
 	event_del(&l->acceptable);
 	event_del(&l->resume);
-	close(l->fd);
-	if (l->path)
-		unlink(l->path);
-	free(l->path);
+	if (is_local(l))
+		unix_socket_close(&l->local);
+	else
+		close(l->fd);
 	LIST_REMOVE(l, link);
 	free(l);
 }
