@@ -95,8 +95,9 @@ define test_folder
 $(filter build/$(1)/%,$(UNIT_BIN)): build/$(1)/%: build/san/$(1)/%.o $(patsubst %.c,build/san/%.o,$(call fakes,$(1))) build/san/libofxdp.a
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
-	$$(Q)$$(CC) $$(SANITIZE) -o $$@ $$^ $$(LIBS) -lcmocka
+	$$(Q)$$(CC) $$(SANITIZE) -o $$@ $$^ $$(LIBS) -lcmocka $$(LINK)
 endef
+build/test/switch/test_no_memory: LINK := -Wl,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
 $(foreach f,$(sort $(patsubst %/,%,$(dir $(UNIT)))),$(eval $(call test_folder,$(f))))
 
 BPF_FAKES := $(call fakes,test/bpf)

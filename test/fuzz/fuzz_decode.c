@@ -35,10 +35,11 @@ static void match_again(const struct of_match *m)
 
 static void instructions_again(const struct of_instructions *inst)
 {
-	struct of_instructions again, copy = of_instructions_copy(inst);
+	struct of_instructions again, copy;
 	struct buf b = {}, c = {};
 	struct wire w;
 
+	check(of_instructions_copy(inst, &copy) == 0);
 	of_instructions_encode(&b, OFP_VERSION_13, &copy);
 	w = wire_of(b.data, b.len);
 	check(of_instructions_decode(&w, b.len, OFP_VERSION_13, &again) == 0);

@@ -92,7 +92,11 @@ int dp_inst_add(struct dp *dp, const struct of_instructions *inst, bool table_mi
 		if (dp->insts[*number])
 			continue;
 		dp->insts[*number] = calloc(1, sizeof(*dp->insts[0]));
-		*dp->insts[*number] = (struct fake_inst){of_instructions_copy(inst), table_miss};
+		if (!dp->insts[*number] || of_instructions_copy(inst, &dp->insts[*number]->of)) {
+			free(take_ptr(dp->insts[*number]));
+			return -ENOMEM;
+		}
+		dp->insts[*number]->table_miss = table_miss;
 		dp->n_insts++;
 		return 0;
 	}
@@ -121,6 +125,8 @@ int dp_flow_add(struct dp *dp, const struct dp_rule *rule, void *owner, struct d
 	if (dp->n_flows >= dp->max_flows)
 		return OF_ERROR(OFPET_FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL);
 	flow = *out = calloc(1, sizeof(*flow));
+	if (!flow)
+		return -ENOMEM;
 	flow->rule = *rule;
 	flow->match = *rule->match;
 	flow->rule.match = &flow->match;

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include "test/switch/rig.h"
+#include "user/util/log.h"
 
 #define XID 0x12345678
 
@@ -25,6 +26,7 @@ int rig_setup(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
 
+	log_level = LOG_LVL_ERROR; /* refused messages are what the tests are about */
 	rig->base = event_base_new();
 	rig->sw = sw_new(&(struct sw_config){.dpid = 0x42, .name = "test"}, rig->base);
 	rig->dp = fake_dp_new();
@@ -33,6 +35,7 @@ int rig_setup(void **state)
 	for (int i = 0; i < 3; i++) {
 		struct sw_conn *c = &rig->conn[i].c;
 
+		c->name = "test";
 		c->replies.version = OF_VERSION_13;
 		c->packet_in = take_packet_in;
 		c->wake = take_wake;
@@ -164,7 +167,7 @@ struct of_flow_mod flow_mod(uint8_t command)
 	};
 }
 
-void rig_flow_mod(struct rig *rig, unsigned int conn, const struct of_flow_mod *fm)
+struct buf flow_mod_encode(const struct of_flow_mod *fm)
 {
 	struct buf b = {0};
 
@@ -182,6 +185,13 @@ void rig_flow_mod(struct rig *rig, unsigned int conn, const struct of_flow_mod *
 	buf_put_zero(&b, 2);
 	of_match_encode(&b, OF_VERSION_13, &fm->match);
 	of_instructions_encode(&b, OF_VERSION_13, &fm->inst);
+	return b;
+}
+
+void rig_flow_mod(struct rig *rig, unsigned int conn, const struct of_flow_mod *fm)
+{
+	struct buf b = flow_mod_encode(fm);
+
 	rig_send_buf(rig, conn, OFPT_FLOW_MOD, &b);
 }
 

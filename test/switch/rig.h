@@ -76,6 +76,7 @@ uint64_t rd64(const uint8_t *p);
 /* Defaults: table 0, priority 100, no buffer, any port and group; no match, no instructions. */
 struct of_flow_mod flow_mod(uint8_t command);
 void rig_flow_mod(struct rig *rig, unsigned int conn, const struct of_flow_mod *fm);
+struct buf flow_mod_encode(const struct of_flow_mod *fm); /* the message's body */
 /* Match helpers: each adds what its field needs. */
 void match_ipv4_dst(struct of_match *m, uint32_t addr, uint32_t mask);
 void match_tcp(struct of_match *m, uint16_t dst_port);

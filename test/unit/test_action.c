@@ -71,7 +71,7 @@ static void every_instruction(void **state)
 	struct of_msg msg;
 
 	assert_int_equal(of_decode(l->bytes, l->len, &msg), 0);
-	copy = of_instructions_copy(&msg.flow_mod.inst);
+	assert_int_equal(of_instructions_copy(&msg.flow_mod.inst, &copy), 0);
 	of_match_encode(&b, OFP_VERSION_13, &msg.flow_mod.match);
 	of_msg_free(&msg);
 	assert_int_equal(copy.present, 0x7e);

@@ -5,6 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "user/util/log.h"
+
+static void out_of_memory(void)
+{
+	log_error("out of memory");
+	exit(EXIT_FAILURE);
+}
 
 void report_cell(struct report *r, const char *format, ...)
 {
@@ -14,11 +21,11 @@ void report_cell(struct report *r, const char *format, ...)
 		r->size = r->size ? 2 * r->size : 64;
 		r->cells = realloc(r->cells, r->size * sizeof(*r->cells));
 		if (!r->cells)
-			abort();
+			out_of_memory();
 	}
 	va_start(args, format);
 	if (vasprintf(&r->cells[r->n_cells++], format, args) < 0)
-		abort();
+		out_of_memory();
 	va_end(args);
 }
 

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/counter.h"
 #include "include/ofxdp/group.h"
@@ -21,6 +20,7 @@
 #include "user/datapath/pool.h"
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
+#include "user/util/hash.h"
 #include "user/util/log.h"
 #include "user/util/memory.h"
 

@@ -8,13 +8,13 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
-#include <uthash.h>
 #include "build/ofxdp.skel.h"
 #include "include/openflow/openflow.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/pool.h"
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
+#include "user/util/hash.h"
 #include "user/util/log.h"
 #include "user/util/memory.h"
 

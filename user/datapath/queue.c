@@ -6,7 +6,6 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/action.h"
 #include "include/ofxdp/queue.h"
@@ -17,6 +16,7 @@
 #include "user/datapath/queue.h"
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
+#include "user/util/hash.h"
 #include "user/util/log.h"
 
 #define EGRESS_HANDLE 1

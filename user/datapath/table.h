@@ -17,7 +17,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <uthash.h>
 #include "include/ofxdp/counter.h"
 #include "include/ofxdp/table.h"
 #include "user/datapath/chain.h"
@@ -29,6 +28,7 @@
 #include "user/datapath/pool.h"
 #include "user/datapath/priority.h"
 #include "user/datapath/rule_hash.h"
+#include "user/util/hash.h"
 
 struct dp_tables;
 struct table;

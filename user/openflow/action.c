@@ -116,7 +116,9 @@ int of_actions_decode(struct wire *w, size_t len, uint8_t version, struct of_act
 		return BAD(BAD_LEN);
 	if (!len)
 		return 0;
-	out->v = of_alloc(len / 8, sizeof(*out->v)); /* no action is shorter than 8 bytes */
+	out->v = calloc(len / 8 + 1, sizeof(*out->v)); /* no action is shorter than 8 bytes */
+	if (!out->v)
+		return OF_NO_MEMORY;
 	while (!error && wire_left(&list))
 		error = action_decode(&list, version, &out->v[out->n++]);
 	if (error)

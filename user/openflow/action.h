@@ -84,8 +84,8 @@ void of_instructions_encode(struct buf *b, uint8_t version, const struct of_inst
 void of_instructions_free(struct of_instructions *inst);
 /* Has an entry of flow statistics room for them, beside the longest match? */
 bool of_instructions_fit(const struct of_instructions *inst);
-/* A deep copy; free it with of_instructions_free. */
-struct of_instructions of_instructions_copy(const struct of_instructions *inst);
+/* A deep copy; free it with of_instructions_free.  0, or -ENOMEM and an empty copy. */
+int of_instructions_copy(const struct of_instructions *inst, struct of_instructions *copy);
 /* " apply(push_vlan:0x8100,output:3) goto:2", cut to fit.  For logs. */
 void of_instructions_print(const struct of_instructions *inst, char *text, size_t size);
 void of_actions_print(const struct of_actions *actions, char *text, size_t size);

@@ -12,8 +12,7 @@
 
 #define OF_BAD_LEN OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_LEN)
 
-/* Zeroed, for n elements and one more: never NULL.  Out of memory ends the program, as in util/buf. */
-void *of_alloc(size_t n, size_t size);
+#define OF_NO_MEMORY OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_EPERM) /* of ours: 1.3 has no number that is nearer */
 
 typedef int of_decoder(struct wire *w, struct of_msg *msg);
 

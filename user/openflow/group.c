@@ -32,7 +32,9 @@ int of_group_mod_decode(struct wire *w, struct of_msg *msg)
 		return OF_BAD_LEN;
 	if (!wire_left(w))
 		return 0;
-	g->buckets = of_alloc(wire_left(w) / BUCKET_LEN, sizeof(*g->buckets));
+	g->buckets = calloc(wire_left(w) / BUCKET_LEN + 1, sizeof(*g->buckets));
+	if (!g->buckets)
+		return OF_NO_MEMORY;
 	while (!error && wire_left(w))
 		error = bucket_decode(w, msg->version, &g->buckets[g->n_buckets++]);
 	return error;

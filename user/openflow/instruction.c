@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "user/openflow/action.h"
 #include "user/openflow/codec.h"
@@ -139,22 +141,28 @@ void of_instructions_free(struct of_instructions *inst)
 	*inst = (struct of_instructions){};
 }
 
-static struct of_actions actions_copy(const struct of_actions *from)
+static bool actions_copy(const struct of_actions *from, struct of_actions *to)
 {
-	struct of_actions to = {.n = from->n};
-
+	*to = (struct of_actions){};
 	if (!from->n)
-		return to;
-	to.v = of_alloc(from->n, sizeof(*to.v));
-	memcpy(to.v, from->v, from->n * sizeof(*to.v));
-	return to;
+		return true;
+	to->v = calloc(from->n, sizeof(*to->v));
+	if (!to->v)
+		return false;
+	to->n = from->n;
+	memcpy(to->v, from->v, from->n * sizeof(*to->v));
+	return true;
 }
 
-struct of_instructions of_instructions_copy(const struct of_instructions *inst)
+int of_instructions_copy(const struct of_instructions *inst, struct of_instructions *copy)
 {
-	struct of_instructions copy = *inst;
+	bool done;
 
-	copy.write = actions_copy(&inst->write);
-	copy.apply = actions_copy(&inst->apply);
-	return copy;
+	*copy = *inst;
+	done = actions_copy(&inst->write, &copy->write);
+	done &= actions_copy(&inst->apply, &copy->apply);
+	if (done)
+		return 0;
+	of_instructions_free(copy);
+	return -ENOMEM;
 }

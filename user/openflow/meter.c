@@ -42,7 +42,9 @@ int of_meter_mod_decode(struct wire *w, struct of_msg *msg)
 		return OF_BAD_LEN;
 	if (!wire_left(w))
 		return 0;
-	m->bands = of_alloc(wire_left(w) / BAND_LEN, sizeof(*m->bands));
+	m->bands = calloc(wire_left(w) / BAND_LEN + 1, sizeof(*m->bands));
+	if (!m->bands)
+		return OF_NO_MEMORY;
 	while (!error && wire_left(w))
 		error = band_decode(w, &m->bands[m->n_bands++]);
 	return error;

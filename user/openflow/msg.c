@@ -2,22 +2,9 @@
 /* Headers, and which decoder a message goes to. */
 #include "user/openflow/msg.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "user/openflow/codec.h"
 #include "user/util/cleanup.h"
-
-void *of_alloc(size_t n, size_t size)
-{
-	void *p = calloc(n + 1, size);
-
-	if (!p) {
-		fputs("out of memory\n", stderr);
-		abort();
-	}
-	return p;
-}
 
 static int empty_decode(struct wire *w, struct of_msg *msg)
 {

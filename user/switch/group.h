@@ -5,9 +5,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
 #include "user/datapath/datapath.h"
 #include "user/openflow/msg.h"
+#include "user/util/hash.h"
 
 struct sw;
 

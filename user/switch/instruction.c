@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include "include/openflow/openflow.h"
 #include "user/switch/action.h"
 #include "user/switch/internal.h"
@@ -93,12 +92,13 @@ static uint32_t hash_of(const struct buf *key)
 static struct sw_instructions *instructions_new(struct sw *sw, const struct of_instructions *inst,
 						const struct buf *key)
 {
-	struct sw_instructions *s = calloc(1, sizeof(*s) + key->len);
+	struct sw_instructions *s = key->error ? NULL : calloc(1, sizeof(*s) + key->len);
 
-	if (!s)
+	if (!s || of_instructions_copy(inst, &s->of)) {
+		free(s);
 		return NULL;
+	}
 	s->sw = sw;
-	s->of = of_instructions_copy(inst);
 	s->key_len = key->len;
 	memcpy(s->key, key->data, key->len);
 	s->needs_match = !only_outputs(&inst->apply) || !only_outputs(&inst->write);
@@ -135,6 +135,8 @@ struct sw_instructions *sw_instructions_get(struct sw *sw, const struct of_instr
 		s = instructions_new(sw, inst, key);
 	if (s)
 		s->refs++;
+	if (key->error)
+		buf_free(key);
 	return s;
 }
 

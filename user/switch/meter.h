@@ -4,9 +4,9 @@
 #define SWITCH_METER_H
 
 #include <stdint.h>
-#include <uthash.h>
 #include "include/ofxdp/meter.h"
 #include "user/openflow/msg.h"
+#include "user/util/hash.h"
 
 struct sw;
 

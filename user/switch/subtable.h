@@ -15,8 +15,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
 #include "user/switch/match.h"
+#include "user/util/hash.h"
 
 struct sw;
 struct sw_flow;
