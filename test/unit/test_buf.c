@@ -163,12 +163,32 @@ static void used_again(void **state)
 	buf_free(&o.buf);
 }
 
+/* What was large is given back as it empties; what it holds stays. */
+static void shrinks(void **state)
+{
+	struct buf b = {0};
+
+	for (int i = 0; i < 100; i++)
+		memset(buf_put_zero(&b, 10000), i, 10000);
+	assert_true(b.size >= 1000000);
+	while (b.len > 10000) {
+		b.len -= 10000;
+		buf_shrink(&b);
+		assert_true(b.size < 8 * b.len + 20000);
+		assert_int_equal(b.data[b.len - 1], b.len / 10000 - 1);
+	}
+	buf_put(&b, bytes, sizeof(bytes));
+	assert_int_equal(b.error, 0);
+	buf_free(&b);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_in_the_middle),
 		cmocka_unit_test(just_enough),
 		cmocka_unit_test(used_again),
+		cmocka_unit_test(shrinks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,6 +126,8 @@ static void queue_sent(struct stream_queue *q, size_t n)
 		q->buf->len -= q->sent;
 		memmove(q->buf->data, q->buf->data + q->sent, q->buf->len);
 		q->sent = 0;
+		if (q->buf->size > STREAM_KEEP)
+			buf_shrink(q->buf);
 	}
 }
 

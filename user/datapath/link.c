@@ -420,7 +420,7 @@ int link_watch_read(struct nl *nl, void (*fn)(void *aux, const struct link *link
 	char buf[NL_REPLY_SIZE];
 	ssize_t n;
 
-	while ((n = mnl_socket_recvfrom(nl->socket, buf, sizeof(buf))) > 0)
+	for (int i = 0; i < NL_WATCHED && (n = mnl_socket_recvfrom(nl->socket, buf, sizeof(buf))) > 0; i++)
 		mnl_cb_run(buf, n, 0, 0, watched, &w);
 	return n < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
 }

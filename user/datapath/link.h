@@ -75,8 +75,8 @@ uint32_t link_route_to(struct nl *nl, const struct sockaddr *address);
 int32_t link_nsid(struct nl *nl, int ns_fd);
 
 /*
- * Watching: a non-blocking socket that receives link changes.  link_watch_read() calls `fn` for each that waits
- * (gone: RTM_DELLINK).  -ENOBUFS: some were lost, dump again.
+ * Watching: a non-blocking socket that receives link changes.  link_watch_read() calls `fn` for those that wait,
+ * NL_WATCHED at a time (gone: RTM_DELLINK).  -ENOBUFS: some were lost, dump again.
  */
 int link_watch_open(struct nl *nl);
 int link_watch_fd(const struct nl *nl);

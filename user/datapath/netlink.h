@@ -10,6 +10,7 @@
 #include "user/datapath/link.h"
 
 #define NL_REPLY_SIZE 65536 /* bytes; the kernel fills one datagram of a dump with up to 32 KiB */
+#define NL_WATCHED 32	    /* changes told in one turn of the event loop, then others have theirs */
 
 /* A bound socket that listens to `groups` (RTMGRP_*).  flags: SOCK_NONBLOCK or 0. */
 int nl_socket_open(struct nl *nl, unsigned int groups, int flags);

@@ -46,6 +46,7 @@ bool netns_inside(int ns_fd, void (*fn)(void *aux), void *aux)
 	/* In the wrong namespace every further step would harm somebody else's interfaces. */
 	if (setns(own, CLONE_NEWNET)) {
 		log_error("cannot return to the switch's network namespace: %s", strerror(errno));
+		log_flush();
 		abort();
 	}
 	return true;

@@ -124,6 +124,19 @@ void buf_clear(struct buf *b)
 	b->len = 0;
 }
 
+void buf_shrink(struct buf *b)
+{
+	uint8_t *data;
+
+	if (b->error || b->len >= b->size / 4)
+		return;
+	data = realloc(b->data, b->size / 2);
+	if (!data)
+		return;
+	b->data = data;
+	b->size /= 2;
+}
+
 void buf_free(struct buf *b)
 {
 	if (!b->error)

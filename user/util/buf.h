@@ -35,6 +35,8 @@ void buf_pad8(struct buf *b, size_t from);
 void buf_set_u8(struct buf *b, size_t at, uint8_t v);
 void buf_set_be16(struct buf *b, size_t at, uint16_t v);
 void buf_clear(struct buf *b); /* empty, memory kept */
-void buf_free(struct buf *b);  /* empty, without error; max is kept */
+/* Give half of the memory back where less than a quarter of it holds something. */
+void buf_shrink(struct buf *b);
+void buf_free(struct buf *b); /* empty, without error; max is kept */
 
 #endif
