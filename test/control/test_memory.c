@@ -110,6 +110,33 @@ static void test_half_messages(void **state)
 	rig_stop(&rig);
 }
 
+/* Who has been served and is idle holds nothing: many of them are no reason to let somebody go. */
+static void test_idle_connections(void **state)
+{
+	enum { LISTENERS = 3, EACH = 100 };
+	char dir[] = P_tmpdir "/ofxdp-test-XXXXXX", path[LISTENERS][48], where[LISTENERS][64];
+	struct client c[LISTENERS * EACH];
+	struct rig rig;
+
+	assert_non_null(mkdtemp(dir));
+	for (int i = 0; i < LISTENERS; i++) {
+		snprintf(path[i], sizeof(path[i]), "%s/%d", dir, i);
+		snprintf(where[i], sizeof(where[i]), "punix:%s", path[i]);
+	}
+	rig_start(&rig, path[2], (const char *const[]){"-m", ALL_OPTION, where[0], where[1], where[2], NULL});
+	for (int i = 0; i < LISTENERS * EACH; i++) {
+		client_dial_unix(&c[i], path[i / EACH]);
+		client_greet(&c[i]);
+		client_echo_ms(&c[i]);
+	}
+	for (int i = 0; i < LISTENERS * EACH; i++)
+		client_echo_ms(&c[i]);
+	for (int i = 0; i < LISTENERS * EACH; i++)
+		client_close(&c[i]);
+	rig_stop(&rig);
+	rmdir(dir);
+}
+
 /* It takes nothing, and says again and again what nobody asked it: that is no life. */
 static void test_answers_that_nobody_asked_for(void **state)
 {
@@ -230,6 +257,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_one_that_does_not_read),
 		cmocka_unit_test(test_many_that_do_not_read),
 		cmocka_unit_test(test_half_messages),
+		cmocka_unit_test(test_idle_connections),
 		cmocka_unit_test(test_answers_that_nobody_asked_for),
 		cmocka_unit_test(test_requests_of_one_that_does_not_read),
 		cmocka_unit_test(test_answered_probes),

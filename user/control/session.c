@@ -225,13 +225,13 @@ void session_settle(struct session *s)
 {
 	if (!s->end[0])
 		session_flush(s);
+	stream_rest(&s->stream);
 	if (!s->end[0])
 		session_count_memory(s);
 	if (s->end[0]) {
 		finish(s);
 		return;
 	}
-	stream_rest(&s->stream);
 	if (goes_on(s))
 		turn_later(&s->control->turn, &s->turn);
 	arm_pause(s);
