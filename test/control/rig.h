@@ -15,6 +15,7 @@
  *   "spin US"        takes US microseconds of CPU time to be handled
  *   "gap"            a log line: the most CPU time, in us, between two ticks of a timer of 1 ms, since the last "gap"
  *   "log N"          N log lines
+ *   "left N"         from now on N requests of connections that are gone are still being acted on
  * It ends at SIGTERM; sanitizers' findings show in its exit status.
  */
 #ifndef TEST_CONTROL_RIG_H

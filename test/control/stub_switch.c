@@ -15,6 +15,7 @@ struct sw {
 	struct event *flood;
 	unsigned int flood_n, flood_size;
 	unsigned long queued, refused;
+	unsigned int jobs_left;
 	struct event *tick;   /* something else that has its turn */
 	uint64_t ticked, gap; /* us of CPU time */
 };
@@ -167,7 +168,7 @@ size_t sw_conn_memory(const struct sw_conn *conn)
 
 unsigned int sw_jobs_left(const struct sw *sw)
 {
-	return 0;
+	return sw->jobs_left;
 }
 
 static void command(struct sw *sw, struct sw_conn *conn, const uint8_t *data, size_t len)
@@ -189,6 +190,8 @@ static void command(struct sw *sw, struct sw_conn *conn, const uint8_t *data, si
 	else if (sscanf(text, "log %u", &n) == 1)
 		for (unsigned int i = 1; i <= n; i++)
 			log_info("line %u of %u, as long as lines of a log are: sixty bytes or more", i, n);
+	else if (sscanf(text, "left %u", &n) == 1)
+		sw->jobs_left = n;
 	else if (!strcmp(text, "gap"))
 		tell_gap(sw);
 	for (struct sw_conn *c = sw->conns; c; c = c->next)

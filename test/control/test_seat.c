@@ -152,6 +152,28 @@ static void test_no_seat_of_a_lesser_peer(void **state)
 	expect_served(&c);
 }
 
+/* Work that was left behind takes seats, but no local ones. */
+static void test_seats_of_work_left_behind(void **state)
+{
+	struct place *p = *state;
+	struct client own, c;
+
+	client_dial_unix(&own, p->path);
+	client_greet(&own);
+	client_command(&own, "left 128");
+	client_echo_ms(&own);
+	client_up(&c, &p->rig);
+	client_expect_error(&c, OFPET_HELLO_FAILED, OFPHFC_EPERM, 1);
+	client_close(&c);
+	client_dial_unix(&c, p->path);
+	expect_served(&c);
+	client_command(&own, "left 127");
+	client_echo_ms(&own);
+	client_dial(&c, &p->rig);
+	expect_served(&c);
+	client_close(&own);
+}
+
 /* Descriptors run out: TCP leaves some for the Unix socket, and both for controllers that we connect to. */
 static void test_few_descriptors(void **state)
 {
@@ -216,6 +238,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_silent_peer_among_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_seats_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_seat_of_a_lesser_peer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_seats_of_work_left_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_few_descriptors, setup, teardown),
 		cmocka_unit_test(test_handshake_time),
 	};

@@ -31,7 +31,7 @@ struct control {
 	struct session_list sessions;
 	struct active_list actives;
 	struct listener_list listeners;
-	struct turn turn; /* of the sessions */
+	struct turn turn; /* of the sessions and listeners */
 	struct {
 		uint64_t tick, end, now_ms; /* receive.c: of the session that is being served */
 	} slice;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "user/control/unix_socket.h"
 #include "user/util/cleanup.h"
 
-#define LISTENER_BATCH 16    /* accepted in one turn of the event loop */
+#define LISTENER_BATCH 8     /* accepted at a time, in turn with the connections' work */
 #define LISTENER_BACKLOG 128 /* not accepted yet */
 #define LISTENER_PAUSE_MS 1000
 #define FDS_KEPT 64  /* that no listener takes: the datapath and controllers we connect to need some now and then */
@@ -27,6 +28,7 @@ struct listener {
 	unsigned int n;		  /* accepted so far */
 	struct seats seats;
 	struct event acceptable, resume;
+	struct turn_member turn;
 };
 
 static bool is_local(const struct listener *l)
@@ -165,13 +167,13 @@ static void pause_accepting(struct listener *l, int error)
 	evtimer_add(&l->resume, &pause);
 }
 
-static void on_acceptable(evutil_socket_t listening, short what, void *aux)
+static void accept_some(struct turn_member *m)
 {
-	struct listener *l = aux;
+	struct listener *l = (struct listener *)((char *)m - offsetof(struct listener, turn));
 
 	for (int i = 0; i < LISTENER_BATCH; i++) {
 		struct peer p = {.len = sizeof(p.addr)};
-		int fd = accept4(listening, (struct sockaddr *)&p.addr, &p.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(l->fd, (struct sockaddr *)&p.addr, &p.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
 			accepted(l, fd, &p);
@@ -182,6 +184,13 @@ static void on_acceptable(evutil_socket_t listening, short what, void *aux)
 			return;
 		}
 	}
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *aux)
+{
+	struct listener *l = aux;
+
+	turn_take(&l->control->turn, &l->turn);
 }
 
 /* --- listening --- */
@@ -256,6 +265,7 @@ int control_listen(struct control *control, const char *text)
 		return -ENOMEM;
 	l->control = control;
 	l->fd = l->local.fd = -1;
+	l->turn.run = accept_some;
 	snprintf(l->text, sizeof(l->text), "%s", text);
 	seats_open(&l->seats);
 	error = text[1] == 't' ? listen_tcp(l, text + 5) : listen_unix(l, text + 6);
@@ -273,6 +283,7 @@ void listener_free(struct listener *l)
 {
 	event_del(&l->acceptable);
 	event_del(&l->resume);
+	turn_cancel(&l->control->turn, &l->turn);
 	if (is_local(l))
 		unix_socket_close(&l->local);
 	else
