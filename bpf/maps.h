@@ -309,14 +309,6 @@ struct {
 	__type(value, __u32);
 } internal_max SEC(".maps");
 
-/* Interface indexes of the internal ends, by enum ofx_dev of what is received there; written by bpf/trace.h only. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, OFX_DEV_N);
-	__type(key, __u32);
-	__type(value, __u32);
-} internal_ifindex SEC(".maps");
-
 /* Root qdiscs of ports (include/ofxdp/queue.h). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

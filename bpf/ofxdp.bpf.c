@@ -2,19 +2,15 @@
 /*
  * The itinerary of a packet: receive → parse → resolve → execute → output.
  *
- *   ofx_port      on every port and on the switch's end of LOCAL: a frame comes in
- *   ofx_inject    on NAME-c0: packet-outs; frames of generic-mode ports; packets that need a device with metadata
- *   ofx_punt      on NAME-c1: packet-ins, to the daemon's sockets
- *   ofx_branch    on NAME-l0: one op that gives its frame away, ahead of others
- *   ofx_continue  on NAME-l1: what is behind an op that left a copy
- *   ofx_queue     on NAME-q1: frames that leave by a queue
+ *   ofx_port      on every port, on the switch's end of LOCAL, and on the internal interfaces (inner())
  *   ofx_egress    on NAME-q1, clsact: hands them to the qdisc of their port
  *   ofx_relay     on NAME-hNN, generic: frames on their way to a port in generic mode
  *   ofx_probe     on nothing: what the daemon asks about a port
  *   raw_tp/…      drops behind the redirect
  *
- * The stages are functions that the verifier checks on their own (global functions), so a program costs what its own
- * body costs.  They share struct ofx_state, the CPU's, which an entry program takes and gives back (bpf/cpu.h).
+ * The stages are functions that the verifier checks on their own (global functions), once in each program that calls
+ * them: hence one program for all interfaces.  They share struct ofx_state, the CPU's, which a program takes and gives
+ * back (bpf/cpu.h).
  */
 #include "bpf/ctx.h"
 #include "bpf/loop.h"
@@ -24,46 +20,6 @@
 #include "bpf/qdisc.h"
 #include "bpf/receive.h"
 #include "bpf/trace.h"
-
-/* ofx_near_port() of a port with a high ifindex, or 0. */
-static __always_inline __u32 port_far(__u32 ifindex)
-{
-	__u32 *index = bpf_map_lookup_elem(&port_of_ifindex, &ifindex);
-	struct ofx_port *port = index ? port_at(*index) : NULL;
-
-	return port ? ofx_near_port(*index, port->flags) : 0;
-}
-
-static __always_inline int port_receive(ofx_ctx *ctx, struct ofx_state *s, __u32 port)
-{
-	__u32 index = (port & 0xffff) - 1, len = ctx_len(ctx);
-
-	count_rx(s, index, len);
-	if (port & (OFX_PORT_NO_RECV | OFX_PORT_DOWN | OFX_PORT_GENERIC) << 16)
-		return port_elsewhere(ctx, s, port, index);
-	s->cache_at = CACHE_NONE;
-	return receive(ctx, s, index, len);
-}
-
-SEC("xdp")
-int ofx_port(struct xdp_md *ctx)
-{
-	__u32 ifindex = ctx_ifindex(ctx);
-	__u32 port = ifindex < OFX_NEAR_IFINDEXES ? near_ports[ifindex] : 0;
-	struct ofx_state *s;
-	int act;
-
-	if (!port)
-		port = port_far(ifindex);
-	if (!port)
-		return drop(OFX_DROP_PORT_UNKNOWN);
-	s = state_take();
-	if (!s)
-		return drop(OFX_DROP_NO_CPU);
-	act = port_receive(ctx, s, port);
-	state_give(s);
-	return act;
-}
 
 /* OFX_INJECT_OUT: the ops stand behind the header. */
 static __always_inline int inject_out(ofx_ctx *ctx, struct ofx_state *s, __u32 in_port, __u32 n_ops)
@@ -117,45 +73,20 @@ static __always_inline int inject_prepare(ofx_ctx *ctx, struct ofx_state *s, con
 	return drop(OFX_DROP_BAD_INJECT);
 }
 
-static __always_inline int inject(ofx_ctx *ctx, struct ofx_state *s)
+/* The frame's fate, or OFX_RUN: its verdict is at hand.  h: its header. */
+static __always_inline int inject(ofx_ctx *ctx, struct ofx_state *s, struct ofx_inject *h)
 {
-	struct ofx_inject h;
 	int act;
 
 	state_new(s);
-	if (inject_header(ctx, ofx_magic, &h))
+	if (inject_header(ctx, ofx_magic, h))
 		return drop(OFX_DROP_BAD_INJECT);
-	if (h.kind == OFX_INJECT_MARK) {
-		inject_done(h.arg, 1);
+	if (h->kind == OFX_INJECT_MARK) {
+		inject_done(h->arg, 1);
 		return OFX_ACT_DROP;
 	}
-	act = inject_prepare(ctx, s, &h);
-	if (!act)
-		act = run_verdict(ctx, s);
-	if (h.kind == OFX_INJECT_OUT)
-		inject_done(h.arg, 0);
-	return act;
-}
-
-SEC("xdp")
-int ofx_inject(struct xdp_md *ctx)
-{
-	struct ofx_state *s = state_take();
-	int act;
-
-	trace_internal(OFX_DEV_INJECT, ctx_ifindex(ctx));
-	if (!s)
-		return drop(OFX_DROP_NO_CPU);
-	act = inject(ctx, s);
-	state_give(s);
-	return act;
-}
-
-SEC("xdp")
-int ofx_punt(struct xdp_md *ctx)
-{
-	trace_internal(OFX_DEV_PUNT, ctx_ifindex(ctx));
-	return packet_in_punt(ctx);
+	act = inject_prepare(ctx, s, h);
+	return act ? act : OFX_RUN;
 }
 
 /* The state of the packet that the frame's stamp names.  0, or counted: dropped. */
@@ -182,43 +113,97 @@ static __always_inline int branch(ofx_ctx *ctx, struct ofx_state *s)
 	op = s->ops[0];
 	verdict_begin(s);
 	verdict_copy(s, &op);
-	return run_verdict(ctx, s);
+	return OFX_RUN;
 }
 
-static __always_inline int continue_behind(ofx_ctx *ctx, struct ofx_state *s)
+static __always_inline int go_on(ofx_ctx *ctx, struct ofx_state *s)
 {
 	int act = state_from_stamp(ctx, s, OFX_PART_REST);
 
 	if (act)
 		return act;
 	s->at = 1;
-	return run_verdict(ctx, s);
+	return OFX_RUN;
+}
+
+/*
+ * A frame on an internal interface; dev: where it was sent to.
+ *   NAME-c0   packet-outs; frames of generic-mode ports; packets that need a device with metadata
+ *   NAME-c1   packet-ins, to the daemon's sockets
+ *   NAME-l0   one op that gives its frame away, ahead of others
+ *   NAME-l1   what is behind an op that left a copy
+ *   NAME-q1   frames that leave by a queue
+ */
+static __always_inline int inner(ofx_ctx *ctx, struct ofx_state *s, __u32 dev, struct ofx_inject *h)
+{
+	switch (dev) {
+	case OFX_DEV_PUNT:
+		return packet_in_punt(ctx);
+	case OFX_DEV_INJECT:
+		return inject(ctx, s, h);
+	case OFX_DEV_BRANCH:
+		return branch(ctx, s);
+	case OFX_DEV_CONTINUE:
+		return go_on(ctx, s);
+	}
+	return qdisc_pass(ctx);
+}
+
+/* ofx_near_port() of a port with a high ifindex, or 0. */
+static __always_inline __u32 port_far(__u32 ifindex)
+{
+	__u32 *index = bpf_map_lookup_elem(&port_of_ifindex, &ifindex);
+	struct ofx_port *port = index ? port_at(*index) : NULL;
+
+	if (index && *index >= OFX_PORTS)
+		return ofx_near_port(*index, OFX_PORT_INNER);
+	return port ? ofx_near_port(*index, port->flags) : 0;
+}
+
+static __always_inline int port_receive(ofx_ctx *ctx, struct ofx_state *s, __u32 index)
+{
+	__u32 len = ctx_len(ctx);
+
+	count_rx(s, index, len);
+	s->cache_at = CACHE_NONE;
+	return receive(ctx, s, index, len);
+}
+
+/* A frame that is not looked up here. */
+static __always_inline int elsewhere(ofx_ctx *ctx, struct ofx_state *s, __u32 port, __u32 index, struct ofx_inject *h)
+{
+	if (port & OFX_PORT_INNER << 16)
+		return inner(ctx, s, index - OFX_PORTS, h);
+	count_rx(s, index, ctx_len(ctx));
+	return port & (OFX_PORT_NO_RECV | OFX_PORT_DOWN) << 16 ? port_no_recv(s, index) : port_hop(ctx, index);
 }
 
 SEC("xdp")
-int ofx_branch(struct xdp_md *ctx)
+int ofx_port(struct xdp_md *ctx)
 {
-	struct ofx_state *s = state_take();
+	__u32 ifindex = ctx_ifindex(ctx), index;
+	__u32 port = ifindex < OFX_NEAR_IFINDEXES ? near_ports[ifindex] : 0;
+	struct ofx_inject h = {};
+	struct ofx_state *s;
 	int act;
 
-	trace_internal(OFX_DEV_BRANCH, ctx_ifindex(ctx));
+	if (!port)
+		port = port_far(ifindex);
+	if (!port)
+		return drop(OFX_DROP_PORT_UNKNOWN);
+	s = state_take();
 	if (!s)
 		return drop(OFX_DROP_NO_CPU);
-	act = branch(ctx, s);
-	state_give(s);
-	return act;
-}
-
-SEC("xdp")
-int ofx_continue(struct xdp_md *ctx)
-{
-	struct ofx_state *s = state_take();
-	int act;
-
-	trace_internal(OFX_DEV_CONTINUE, ctx_ifindex(ctx));
-	if (!s)
-		return drop(OFX_DROP_NO_CPU);
-	act = continue_behind(ctx, s);
+	index = (port & 0xffff) - 1;
+	if (port & (OFX_PORT_INNER | OFX_PORT_NO_RECV | OFX_PORT_DOWN | OFX_PORT_GENERIC) << 16)
+		act = elsewhere(ctx, s, port, index, &h);
+	else
+		act = port_receive(ctx, s, index);
+	/* The long way, for all: the verifier walks it once. */
+	if (act == OFX_RUN)
+		act = run_verdict(ctx, s);
+	if (h.kind == OFX_INJECT_OUT)
+		inject_done(h.arg, 0);
 	state_give(s);
 	return act;
 }
@@ -242,16 +227,6 @@ int ofx_probe(struct xdp_md *ctx)
 	if ((void *)(index + 1) > ctx_data_end(ctx) || *index >= OFX_PORTS || !ofx_sees_carrier)
 		return XDP_PASS;
 	return port_takes_frames(*index) ? XDP_PASS : XDP_DROP;
-}
-
-SEC("xdp")
-int ofx_queue(struct xdp_md *ctx)
-{
-	int act = qdisc_pass(ctx);
-
-	if (act == OFX_ACT_PASS)
-		trace_internal(OFX_DEV_QUEUE, ctx_ifindex(ctx));
-	return act;
 }
 
 SEC("tc")

@@ -19,6 +19,7 @@
 
 #define OFX_NEXT (-1)  /* go on with the next op */
 #define OFX_JUMP (-3)  /* go on at s->at, which has been set */
+#define OFX_RUN (-4)   /* the verdict is at hand: run it from s->at on */
 #define OFX_AGAIN (-2) /* the verdict has ended in a resume: resolve from s->next_table */
 
 static __always_inline int skip_output(struct ofx_state *s, __u32 reason)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The qdiscs of ports (include/ofxdp/queue.h), at NAME-q1.  ofx_queue looks at the port's qdisc and hands the frame to
+ * The qdiscs of ports (include/ofxdp/queue.h), at NAME-q1.  ofx_port looks there at the port's qdisc and hands the frame to
  * the stack, the header in front of it turned into metadata (qdisc_pass()).  ofx_egress, before the stack, gives it to
  * the port (qdisc_egress()); nothing gets past it into the stack.
  */
@@ -12,7 +12,7 @@
 #include "bpf/output.h"
 #include "include/ofxdp/queue.h"
 
-/* --- ofx_queue: XDP --- */
+/* --- XDP --- */
 
 /* What port_qdisc says of a port. */
 static __always_inline __u32 qdisc_seen(__u32 index)

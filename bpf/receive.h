@@ -108,12 +108,6 @@ static __always_inline int port_no_recv(struct ofx_state *s, __u32 index)
 	return drop(OFX_DROP_PORT_NO_RECV);
 }
 
-/* A port whose frames are not looked up here. */
-static __always_inline int port_elsewhere(ofx_ctx *ctx, struct ofx_state *s, __u32 port, __u32 index)
-{
-	return port & (OFX_PORT_NO_RECV | OFX_PORT_DOWN) << 16 ? port_no_recv(s, index) : port_hop(ctx, index);
-}
-
 /*
  * A frame that is not plain has to be parsed before it can be looked up; s->found is then what the cache has.  0, or
  * dropped and counted.
@@ -167,7 +161,7 @@ static __always_inline int run_ops(ofx_ctx *ctx, struct ofx_state *s, __u64 v, c
 		cache_load(s, more, ofx_cached_n(v));
 	else
 		resolve_received(s);
-	return run_verdict(ctx, s);
+	return OFX_RUN;
 }
 
 /* Its key, as it was received.  What else state_receive() sets, a simple verdict does not need. */
@@ -235,6 +229,7 @@ __weak __noinline int run_made(ofx_ctx *ctx, struct ofx_state *s, __u32 index, _
 	return cache_run(ctx, s, v, cache_has_more(v) ? &s->made_more : NULL, index, len);
 }
 
+/* The frame's fate, or OFX_RUN: its verdict is at hand. */
 static __always_inline int receive(ofx_ctx *ctx, struct ofx_state *s, __u32 index, __u32 len)
 {
 	const struct ofx_cache_live *live = (const void *)cache_live;

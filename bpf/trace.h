@@ -15,30 +15,6 @@ static __always_inline int dev_is_here(const struct net_device *dev)
 	return BPF_CORE_READ(dev, nd_net.net, ns.inum) == ofx_netns;
 }
 
-static __always_inline int is_internal(__u32 ifindex)
-{
-#pragma unroll
-	for (int i = 0; i < OFX_DEV_N; i++) {
-		__u32 key = i, *have = bpf_map_lookup_elem(&internal_ifindex, &key);
-
-		if (have && *have == ifindex)
-			return 1;
-	}
-	return 0;
-}
-
-/*
- * The programs on internal interfaces say where they are: a devmap can't be read here (the kernel ties one to a program
- * type).  A plain read in all but the first frame.
- */
-static __always_inline void trace_internal(__u32 dev, __u32 ifindex)
-{
-	__u32 *have = bpf_map_lookup_elem(&internal_ifindex, &dev);
-
-	if (have && *have != ifindex)
-		*have = ifindex;
-}
-
 /* 0: not a device of ours; 1: internal; 2 + index: a port. */
 static __always_inline __u32 dev_role(const struct net_device *dev)
 {
@@ -48,9 +24,9 @@ static __always_inline __u32 dev_role(const struct net_device *dev)
 		return 0;
 	ifindex = BPF_CORE_READ(dev, ifindex);
 	index = bpf_map_lookup_elem(&port_of_ifindex, &ifindex);
-	if (index)
-		return 2 + *index;
-	return is_internal(ifindex);
+	if (!index)
+		return 0;
+	return *index < OFX_PORTS ? 2 + *index : 1;
 }
 
 static __always_inline void count_role_tx_dropped(__u32 role, __u64 n)

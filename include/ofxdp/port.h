@@ -2,8 +2,9 @@
 /*
  * Ports.  Written by user/datapath/port.c, read by bpf/.
  *
- *   port_of_ifindex   HASH ifindex (u32) → port index (u32); the ends of a generic port's relay pair too
- *   near_ports        [OFX_NEAR_IFINDEXES] by ifindex: ofx_near_port(), a shorter way for ports with small ones
+ *   port_of_ifindex   HASH ifindex (u32) → port index (u32); the ends of a generic port's relay pair too; of internal
+ *                     interfaces OFX_PORTS + enum ofx_dev, of what is received there
+ *   near_ports        [OFX_NEAR_IFINDEXES] by ifindex: ofx_near_port(), a shorter way for those with small ones
  *   ports             ARRAY[OFX_PORTS] of struct ofx_port, by port index
  *   tx_ports          DEVMAP[OFX_PORTS], by port index
  *   port_devices      DEVMAP[OFX_PORTS], by port index: its own interface, even where tx_ports leads to a relay; only
@@ -13,7 +14,6 @@
  *   flood_more_sets   the same and the loop
  *   flood_members     ARRAY[1] of struct ofx_flood: the ports of a flood, for counting
  *   internal_max      ARRAY[1] u32: the longest frame that all internal interfaces take, headers in front included
- *   internal_ifindex  ARRAY, of the BPF side only
  *   internal          DEVMAP[OFX_DEV_N], enum ofx_dev;  fork_set  DEVMAP_HASH {OFX_DEV_CONTINUE, OFX_DEV_BRANCH}
  */
 #ifndef OFXDP_PORT_H
@@ -47,6 +47,7 @@ static inline __u32 ofx_port_no(__u32 index)
 #define OFX_PORT_NO_FWD 8	 /* OFPPC_NO_FWD */
 #define OFX_PORT_NO_PACKET_IN 16 /* OFPPC_NO_PACKET_IN */
 #define OFX_PORT_GENERIC 32	 /* its XDP is generic: NAME-c0 before the pipeline, a relay pair behind it */
+#define OFX_PORT_INNER 128	 /* no port: an internal interface, its index is OFX_PORTS + enum ofx_dev */
 #define OFX_PORT_NO_CARRIER 64	 /* no link; decides liveness only where BPF can't look for itself */
 
 struct ofx_port {
@@ -69,9 +70,9 @@ struct ofx_flood {
 
 /*
  * Internal interfaces: veth pairs.  A frame redirected to one end is received at the other.
- *   ctl pair   NAME-c0 (kernel end: program ofx_inject), NAME-c1 (daemon's end: program ofx_punt, AF_XDP sockets)
- *   loop pair  NAME-l0 (program ofx_branch), NAME-l1 (program ofx_continue)
- *   queue pair NAME-q0, NAME-q1 (program ofx_queue; ofx_egress as a clsact filter)
+ *   ctl pair   NAME-c0 (kernel end), NAME-c1 (daemon's end: AF_XDP sockets)
+ *   loop pair  NAME-l0, NAME-l1
+ *   queue pair NAME-q0, NAME-q1 (ofx_egress as a clsact filter)
  *   relay pair NAME-gNN, NAME-hNN (program ofx_relay, generic) for each port in generic mode; tx_ports and the
  *              sets lead to NAME-gNN in its place
  */

@@ -5,7 +5,7 @@
  *
  * A redirect bypasses qdiscs.  So a frame whose packet has a queue takes another way (bpf/queue.h):
  *
- *   execute: struct ofx_queued in front ─► NAME-q0 ═ NAME-q1: ofx_queue (XDP): header to metadata, XDP_PASS
+ *   execute: struct ofx_queued in front ─► NAME-q0 ═ NAME-q1: ofx_port: header to metadata, XDP_PASS
  *                                                   └─► ofx_egress (clsact ingress): skb->priority, the port's qdisc
  *
  *   port_qdisc   ARRAY[OFX_PORTS] of u32, by port index: handle of the port's root qdisc, 0 if it has none, or

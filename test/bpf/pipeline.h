@@ -2,12 +2,12 @@
 /*
  * A switch for test_pipeline.c, without daemon and loader: the skeleton on real veths, maps filled by hand.
  *
- *        h1    h2    h3          hosts: packet sockets, an XDP program that passes
+ *        h1    h2    h3          hosts: packet sockets, an XDP program that passes; all others: ofx_port
  *        │     │     │
- *        p1    p2    p3          ofx_port, ports 1-3
- *       c0 ─── c1                ofx_inject, ofx_punt (no daemon: packet-ins are counted drops)
- *       l0 ─── l1                ofx_branch, ofx_continue
- *       q0 ─── q1                ofx_queue, ofx_egress
+ *        p1    p2    p3          ports 1-3
+ *       c0 ─── c1                no daemon: packet-ins are counted drops
+ *       l0 ─── l1
+ *       q0 ─── q1                ofx_egress, too
  *
  * All of it in a network namespace of this process, which dies with it.
  */
@@ -353,24 +353,25 @@ static inline void attach_egress(const char *name)
 	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
 }
 
+/* An internal interface: what is sent there is received at its other end. */
+static inline void add_end(uint32_t dev)
+{
+	static const char *const names[] = {"c0", "c1", "l0", "l1", "q0", "q1"};
+
+	attach(names[dev], bpf_program__fd(skel->progs.ofx_port));
+	put_u32(skel->maps.internal, dev, if_nametoindex(names[dev]));
+	put_u32(skel->maps.port_of_ifindex, if_nametoindex(names[dev ^ 1]), OFX_PORTS + dev);
+}
+
 static inline void add_internal(void)
 {
 	veth("c0", "c1", 3000);
 	veth("l0", "l1", 3000);
 	veth("q0", "q1", 3000);
-	attach("q0", bpf_program__fd(skel->progs.ofx_queue));
-	attach("q1", bpf_program__fd(skel->progs.ofx_queue));
 	attach_egress("q1");
-	attach("c0", bpf_program__fd(skel->progs.ofx_inject));
-	attach("c1", bpf_program__fd(skel->progs.ofx_punt));
-	attach("l0", bpf_program__fd(skel->progs.ofx_branch));
-	attach("l1", bpf_program__fd(skel->progs.ofx_continue));
+	for (uint32_t dev = 0; dev < OFX_DEV_N; dev++)
+		add_end(dev);
 	put_u32(skel->maps.internal_max, 0, 3000 + 18);
-	put_u32(skel->maps.internal, OFX_DEV_PUNT, if_nametoindex("c0"));
-	put_u32(skel->maps.internal, OFX_DEV_INJECT, if_nametoindex("c1"));
-	put_u32(skel->maps.internal, OFX_DEV_CONTINUE, if_nametoindex("l0"));
-	put_u32(skel->maps.internal, OFX_DEV_BRANCH, if_nametoindex("l1"));
-	put_u32(skel->maps.internal, OFX_DEV_QUEUE, if_nametoindex("q0"));
 	put_u32(skel->maps.fork_set, OFX_DEV_CONTINUE, if_nametoindex("l0"));
 	put_u32(skel->maps.fork_set, OFX_DEV_BRANCH, if_nametoindex("l1"));
 	ctl = packet_socket("c1");

@@ -67,8 +67,7 @@ static void drop(const struct bpf_map *map, uint32_t key)
 	bpf_map_delete_elem(bpf_map__fd(map), &key);
 }
 
-/* What a received frame is looked up by first; 0: it is no port's. */
-static void receive_write(struct dp *dp, uint32_t ifindex, uint32_t near)
+void port_near_write(struct dp *dp, uint32_t ifindex, uint32_t near)
 {
 	if (ifindex < OFX_NEAR_IFINDEXES)
 		__atomic_store_n(&dp->skel->data_near->near_ports[ifindex], near, __ATOMIC_RELEASE);
@@ -105,7 +104,7 @@ int port_write(struct dp *dp, struct port *port)
 	if (memcmp(&now, &port->bpf, sizeof(now)))
 		err = put(dp->skel->maps.ports, index, &now);
 	if (!err && port->receives && now.flags != port->bpf.flags)
-		receive_write(dp, now.ifindex, ofx_near_port(index, now.flags));
+		port_near_write(dp, now.ifindex, ofx_near_port(index, now.flags));
 	if (!err && member != port->flooding)
 		err = sets_flood(dp, index, port_tx(port), member);
 	if (!err)
@@ -146,7 +145,7 @@ static int publish(struct dp *dp, struct port *port)
 		err = put(dp->skel->maps.port_of_ifindex, ifindex, &index);
 	port->receives = !err;
 	if (!err)
-		receive_write(dp, port->bpf.ifindex, ofx_near_port(index, port->bpf.flags));
+		port_near_write(dp, port->bpf.ifindex, ofx_near_port(index, port->bpf.flags));
 	return err;
 }
 
@@ -179,7 +178,7 @@ static void unpublish(struct dp *dp, struct port *port)
 	struct ofx_port none = {0};
 
 	port->receives = false;
-	receive_write(dp, port->link.ifindex, 0);
+	port_near_write(dp, port->link.ifindex, 0);
 	drop(dp->skel->maps.port_of_ifindex, port->link.ifindex);
 	sets_flood(dp, index, port->link.ifindex, false);
 	put(dp->skel->maps.ports, index, &none);

@@ -37,7 +37,7 @@ struct port_sets {
 	int more[OFX_PORTS + 1];
 };
 
-/* The switch's own interfaces; ends[] as in enum ofx_dev. */
+/* The switch's own interfaces; ends[] as in enum ofx_dev: the ends of a pair are neighbours, an even one first. */
 struct veths {
 	uint32_t ends[OFX_DEV_N];
 	uint32_t local;	    /* NAME-p; 0: no LOCAL */
@@ -79,6 +79,8 @@ struct port *port_find(struct dp_ports *ports, uint32_t ifindex);
 uint32_t port_index(const struct dp_ports *ports, const struct port *port);
 /* It was attached in the other mode. */
 int port_set_mode(struct dp *dp, struct port *port, bool generic);
+/* What a frame received there is looked up by first (ofx_near_port()); 0: it is no port's. */
+void port_near_write(struct dp *dp, uint32_t ifindex, uint32_t near);
 /* Bring map `ports` and the flood sets in line with the port's link and config. */
 int port_write(struct dp *dp, struct port *port);
 

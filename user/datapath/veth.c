@@ -3,10 +3,13 @@
  * The switch's own veth pairs.  They outlive the daemon, so those of a former one are kept.
  *
  *   NAME    ── NAME-p    LOCAL: the host's interface, and the port's (ofx_port)
- *   NAME-c0 ── NAME-c1   ctl: ofx_inject, ofx_punt (and the AF_XDP sockets)
- *   NAME-l0 ── NAME-l1   loop: ofx_branch, ofx_continue
- *   NAME-q0 ── NAME-q1   queues: frames on their way to a port's qdisc; ofx_queue, ofx_egress
+ *   NAME-c0 ── NAME-c1   ctl: packet-outs and packet-ins (the AF_XDP sockets are on c1)
+ *   NAME-l0 ── NAME-l1   loop: what a packet with several outputs does next
+ *   NAME-q0 ── NAME-q1   queues: frames on their way to a port's qdisc; ofx_egress
  *   NAME-gNN ── NAME-hNN (port_relay.c), one for each port in generic mode
+ *
+ * ofx_port is on all of them but the last, as on ports: one program costs the verifier once, and the kernel waits for a
+ * grace period where the first interface gets a program, not where the others get the same.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -173,10 +176,21 @@ static int local_make(struct dp *dp, const struct former *former)
 	return err;
 }
 
+/* By the ifindex of what is received there: the other end of what it is sent to. */
+static int write_inner(struct dp *dp, enum ofx_dev dev)
+{
+	uint32_t ifindex = dp->ports->veths.ends[dev ^ 1], index = OFX_PORTS + dev;
+
+	if (bpf_map_update_elem(bpf_map__fd(dp->skel->maps.port_of_ifindex), &ifindex, &index, BPF_ANY))
+		return -errno;
+	port_near_write(dp, ifindex, ofx_near_port(index, OFX_PORT_INNER));
+	return 0;
+}
+
 static int write_maps(struct dp *dp)
 {
 	const uint32_t *ends = dp->ports->veths.ends;
-	int fd = bpf_map__fd(dp->skel->maps.internal), fork_fd = bpf_map__fd(dp->skel->maps.fork_set);
+	int fd = bpf_map__fd(dp->skel->maps.internal), fork_fd = bpf_map__fd(dp->skel->maps.fork_set), err = 0;
 
 	for (uint32_t i = 0; i < OFX_DEV_N; i++)
 		if (bpf_map_update_elem(fd, &i, &ends[i], BPF_ANY))
@@ -184,7 +198,9 @@ static int write_maps(struct dp *dp)
 	for (uint32_t i = OFX_DEV_CONTINUE; i <= OFX_DEV_BRANCH; i++)
 		if (bpf_map_update_elem(fork_fd, &i, &ends[i], BPF_ANY))
 			return -errno;
-	return 0;
+	for (uint32_t i = 0; i < OFX_DEV_N && !err; i++)
+		err = write_inner(dp, i);
+	return err;
 }
 
 static const char *const pairs[][2] = {{"-c0", "-c1"}, {"-l0", "-l1"}, {"-q0", "-q1"}, {"-p", ""}};
@@ -246,26 +262,17 @@ static int attach_first(struct nl *nl, uint32_t ifindex, uint32_t peer, int fd)
 	return err;
 }
 
-static uint32_t program_id(int fd)
-{
-	struct bpf_prog_info info = {0};
-	uint32_t len = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
-}
-
-static int attach_end(struct dp *dp, enum ofx_dev dev, enum ofx_dev other, const struct bpf_program *prog,
-		      const struct former *former)
+static int attach_end(struct dp *dp, enum ofx_dev dev, const struct former *former)
 {
 	struct dp_ports *p = dp->ports;
 	uint32_t ifindex = p->veths.ends[dev];
 	struct link link;
-	int err = link_get(&p->nl, ifindex, NULL, &link), fd = bpf_program__fd(prog);
+	int err = link_get(&p->nl, ifindex, NULL, &link);
 
 	if (!err && !link.xdp_drv)
-		err = attach_first(&p->nl, ifindex, p->veths.ends[other], fd);
-	else if (!err && former && link.xdp_drv != program_id(fd))
-		err = link_set_xdp(&p->nl, ifindex, fd, XDP_FLAGS_DRV_MODE, former_fd(former, link.xdp_drv));
+		err = attach_first(&p->nl, ifindex, p->veths.ends[dev ^ 1], p->prog_fd);
+	else if (!err && former && link.xdp_drv != p->prog_id)
+		err = link_set_xdp(&p->nl, ifindex, p->prog_fd, XDP_FLAGS_DRV_MODE, former_fd(former, link.xdp_drv));
 	if (err)
 		log_error("cannot attach XDP to %s: %s%s%s", link.name, strerror(-err), *p->nl.said ? ": " : "",
 			  p->nl.said);
@@ -291,22 +298,12 @@ static int write_max(struct dp *dp)
 	return bpf_map_update_elem(bpf_map__fd(dp->skel->maps.internal_max), &zero, &max, BPF_ANY) ? -errno : 0;
 }
 
-/* Frames sent to a device are received at its other end, which is where the program goes. */
 int veths_attach(struct dp *dp, const struct former *former)
 {
-	int err = attach_end(dp, OFX_DEV_PUNT, OFX_DEV_INJECT, dp->skel->progs.ofx_inject, former);
+	int err = 0;
 
-	if (!err)
-		err = attach_end(dp, OFX_DEV_INJECT, OFX_DEV_PUNT, dp->skel->progs.ofx_punt, former);
-	if (!err)
-		err = attach_end(dp, OFX_DEV_CONTINUE, OFX_DEV_BRANCH, dp->skel->progs.ofx_branch, former);
-	if (!err)
-		err = attach_end(dp, OFX_DEV_BRANCH, OFX_DEV_CONTINUE, dp->skel->progs.ofx_continue, former);
-	/* Nothing is sent to OFX_DEV_BACK: what arrives at its other end all the same has no header and is dropped. */
-	if (!err)
-		err = attach_end(dp, OFX_DEV_QUEUE, OFX_DEV_BACK, dp->skel->progs.ofx_queue, former);
-	if (!err)
-		err = attach_end(dp, OFX_DEV_BACK, OFX_DEV_QUEUE, dp->skel->progs.ofx_queue, former);
+	for (uint32_t dev = 0; dev < OFX_DEV_N && !err; dev++)
+		err = attach_end(dp, dev, former);
 	if (!err)
 		queues_attach(dp, former);
 	return err ? err : write_max(dp);
