@@ -262,7 +262,7 @@ struct ofx_set {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, OFX_PORTS);
+	__uint(max_entries, OFX_PORTS + 1);
 	__type(key, __u32);
 	__array(values, struct ofx_set);
 } pair_sets SEC(".maps");

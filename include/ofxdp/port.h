@@ -9,7 +9,7 @@
  *   tx_ports          DEVMAP[OFX_PORTS], by port index
  *   port_devices      DEVMAP[OFX_PORTS], by port index: its own interface, even where tx_ports leads to a relay; only
  *                     to be looked at (bpf/liveness.h)
- *   pair_sets         ARRAY_OF_MAPS[OFX_PORTS] of DEVMAP_HASH: {the port, the loop}: a copy out, the packet goes on
+ *   pair_sets         ARRAY_OF_MAPS[OFX_PORTS + 1] of DEVMAP_HASH: {the port, the loop}: a copy out, the packet goes on
  *   flood_sets        ARRAY_OF_MAPS[OFX_PORTS + 1] of DEVMAP_HASH: all ports a packet from this one floods to
  *   flood_more_sets   the same and the loop
  *   flood_members     ARRAY[1] of struct ofx_flood: the ports of a flood, for counting

@@ -101,6 +101,29 @@ def test_new_interface_by_ip_link(sw):
         sw.forward([(4, U)], {1: [U], 2: [U], 3: [U]})
 
 
+def test_more_ports_than_have_their_sets_in_place(_):
+    """Ports 4 to 23 come one by one: each floods to all others and gets what they flood."""
+    with Switch(3) as s:
+        taps = {}
+        for i in range(4, 24):
+            sh('ip', '-n', s.sw, 'link', 'add', 'm%d' % i, 'up', 'type', 'veth', 'peer', 'name', 'x%d' % i)
+            s.box.run(s.sw, 'ethtool', '-K', 'x%d' % i, 'gro', 'on')
+            sh('ip', '-n', s.sw, 'link', 'set', 'x%d' % i, 'up')
+            s.box.run(s.sw, 'ip', 'link', 'set', 'dev', 'm%d' % i, 'xdpdrv', 'pinned', entry_pin(s))
+            check(wait_for(lambda: i in numbers(s)), 'm%d is no port: %s', i, s.tail())
+            taps[i] = Tap(s.sw, 'x%d' % i)
+        s.flows('actions=flood')
+        for sender in (4, 16, 17, 23):
+            for t in [s.tap(i) for i in s.box.hosts] + list(taps.values()):
+                t.drain()
+            taps[sender].send(U)
+            s.received({i: [U] for i in (1, 2, 3)})
+            equal({i: t.receive(2, 0.05) for i, t in taps.items()}, {i: [] if i == sender else [U] for i in taps}, 'ports')
+        for t in taps.values():
+            t.close()
+        equal(s.term(), 0, 'status of the daemon')
+
+
 def test_deleted_interface_comes_back_with_its_number(sw):
     with Client(sw.sock) as c:
         sw.taps.pop(3).close() if 3 in sw.taps else None

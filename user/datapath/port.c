@@ -186,8 +186,7 @@ static void unpublish(struct dp *dp, struct port *port)
 	ports_take_write(dp);
 	drop(dp->skel->maps.tx_ports, index);
 	drop(dp->skel->maps.port_devices, index);
-	if (p->sets.pair[index] >= 0)
-		sets_pair(dp, index, 0);
+	sets_pair(dp, index, 0);
 	relay_delete(dp, port);
 }
 

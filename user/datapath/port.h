@@ -8,6 +8,7 @@
 #include "user/datapath/former.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/link.h"
+#include "user/datapath/set_pool.h"
 
 struct port {
 	bool exists;
@@ -32,9 +33,8 @@ struct port {
  */
 struct port_sets {
 	uint32_t capacity;
-	int pair[OFX_PORTS];
-	int flood[OFX_PORTS + 1];
-	int more[OFX_PORTS + 1];
+	int fd[SET_KINDS][OFX_PORTS + 1];
+	struct set_pool *pool;
 };
 
 /* The switch's own interfaces; ends[] as in enum ofx_dev: the ends of a pair are neighbours, an even one first. */
@@ -94,7 +94,8 @@ uint64_t port_clock(void); /* CLOCK_MONOTONIC, ns */
 bool port_is_up(const struct dp_ports *ports, const struct port *port);
 
 /* port_set.c */
-int sets_open(struct dp *dp, uint32_t n_ports);
+/* Begin; `first`: indexes of ports that are about to come. */
+int sets_open(struct dp *dp, const uint32_t *first, uint32_t n_first);
 void sets_close(struct dp *dp);
 /* Before the port is published: its own sets, and room for it in all. */
 int sets_provide(struct dp *dp, uint32_t index, uint32_t n_ports);

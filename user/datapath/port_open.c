@@ -252,6 +252,23 @@ static void raise_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &r);
 }
 
+/* Sets for the ports that are configured, by the numbers they will probably get. */
+static int open_sets(struct dp *dp, const struct dp_config *config)
+{
+	struct dp_ports *p = dp->ports;
+	_free_ uint32_t *first = calloc(config->n_ports + 1, sizeof(*first));
+	struct port_memory m;
+
+	for (size_t i = 0; first && i < config->n_ports; i++) {
+		first[i] = config->ports[i].port_no;
+		if (!first[i] && memory_get(p->memory, config->ports[i].ifname, &m) && m.port_no < OFX_PORTS)
+			first[i] = m.port_no;
+		else if (!first[i])
+			first[i] = i + 1;
+	}
+	return first ? sets_open(dp, first, config->n_ports) : -ENOMEM;
+}
+
 int ports_open(struct dp *dp, const struct dp_config *config, const struct former *former)
 {
 	struct dp_ports *p = dp->ports;
@@ -265,11 +282,13 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 		return -errno;
 	p->prog_id = info.id;
 	p->memory = memory_open(dp->pin_dir, true);
-	err = p->memory < 0 ? p->memory : veths_make(dp, !config->no_local, former);
+	err = p->memory < 0 ? p->memory : open_sets(dp, config);
 	if (!err)
-		err = sets_open(dp, config->n_ports + 1);
+		err = veths_make(dp, !config->no_local, former);
 	if (!err)
 		err = veths_attach(dp, NULL);
+	if (!err)
+		err = sets_provide(dp, OFX_INDEX_NONE, config->n_ports + 1);
 	if (!err)
 		err = take_local(dp, former);
 	if (!err)

@@ -2,8 +2,8 @@
 /*
  * Sets of ports for broadcasts (include/ofxdp/port.h).  Members are keyed by port index, the loop by OFX_PORTS.
  *
- * Changing a member is immediate; putting a map into its place makes the kernel wait for an RCU grace period (11 ms),
- * so the first ports' sets are put there in one batch at start and stay when a port leaves.
+ * Changing a member is immediate; putting a map into its place makes the kernel wait for an RCU grace period (11 ms).
+ * So sets for the first ports are put there ahead of need (set_pool.h), and sets stay when a port leaves.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -14,15 +14,8 @@
 #include "user/util/cleanup.h"
 
 #define LOOP_KEY OFX_PORTS
-#define POOL 17	       /* LOCAL and ports 1-16 have their sets from the start */
+#define POOL 17	       /* LOCAL and ports 1-16 find their sets in place */
 #define MIN_CAPACITY 8 /* members of a flood set, the loop included */
-
-static int set_new(const char *name, uint32_t room)
-{
-	int fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP_HASH, name, sizeof(uint32_t), sizeof(uint32_t), room, NULL);
-
-	return fd < 0 ? -errno : fd;
-}
 
 static int set_put(int set, uint32_t key, uint32_t ifindex)
 {
@@ -34,38 +27,37 @@ static int set_drop(int set, uint32_t key)
 	return bpf_map_delete_elem(set, &key) && errno != ENOENT ? -errno : 0;
 }
 
-/* Give places keys[0…n-1] of an outer map these inner maps. */
-static int sets_publish(const struct bpf_map *outer, uint32_t *keys, int *fds, uint32_t n)
+static const struct bpf_map *outer_map(struct dp *dp, enum set_kind kind)
 {
-	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	uint32_t done = n;
+	const struct bpf_map *const maps[SET_KINDS] = {dp->skel->maps.pair_sets, dp->skel->maps.flood_sets,
+						       dp->skel->maps.flood_more_sets};
 
-	if (n > 1 && !bpf_map_update_batch(bpf_map__fd(outer), keys, fds, &done, &opts))
-		return 0;
-	for (uint32_t i = 0; i < n; i++)
-		if (bpf_map_update_elem(bpf_map__fd(outer), &keys[i], &fds[i], BPF_ANY))
-			return -errno;
-	return 0;
+	return maps[kind];
 }
 
-/* A flood set for packets from port `index`, filled. */
-static int flood_new(struct dp *dp, uint32_t index, bool more)
+/* All ports that packets from port `index` flood to. */
+static int flood_fill(struct dp *dp, int set, uint32_t index, enum set_kind kind)
 {
 	struct dp_ports *p = dp->ports;
-	_close_ int fd = set_new(more ? "flood_more" : "flood", p->sets.capacity);
 	int err = 0;
 
-	if (fd < 0)
-		return fd;
-	if (more)
-		err = set_put(fd, LOOP_KEY, p->veths.ends[OFX_DEV_CONTINUE]);
+	if (kind == SET_FLOOD_MORE)
+		err = set_put(set, LOOP_KEY, p->veths.ends[OFX_DEV_CONTINUE]);
 	for (uint32_t i = 0; i < OFX_PORTS && !err; i++)
 		if (i != index && p->port[i].flooding) {
-			err = set_put(fd, i, port_tx(&p->port[i]));
+			err = set_put(set, i, port_tx(&p->port[i]));
 			/* An interface that has just gone: netlink will tell. */
 			if (err == -EINVAL)
 				err = 0;
 		}
+	return err;
+}
+
+static int flood_new(struct dp *dp, uint32_t index, enum set_kind kind)
+{
+	_close_ int fd = set_new(kind, dp->ports->sets.capacity);
+	int err = fd < 0 ? fd : flood_fill(dp, fd, index, kind);
+
 	return err ? err : take_fd(fd);
 }
 
@@ -76,24 +68,21 @@ static void sets_drop_fds(int *fds, uint32_t n)
 			close(fds[i]);
 }
 
-/* New flood sets of one kind for all these ports, in place of those in `slots`. */
-static int floods_remake(struct dp *dp, const uint32_t *indexes, uint32_t n, bool more)
+/* New flood sets of one kind for all these ports, in place of those there are. */
+static int floods_remake(struct dp *dp, const uint32_t *indexes, uint32_t n, enum set_kind kind)
 {
-	const struct bpf_map *outer = more ? dp->skel->maps.flood_more_sets : dp->skel->maps.flood_sets;
-	int *slots = more ? dp->ports->sets.more : dp->ports->sets.flood;
-	_free_ uint32_t *keys = calloc(n, sizeof(*keys));
+	int *slots = dp->ports->sets.fd[kind];
 	_free_ int *fds = calloc(n, sizeof(*fds));
 	uint32_t made = 0;
-	int err = keys && fds ? 0 : -ENOMEM;
+	int err = fds ? 0 : -ENOMEM;
 
 	for (; made < n && !err; made++) {
-		keys[made] = indexes[made];
-		fds[made] = flood_new(dp, indexes[made], more);
+		fds[made] = flood_new(dp, indexes[made], kind);
 		if (fds[made] < 0)
 			err = fds[made];
 	}
 	if (!err)
-		err = sets_publish(outer, keys, fds, n);
+		err = sets_publish(bpf_map__fd(outer_map(dp, kind)), indexes, fds, n);
 	if (err) {
 		if (fds)
 			sets_drop_fds(fds, made);
@@ -106,9 +95,10 @@ static int floods_remake(struct dp *dp, const uint32_t *indexes, uint32_t n, boo
 	return 0;
 }
 
+/* Of those that have none yet. */
 static int pairs_make(struct dp *dp, const uint32_t *indexes, uint32_t n)
 {
-	int *slots = dp->ports->sets.pair;
+	int *slots = dp->ports->sets.fd[SET_PAIR];
 	_free_ uint32_t *keys = calloc(n, sizeof(*keys));
 	_free_ int *fds = calloc(n, sizeof(*fds));
 	uint32_t made = 0;
@@ -116,17 +106,15 @@ static int pairs_make(struct dp *dp, const uint32_t *indexes, uint32_t n)
 	if (!keys || !fds)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t index = indexes[i];
-
-		if (index >= OFX_PORTS || slots[index] >= 0)
+		if (slots[indexes[i]] >= 0)
 			continue;
-		slots[index] = set_new("pair", 2);
-		if (slots[index] < 0)
-			return slots[index];
-		keys[made] = index;
-		fds[made++] = slots[index];
+		keys[made] = indexes[i];
+		fds[made] = set_new(SET_PAIR, 0);
+		if (fds[made] < 0)
+			return fds[made];
+		slots[indexes[i]] = fds[made++];
 	}
-	return sets_publish(dp->skel->maps.pair_sets, keys, fds, made);
+	return made ? sets_publish(bpf_map__fd(outer_map(dp, SET_PAIR)), keys, fds, made) : 0;
 }
 
 static int sets_make(struct dp *dp, const uint32_t *indexes, uint32_t n)
@@ -134,9 +122,9 @@ static int sets_make(struct dp *dp, const uint32_t *indexes, uint32_t n)
 	int err = pairs_make(dp, indexes, n);
 
 	if (!err)
-		err = floods_remake(dp, indexes, n, false);
+		err = floods_remake(dp, indexes, n, SET_FLOOD);
 	if (!err)
-		err = floods_remake(dp, indexes, n, true);
+		err = floods_remake(dp, indexes, n, SET_FLOOD_MORE);
 	return err;
 }
 
@@ -149,19 +137,38 @@ static uint32_t capacity_for(uint32_t n_ports)
 	return room;
 }
 
-int sets_open(struct dp *dp, uint32_t n_ports)
+/* Appends to indexes[*n], unless it is there. */
+static void want(uint32_t *indexes, uint32_t *n, uint32_t index)
 {
-	struct port_sets *s = &dp->ports->sets;
-	uint32_t indexes[POOL + 1];
+	for (uint32_t i = 0; i < *n; i++)
+		if (indexes[i] == index)
+			return;
+	indexes[(*n)++] = index;
+}
 
-	memset(s->pair, -1, sizeof(s->pair));
-	memset(s->flood, -1, sizeof(s->flood));
-	memset(s->more, -1, sizeof(s->more));
-	s->capacity = capacity_for(n_ports);
+int sets_open(struct dp *dp, const uint32_t *first, uint32_t n_first)
+{
+	const uint32_t capacity = capacity_for(n_first + 1);
+	struct port_sets *s = &dp->ports->sets;
+	_free_ uint32_t *indexes = calloc(n_first + 2 + POOL, sizeof(*indexes));
+	uint32_t n = 0, soon;
+	int outer_fds[SET_KINDS];
+
+	memset(s->fd, -1, sizeof(s->fd));
+	s->capacity = capacity;
+	if (!indexes)
+		return -ENOMEM;
+	for (uint32_t kind = 0; kind < SET_KINDS; kind++)
+		outer_fds[kind] = bpf_map__fd(outer_map(dp, kind));
+	want(indexes, &n, OFX_INDEX_NONE);
+	want(indexes, &n, OFX_INDEX_LOCAL);
+	for (uint32_t i = 0; i < n_first; i++)
+		want(indexes, &n, first[i]);
+	soon = n;
 	for (uint32_t i = 0; i < POOL; i++)
-		indexes[i] = i;
-	indexes[POOL] = OFX_INDEX_NONE;
-	return sets_make(dp, indexes, POOL + 1);
+		want(indexes, &n, i);
+	s->pool = set_pool_open(outer_fds, capacity, indexes, n, soon);
+	return s->pool ? 0 : -ENOMEM;
 }
 
 void sets_close(struct dp *dp)
@@ -170,30 +177,61 @@ void sets_close(struct dp *dp)
 
 	if (!s->capacity)
 		return;
-	sets_drop_fds(s->pair, OFX_PORTS);
-	sets_drop_fds(s->flood, OFX_PORTS + 1);
-	sets_drop_fds(s->more, OFX_PORTS + 1);
+	set_pool_close(s->pool);
+	sets_drop_fds(s->fd[0], SET_KINDS * (OFX_PORTS + 1));
+	s->pool = NULL;
 	s->capacity = 0;
+}
+
+/* From the pool, filled; an error: it has none that are of use. */
+static int sets_take(struct dp *dp, uint32_t index)
+{
+	struct port_sets *s = &dp->ports->sets;
+	int fds[SET_KINDS], err = 0;
+
+	if (!set_pool_take(s->pool, index, fds))
+		return -ENOENT;
+	for (uint32_t kind = 0; kind < SET_KINDS; kind++)
+		s->fd[kind][index] = fds[kind];
+	for (uint32_t kind = SET_FLOOD; kind <= SET_FLOOD_MORE && !err; kind++)
+		err = flood_fill(dp, fds[kind], index, kind);
+	return err;
+}
+
+/* Flood sets with more room, for all that have some, in the pool too, and for this one. */
+static int sets_grow(struct dp *dp, uint32_t index)
+{
+	struct port_sets *s = &dp->ports->sets;
+	uint32_t all[OFX_PORTS + 1 + POOL + OFX_FLOOD_PORTS], n = set_pool_left(s->pool, all);
+
+	set_pool_close(s->pool);
+	s->pool = NULL;
+	want(all, &n, index);
+	for (uint32_t i = 0; i <= OFX_PORTS; i++)
+		if (s->fd[SET_FLOOD][i] >= 0)
+			want(all, &n, i);
+	return sets_make(dp, all, n);
 }
 
 int sets_provide(struct dp *dp, uint32_t index, uint32_t n_ports)
 {
 	struct port_sets *s = &dp->ports->sets;
-	uint32_t all[OFX_PORTS + 1], n = 0;
 
-	if (capacity_for(n_ports) <= s->capacity)
-		return s->flood[index] >= 0 ? 0 : sets_make(dp, &index, 1);
-	s->capacity = capacity_for(n_ports);
-	for (uint32_t i = 0; i <= OFX_PORTS; i++)
-		if (s->flood[i] >= 0 || i == index)
-			all[n++] = i;
-	return sets_make(dp, all, n);
+	if (capacity_for(n_ports) > s->capacity) {
+		s->capacity = capacity_for(n_ports);
+		return sets_grow(dp, index);
+	}
+	if (s->fd[SET_FLOOD][index] >= 0)
+		return 0;
+	return sets_take(dp, index) ? sets_make(dp, &index, 1) : 0;
 }
 
 int sets_pair(struct dp *dp, uint32_t index, uint32_t ifindex)
 {
-	int set = dp->ports->sets.pair[index], err;
+	int set = dp->ports->sets.fd[SET_PAIR][index], err;
 
+	if (set < 0)
+		return ifindex ? -ENOENT : 0;
 	if (!ifindex)
 		return set_drop(set, index) ? -EIO : set_drop(set, LOOP_KEY);
 	err = set_put(set, LOOP_KEY, dp->ports->veths.ends[OFX_DEV_CONTINUE]);
@@ -212,6 +250,13 @@ static int members_write(struct dp *dp)
 	return bpf_map_update_elem(bpf_map__fd(dp->skel->maps.flood_members), &zero, &members, BPF_ANY) ? -errno : 0;
 }
 
+static int flood_member(int set, uint32_t index, uint32_t ifindex, bool member)
+{
+	if (set < 0)
+		return 0;
+	return member ? set_put(set, index, ifindex) : set_drop(set, index);
+}
+
 int sets_flood(struct dp *dp, uint32_t index, uint32_t ifindex, bool member)
 {
 	struct port_sets *s = &dp->ports->sets;
@@ -219,11 +264,10 @@ int sets_flood(struct dp *dp, uint32_t index, uint32_t ifindex, bool member)
 
 	dp->ports->port[index].flooding = member;
 	for (uint32_t i = 0; i <= OFX_PORTS && !err; i++) {
-		if (i == index || s->flood[i] < 0)
+		if (i == index)
 			continue;
-		err = member ? set_put(s->flood[i], index, ifindex) : set_drop(s->flood[i], index);
-		if (!err)
-			err = member ? set_put(s->more[i], index, ifindex) : set_drop(s->more[i], index);
+		for (uint32_t kind = SET_FLOOD; kind <= SET_FLOOD_MORE && !err; kind++)
+			err = flood_member(s->fd[kind][i], index, ifindex, member);
 	}
 	return err ? err : members_write(dp);
 }
