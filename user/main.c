@@ -140,13 +140,16 @@ static int connect_all(struct daemon *d, const struct options *o)
 	return 0;
 }
 
-static void close_all(struct daemon *d)
+/* An error: something could not be given back, which has been logged. */
+static int close_all(struct daemon *d)
 {
+	int error = 0;
+
 	control_free(d->control);
 	if (d->sw)
 		sw_free(d->sw);
 	if (d->dp)
-		dp_close(d->dp);
+		error = dp_close(d->dp);
 	for (size_t i = 0; i < 2; i++) {
 		if (d->signals[i])
 			event_free(d->signals[i]);
@@ -154,6 +157,7 @@ static void close_all(struct daemon *d)
 	if (d->base)
 		event_base_free(d->base);
 	libevent_global_shutdown();
+	return error;
 }
 
 /* A descriptor is a connection more.  Programs are told less than they may have only for the sake of select(). */
@@ -188,7 +192,8 @@ static int run(const struct options *o)
 	/* What fails says why where it knows most; this is for what cannot (memory, descriptors). */
 	if (error && !log_errors)
 		log_error("cannot run: %s", strerror(error < 0 ? -error : EIO));
-	close_all(&d);
+	if (close_all(&d))
+		error = -EIO;
 	log_flush();
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }

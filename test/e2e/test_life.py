@@ -87,6 +87,23 @@ def test_cleanup_after_kill(sw):
         equal(after[1], False, 'pins')
 
 
+def test_stop_that_cannot_give_back_says_so(sw):
+    """Here it gets no socket any more: the log says what is left, so does the status, and --cleanup does the rest."""
+    with Switch(2, start=False, local=True) as s:
+        before = state(s)
+        s.start()
+        s.add('in_port=1,actions=output:2')
+        sh('prlimit', '--pid', s.proc.pid, '--nofile=3:3')
+        equal(s.term(), 1, 'status')
+        check('error: ' in s.tail(3) and '--cleanup' in s.tail(3), 'the log does not say it: %s', s.tail(3))
+        equal(state(s)[1], True, 'the pins tell whose program that is')
+        s.forward([(1, U)], {2: [U]})
+        s.box.run(s.sw, OFXDPD, '-n', s.name, '--cleanup')
+        after = state(s)
+        equal(diff(before[0], after[0]), '', 'what changed')
+        equal(after[1], False, 'pins')
+
+
 def test_many_restarts(sw):
     with Switch(3) as s:
         for _ in range(4):

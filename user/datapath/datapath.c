@@ -137,14 +137,30 @@ static void leave_former(struct dp *dp, const struct former *former)
 	pin_folder_leave(dp);
 }
 
-void dp_close(struct dp *dp)
+/* The pins stay with what could not be given back: they tell whose it is. */
+static int abandon(struct dp *dp)
 {
+	int err = ports_abandon(dp->pin_dir, dp->name);
+
+	if (!err) {
+		pin_folder_remove(dp);
+		return 0;
+	}
+	log_error("not all interfaces are as they were: run `ofxdpd -n %s --cleanup`", dp->name);
+	pin_folder_leave(dp);
+	return err;
+}
+
+int dp_close(struct dp *dp)
+{
+	int err;
+
 	if (!dp)
-		return;
+		return 0;
 	close_parts(dp);
-	ports_abandon(dp->pin_dir, dp->name);
-	pin_folder_remove(dp);
+	err = abandon(dp);
 	free(dp);
+	return err;
 }
 
 static int open_locked(struct dp *dp, const struct dp_config *config, struct former *former)
@@ -216,9 +232,7 @@ int dp_cleanup(const char *name, const char *pin_root)
 		pin_folder_leave(&dp);
 		return err;
 	}
-	ports_abandon(dp.pin_dir, dp.name);
-	pin_folder_remove(&dp);
-	return 0;
+	return abandon(&dp);
 }
 
 const char *dp_pin_path(const struct dp *dp)

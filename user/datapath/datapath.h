@@ -76,9 +76,12 @@ struct dp_callbacks {
  */
 int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void *aux, struct event_base *base,
 	    struct dp **out);
-/* SIGTERM: detach, restore ports, remove veths and pins, free. */
-void dp_close(struct dp *dp);
-/* `ofxdpd --cleanup`: remove what a dead daemon of this name left.  -EBUSY if it lives. */
+/*
+ * SIGTERM: detach, restore ports, remove veths and pins, free.  An error: something could not be given back, which has
+ * been logged; the pins are there for dp_cleanup() then.
+ */
+int dp_close(struct dp *dp);
+/* `ofxdpd --cleanup`: remove what a dead daemon of this name left.  -EBUSY if it lives; else as dp_close(). */
 int dp_cleanup(const char *name, const char *pin_root);
 /* The pinned entry program, for logs and `ip link … xdpdrv pinned`. */
 const char *dp_pin_path(const struct dp *dp);

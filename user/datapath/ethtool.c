@@ -27,7 +27,40 @@ static int ethtool_ioctl(int sock, const char *ifname, void *command)
 	struct ifreq ifr = {.ifr_data = command};
 
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
-	return ioctl(sock, SIOCETHTOOL, &ifr) ? -errno : 0;
+	/* More than 0: what was wished is not all there is now. */
+	return ioctl(sock, SIOCETHTOOL, &ifr) < 0 ? -errno : 0;
+}
+
+/*
+ * These ioctls want a name, and interfaces get other names at any time: the one that ifindex has, before and after, or
+ * it is done again.
+ */
+#define NAME_TRIES 3
+
+static int name_of(int sock, uint32_t ifindex, char name[IFNAMSIZ])
+{
+	struct ifreq ifr = {.ifr_ifindex = (int)ifindex};
+
+	if (ioctl(sock, SIOCGIFNAME, &ifr))
+		return -errno;
+	memcpy(name, ifr.ifr_name, IFNAMSIZ);
+	return 0;
+}
+
+static int by_name(int sock, uint32_t ifindex, int (*fn)(int sock, const char *ifname, void *aux), void *aux)
+{
+	char name[IFNAMSIZ], now[IFNAMSIZ];
+	int err = name_of(sock, ifindex, name);
+
+	for (int i = 0; i < NAME_TRIES && !err; i++) {
+		int result = fn(sock, name, aux);
+
+		err = name_of(sock, ifindex, now);
+		if (!err && !strcmp(name, now))
+			return result;
+		memcpy(name, now, sizeof(name));
+	}
+	return err ? err : -EAGAIN;
 }
 
 /* The kernel's names of all feature bits, or NULL. */
@@ -60,38 +93,51 @@ static int feature_bit(const struct ethtool_gstrings *all, const char *name)
 	return -1;
 }
 
-uint32_t ethtool_features(int sock, const char *ifname, const char *const *names, size_t n)
+struct wish {
+	const char *const *names;
+	size_t n;
+	uint32_t which; /* bit i: of names[i] */
+	bool on;
+};
+
+static int read_features(int sock, const char *ifname, void *aux)
 {
 	_free_ struct ethtool_gstrings *all = feature_names(sock, ifname);
 	_free_ struct ethtool_gfeatures *now = NULL;
-	uint32_t on = 0;
+	struct wish *w = aux;
 
+	w->which = 0;
 	if (!all)
-		return 0;
+		return -EOPNOTSUPP;
 	now = calloc(1, sizeof(*now) + (all->len + 31) / 32 * sizeof(now->features[0]));
 	if (!now)
-		return 0;
+		return -ENOMEM;
 	now->cmd = ETHTOOL_GFEATURES;
 	now->size = (all->len + 31) / 32;
 	if (ethtool_ioctl(sock, ifname, now))
-		return 0;
-	for (size_t i = 0; i < n; i++) {
-		int bit = feature_bit(all, names[i]);
+		return -EOPNOTSUPP;
+	for (size_t i = 0; i < w->n; i++) {
+		int bit = feature_bit(all, w->names[i]);
 
 		if (bit >= 0 && now->features[bit / 32].active >> (bit % 32) & 1)
-			on |= 1u << i;
+			w->which |= 1u << i;
 	}
-	return on;
+	return 0;
 }
 
-int ethtool_set_features(int sock, const char *ifname, const char *const *names, size_t n, uint32_t which, bool on)
+uint32_t ethtool_features(int sock, uint32_t ifindex, const char *const *names, size_t n)
 {
-	_free_ struct ethtool_gstrings *all = NULL;
-	_free_ struct ethtool_sfeatures *set = NULL;
+	struct wish w = {.names = names, .n = n};
 
-	if (!which)
-		return 0;
-	all = feature_names(sock, ifname);
+	return by_name(sock, ifindex, read_features, &w) ? 0 : w.which;
+}
+
+static int write_features(int sock, const char *ifname, void *aux)
+{
+	_free_ struct ethtool_gstrings *all = feature_names(sock, ifname);
+	_free_ struct ethtool_sfeatures *set = NULL;
+	const struct wish *w = aux;
+
 	if (!all)
 		return -EOPNOTSUPP;
 	set = calloc(1, sizeof(*set) + (all->len + 31) / 32 * sizeof(set->features[0]));
@@ -99,16 +145,23 @@ int ethtool_set_features(int sock, const char *ifname, const char *const *names,
 		return -ENOMEM;
 	set->cmd = ETHTOOL_SFEATURES;
 	set->size = (all->len + 31) / 32;
-	for (size_t i = 0; i < n; i++) {
-		int bit = which >> i & 1 ? feature_bit(all, names[i]) : -1;
+	for (size_t i = 0; i < w->n; i++) {
+		int bit = w->which >> i & 1 ? feature_bit(all, w->names[i]) : -1;
 
 		if (bit < 0)
 			continue;
 		set->features[bit / 32].valid |= 1u << (bit % 32);
-		if (on)
+		if (w->on)
 			set->features[bit / 32].requested |= 1u << (bit % 32);
 	}
 	return ethtool_ioctl(sock, ifname, set);
+}
+
+int ethtool_set_features(int sock, uint32_t ifindex, const char *const *names, size_t n, uint32_t which, bool on)
+{
+	struct wish w = {names, n, which, on};
+
+	return which ? by_name(sock, ifindex, write_features, &w) : 0;
 }
 
 /* OFPPF_* of the link modes whose speed OpenFlow has a bit for; faster or odder ones are OFPPF_OTHER. */
@@ -221,21 +274,23 @@ static uint32_t max_speed(uint32_t features)
 	return 0;
 }
 
-void ethtool_describe(int sock, const char *ifname, struct of_port *port)
+static int describe(int sock, const char *ifname, void *aux)
 {
 	struct {
 		struct ethtool_link_settings s;
 		uint32_t maps[3 * LINK_MODE_WORDS_MAX];
 	} get = {.s = {.cmd = ETHTOOL_GLINKSETTINGS}};
+	struct of_port *port = aux;
 	int words;
 
+	port->curr = port->advertised = port->supported = port->peer = port->curr_speed = port->max_speed = 0;
 	/* The first call only asks how many words the kernel's bitmaps have (told negative). */
 	if (ethtool_ioctl(sock, ifname, &get) || get.s.link_mode_masks_nwords >= 0)
-		return;
+		return 0;
 	words = -get.s.link_mode_masks_nwords;
 	get.s = (struct ethtool_link_settings){.cmd = ETHTOOL_GLINKSETTINGS, .link_mode_masks_nwords = (int8_t)words};
 	if (ethtool_ioctl(sock, ifname, &get))
-		return;
+		return 0;
 	port->supported = link_modes(get.maps, words);
 	port->advertised = link_modes(get.maps + words, words);
 	port->peer = link_modes(get.maps + 2 * words, words);
@@ -252,4 +307,10 @@ void ethtool_describe(int sock, const char *ifname, struct of_port *port)
 	port->max_speed = max_speed(port->supported);
 	if (port->max_speed < port->curr_speed)
 		port->max_speed = port->curr_speed;
+	return 0;
+}
+
+void ethtool_describe(int sock, uint32_t ifindex, struct of_port *port)
+{
+	by_name(sock, ifindex, describe, port);
 }

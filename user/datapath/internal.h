@@ -83,9 +83,9 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 void ports_close(struct dp *dp);
 /*
  * Detach every interface from any generation's programs, give it its former state back, delete the switch's own
- * interfaces.  Needs the pin folder, no living daemon.
+ * interfaces.  Needs the pin folder, no living daemon.  An error: what could not be given back has been logged.
  */
-void ports_abandon(const char *pin_dir, const char *name);
+int ports_abandon(const char *pin_dir, const char *name);
 /* Tell all ports through cb.port_status, and from now on every change. */
 void ports_announce(struct dp *dp);
 /* The internal pairs' ends exist after ports_open: NAME-c0, NAME-c1, NAME-l0, NAME-l1. */

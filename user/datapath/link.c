@@ -176,7 +176,15 @@ int link_get_in(struct nl *nl, int32_t nsid, uint32_t ifindex, struct link *link
 struct list {
 	struct link *links;
 	size_t n, room;
+	size_t pass; /* where the links of this try begin */
 };
+
+static void next_pass(void *aux)
+{
+	struct list *l = aux;
+
+	l->pass = l->n;
+}
 
 static int listed_link(const struct nlmsghdr *h, void *data)
 {
@@ -197,25 +205,66 @@ static int listed_link(const struct nlmsghdr *h, void *data)
 	return MNL_CB_OK;
 }
 
-#define LIST_TRIES 5 /* the kernel tells when the list changed while it was being read */
+static bool listed_later(const struct list *l, size_t at)
+{
+	for (size_t i = at + 1; i < l->n; i++)
+		if (l->links[i].ifindex == l->links[at].ifindex)
+			return true;
+	return false;
+}
+
+/* Of all tries, each as it was seen last. */
+static void keep_latest(struct list *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (!listed_later(l, i))
+			l->links[n++] = l->links[i];
+	l->n = n;
+}
+
+static void keep_pass(struct list *l)
+{
+	l->n -= l->pass;
+	memmove(l->links, l->links + l->pass, l->n * sizeof(*l->links));
+}
+
+static int list(struct nl *nl, uint32_t tries, struct link **links, size_t *n)
+{
+	struct list l = {0};
+	const struct nl_dump dump = {next_pass, listed_link, &l, tries};
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h = request(buf, RTM_GETLINK, 0, 0);
+	int err;
+
+	mnl_attr_put_u32(h, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	err = nl_dump(nl, h, &dump);
+	*links = NULL;
+	*n = 0;
+	if (err && err != -EINTR) {
+		free(l.links);
+		return err;
+	}
+	if (err)
+		keep_latest(&l);
+	else if (l.pass)
+		keep_pass(&l);
+	*links = l.links;
+	*n = l.n;
+	return 0;
+}
+
+#define LIST_TRIES 10 /* at most 45 ms of pauses */
 
 int link_list(struct nl *nl, struct link **links, size_t *n)
 {
-	int err = -EINTR;
+	return list(nl, LIST_TRIES, links, n);
+}
 
-	for (int i = 0; i < LIST_TRIES && err == -EINTR; i++) {
-		struct list l = {0};
-		char buf[REQUEST_SIZE];
-		struct nlmsghdr *h = request(buf, RTM_GETLINK, NLM_F_DUMP, 0);
-
-		mnl_attr_put_u32(h, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-		err = nl_talk(nl, h, listed_link, &l);
-		*links = l.links;
-		*n = l.n;
-		if (err)
-			free(l.links);
-	}
-	return err;
+int link_list_quick(struct nl *nl, struct link **links, size_t *n)
+{
+	return list(nl, 1, links, n);
 }
 
 int link_set_flags(struct nl *nl, uint32_t ifindex, uint32_t flags, uint32_t mask)
@@ -248,27 +297,37 @@ int link_set_gro_max(struct nl *nl, uint32_t ifindex, uint32_t bytes)
 	return link_set_u32(nl, ifindex, IFLA_GRO_MAX_SIZE, bytes);
 }
 
-static void put_queues(struct nlmsghdr *h, uint32_t n_queues)
+int link_set_name(struct nl *nl, uint32_t ifindex, const char *name)
 {
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h = request(buf, RTM_NEWLINK, 0, ifindex);
+
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	return nl_talk(nl, h, NULL, NULL);
+}
+
+static void put_end(struct nlmsghdr *h, const struct link_end *end, uint32_t n_queues)
+{
+	mnl_attr_put_strz(h, IFLA_IFNAME, end->name);
+	if (end->mac)
+		mnl_attr_put(h, IFLA_ADDRESS, 6, end->mac);
 	mnl_attr_put_u32(h, IFLA_NUM_TX_QUEUES, n_queues);
 	mnl_attr_put_u32(h, IFLA_NUM_RX_QUEUES, n_queues);
 }
 
-int link_add_veth(struct nl *nl, const char *name, const char *peer, uint32_t n_queues)
+int link_add_veth(struct nl *nl, const struct link_end ends[2], uint32_t n_queues)
 {
 	char buf[REQUEST_SIZE];
 	struct nlmsghdr *h = request(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
 	struct nlattr *info, *data, *other;
 
-	mnl_attr_put_strz(h, IFLA_IFNAME, name);
-	put_queues(h, n_queues);
+	put_end(h, &ends[0], n_queues);
 	info = mnl_attr_nest_start(h, IFLA_LINKINFO);
 	mnl_attr_put_strz(h, IFLA_INFO_KIND, "veth");
 	data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
 	other = mnl_attr_nest_start(h, VETH_INFO_PEER);
 	mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg));
-	mnl_attr_put_strz(h, IFLA_IFNAME, peer);
-	put_queues(h, n_queues);
+	put_end(h, &ends[1], n_queues);
 	mnl_attr_nest_end(h, other);
 	mnl_attr_nest_end(h, data);
 	mnl_attr_nest_end(h, info);
@@ -314,17 +373,20 @@ static int got_address(const struct nlmsghdr *h, void *aux)
 	return MNL_CB_OK;
 }
 
-bool link_has_address(struct nl *nl, uint32_t ifindex)
+int link_has_address(struct nl *nl, uint32_t ifindex)
 {
 	char buf[REQUEST_SIZE];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct address_search s = {ifindex, false};
+	const struct nl_dump dump = {NULL, got_address, &s, LIST_TRIES};
+	int err;
 
 	h->nlmsg_type = RTM_GETADDR;
-	h->nlmsg_flags = NLM_F_DUMP;
 	mnl_nlmsg_put_extra_header(h, sizeof(struct ifaddrmsg));
-	nl_talk(nl, h, got_address, &s);
-	return s.found;
+	err = nl_dump(nl, h, &dump);
+	if (s.found)
+		return 1;
+	return err == -EINTR ? 0 : err; /* it was in none of many lists */
 }
 
 static int got_route(const struct nlmsghdr *h, void *aux)
@@ -336,13 +398,20 @@ static int got_route(const struct nlmsghdr *h, void *aux)
 	return MNL_CB_OK;
 }
 
-uint32_t link_route_to(struct nl *nl, const struct sockaddr *address)
+/* Is that what the kernel says of an address to which there is no way? */
+static bool no_way(int err)
+{
+	return err == -ENETUNREACH || err == -EHOSTUNREACH || err == -EACCES || err == -EINVAL;
+}
+
+int link_route_to(struct nl *nl, const struct sockaddr *address, uint32_t *ifindex)
 {
 	char buf[REQUEST_SIZE];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct rtmsg *r;
-	uint32_t oif = 0;
+	int err;
 
+	*ifindex = 0;
 	h->nlmsg_type = RTM_GETROUTE;
 	r = mnl_nlmsg_put_extra_header(h, sizeof(*r));
 	r->rtm_family = address->sa_family;
@@ -355,7 +424,8 @@ uint32_t link_route_to(struct nl *nl, const struct sockaddr *address)
 	} else {
 		return 0;
 	}
-	return nl_talk(nl, h, got_route, &oif) ? 0 : oif;
+	err = nl_talk(nl, h, got_route, ifindex);
+	return no_way(err) ? 0 : err;
 }
 
 static int got_nsid(const struct nlmsghdr *h, void *aux)
@@ -418,9 +488,12 @@ int link_watch_read(struct nl *nl, void (*fn)(void *aux, const struct link *link
 {
 	struct watch w = {fn, aux};
 	char buf[NL_REPLY_SIZE];
-	ssize_t n;
+	ssize_t n = 1;
 
-	for (int i = 0; i < NL_WATCHED && (n = mnl_socket_recvfrom(nl->socket, buf, sizeof(buf))) > 0; i++)
-		mnl_cb_run(buf, n, 0, 0, watched, &w);
+	for (int i = 0; i < NL_WATCH_TURN && n > 0; i++) {
+		n = mnl_socket_recvfrom(nl->socket, buf, sizeof(buf));
+		if (n > 0)
+			mnl_cb_run(buf, n, 0, 0, watched, &w);
+	}
 	return n < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
 }

@@ -51,14 +51,27 @@ void nl_close(struct nl *nl);
 int link_get(struct nl *nl, uint32_t ifindex, const char *name, struct link *link);
 /* The other end of a veth in another namespace: `nsid` as in struct link. */
 int link_get_in(struct nl *nl, int32_t nsid, uint32_t ifindex, struct link *link);
-/* All interfaces, into an array of *n that the caller frees.  Their `errors` are not filled. */
+/*
+ * All interfaces, into an array of *n that the caller frees (NULL on error).  Their `errors` are not filled.  While
+ * interfaces come and go the kernel's list is not exact; it is asked for until it is, for 0.2 s at most, and then all
+ * that were ever in it are told.
+ */
 int link_list(struct nl *nl, struct link **links, size_t *n);
+/* The same, asked for once: while others come and go some may be missing. */
+int link_list_quick(struct nl *nl, struct link **links, size_t *n);
 /* Set the IFF_* bits under mask. */
 int link_set_flags(struct nl *nl, uint32_t ifindex, uint32_t flags, uint32_t mask);
 int link_set_mtu(struct nl *nl, uint32_t ifindex, uint32_t mtu);
 /* Bytes up to which GRO merges TCP segments; 0: none. */
 int link_set_gro_max(struct nl *nl, uint32_t ifindex, uint32_t bytes);
-int link_add_veth(struct nl *nl, const char *name, const char *peer, uint32_t n_queues);
+int link_set_name(struct nl *nl, uint32_t ifindex, const char *name);
+
+struct link_end {
+	const char *name;
+	const uint8_t *mac; /* NULL: the kernel chooses */
+};
+
+int link_add_veth(struct nl *nl, const struct link_end ends[2], uint32_t n_queues);
 int link_delete(struct nl *nl, uint32_t ifindex);
 
 /*
@@ -67,16 +80,17 @@ int link_delete(struct nl *nl, uint32_t ifindex);
  */
 int link_set_xdp(struct nl *nl, uint32_t ifindex, int fd, uint32_t xdp_flags, int expected_fd);
 
-/* Does it have an IPv4 address or an IPv6 address of more than link scope? */
-bool link_has_address(struct nl *nl, uint32_t ifindex);
+/* Does it have an IPv4 address or an IPv6 address of more than link scope?  1 or 0. */
+int link_has_address(struct nl *nl, uint32_t ifindex);
 /* The interface that packets to this address leave by; 0: none. */
-uint32_t link_route_to(struct nl *nl, const struct sockaddr *address);
+int link_route_to(struct nl *nl, const struct sockaddr *address, uint32_t *ifindex);
 /* The id under which this namespace knows the namespace of ns_fd, -1: none. */
 int32_t link_nsid(struct nl *nl, int ns_fd);
 
 /*
  * Watching: a non-blocking socket that receives link changes.  link_watch_read() calls `fn` for those that wait,
- * NL_WATCHED at a time (gone: RTM_DELLINK).  -ENOBUFS: some were lost, dump again.
+ * NL_WATCH_TURN at a time (gone: RTM_DELLINK); the socket stays readable while there are more.  -ENOBUFS: some were
+ * lost, dump again.
  */
 int link_watch_open(struct nl *nl);
 int link_watch_fd(const struct nl *nl);

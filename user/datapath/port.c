@@ -387,6 +387,21 @@ static void gone(struct dp *dp, uint32_t ifindex)
 		port_leave(dp, port, NULL);
 }
 
+/* How is this interface now? */
+static void look(struct dp *dp, uint32_t ifindex)
+{
+	struct link now;
+
+	switch (link_get(&dp->ports->nl, ifindex, NULL, &now)) {
+	case 0:
+		see(dp, &now);
+		break;
+	case -ENODEV:
+		gone(dp, ifindex);
+		break;
+	}
+}
+
 /*
  * An event tells how an interface was then.  That is right for what passes (a link that went down and up again);
  * whether it is a port is asked anew, for an old event must not undo what was attached since.
@@ -396,7 +411,6 @@ static void on_event(void *aux, const struct link *link, bool deleted)
 	struct dp *dp = aux;
 	struct dp_ports *p = dp->ports;
 	struct port *port = port_find(p, link->ifindex);
-	struct link now;
 
 	if (deleted) {
 		gone(dp, link->ifindex);
@@ -408,14 +422,7 @@ static void on_event(void *aux, const struct link *link, bool deleted)
 		return;
 	if (port && ours(p, link) && port->link.carrier != link->carrier)
 		port_change(dp, port, link);
-	switch (link_get(&p->nl, link->ifindex, NULL, &now)) {
-	case 0:
-		see(dp, &now);
-		break;
-	case -ENODEV:
-		gone(dp, link->ifindex);
-		break;
-	}
+	look(dp, link->ifindex);
 }
 
 void ports_resync(struct dp *dp)
@@ -424,17 +431,15 @@ void ports_resync(struct dp *dp)
 	_free_ struct link *links = NULL;
 	size_t n = 0;
 
-	if (link_list(&p->nl, &links, &n)) {
-		links = NULL;
+	if (link_list_quick(&p->nl, &links, &n))
 		return;
-	}
 	for (uint32_t i = 0; i < OFX_PORTS; i++)
 		p->port[i].seen = false;
 	for (size_t i = 0; i < n; i++)
 		see(dp, &links[i]);
 	for (uint32_t i = 0; i < OFX_PORTS; i++)
 		if (p->port[i].exists && !p->port[i].seen)
-			gone(dp, p->port[i].link.ifindex);
+			look(dp, p->port[i].link.ifindex);
 }
 
 static void on_watch(evutil_socket_t fd, short what, void *aux)

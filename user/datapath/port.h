@@ -28,7 +28,7 @@ struct port {
 };
 
 /*
- * The inner maps behind pair_sets, flood_sets, flood_more_sets, -1: none yet.  Flood sets have room for `capacity`
+ * The inner maps behind pair_sets, flood_sets, flood_more_sets, -1: none in use.  Flood sets have room for `capacity`
  * members; they are remade larger when there are more ports (a broadcast walks every bucket, so they are kept small).
  */
 struct port_sets {
@@ -114,8 +114,13 @@ int veths_attach(struct dp *dp, const struct former *former);
 void veths_mend(struct dp *dp, const struct link *link);
 /* Is it one that the switch cannot be without? */
 bool veths_internal(const struct dp_ports *ports, uint32_t ifindex);
-/* `former` names the programs by which a LOCAL whose host side is elsewhere is known as ours. */
-void veths_delete(struct nl *nl, const char *name, const struct former *former);
+/* Delete it, if it is still there.  What could not be, and why, is logged. */
+int veths_discard(struct nl *nl, const struct link *link);
+/*
+ * `former` names the programs by which a LOCAL whose host side is elsewhere is known as ours.  What stays, and why, has
+ * been logged on error.
+ */
+int veths_delete(struct nl *nl, const char *name, const struct former *former);
 /* One internal pair, found or made, with `most` queues at most, up, without addresses of its own. */
 #define VETH_QUEUES 4096 /* the kernel's limit */
 int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, uint32_t most, struct link *a,
@@ -130,8 +135,8 @@ int relay_make(struct dp *dp, struct port *port);
 /* Once map `ports` has the port: from now on frames pass. */
 int relay_attach(struct dp *dp, const struct port *port);
 void relay_delete(struct dp *dp, struct port *port);
-/* Delete those pairs that no port uses (keep NULL: all). */
-void relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep);
+/* Delete those pairs that no port uses (keep NULL: all).  What stays, and why, has been logged on error. */
+int relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep);
 bool relay_own(const char *name, const char *ifname);
 /* Where frames for the port are redirected to. */
 static inline uint32_t port_tx(const struct port *port)

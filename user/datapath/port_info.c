@@ -45,7 +45,7 @@ void port_describe(struct dp *dp, const struct port *port, struct of_port *to)
 		to->state |= OFPPS_LINK_DOWN;
 	else if (link->flags & IFF_UP)
 		to->state |= OFPPS_LIVE;
-	ethtool_describe(p->sock, port->link.name, to);
+	ethtool_describe(p->sock, port->link.ifindex, to);
 }
 
 void port_tell(struct dp *dp, uint8_t reason, struct port *port)
@@ -154,7 +154,7 @@ int dp_port_stats(struct dp *dp, uint32_t port_no, struct of_port_stats *to)
 		return -ENOENT;
 	base = &port->base;
 	port_counters(dp, ofx_port_index(port_no), &c);
-	link_get(&dp->ports->nl, port->link.ifindex, NULL, &link);
+	link_get(&dp->ports->nl, port->link.ifindex, NULL, &link); /* an interface that has just gone shows zeros */
 	age = port_clock() - port->added_ns;
 	tx = c.tx_packets - base->tx_packets;
 	dropped = c.tx_dropped - base->tx_dropped;

@@ -131,7 +131,7 @@ int port_prepare(struct nl *nl, int sock, int memory, const struct link *link, u
 	uint32_t on;
 	int err;
 
-	on = ethtool_features(sock, link->name, port_features, ARRAY_LEN(port_features)) & off;
+	on = ethtool_features(sock, link->ifindex, port_features, ARRAY_LEN(port_features)) & off;
 	memory_get(memory, link->name, &m);
 	m.port_no = port_no;
 	if (!m.attached)
@@ -145,7 +145,7 @@ int port_prepare(struct nl *nl, int sock, int memory, const struct link *link, u
 	err = memory_put(memory, link->name, &m);
 	if (err)
 		return err;
-	err = ethtool_set_features(sock, link->name, port_features, ARRAY_LEN(port_features), on, false);
+	err = ethtool_set_features(sock, link->ifindex, port_features, ARRAY_LEN(port_features), on, false);
 	if (err)
 		log_warn("port %s: cannot switch off receive offloads (%s); VLAN tags may be invisible to the switch: "
 			 "`ethtool -K %s rxvlan off lro off`",
@@ -167,18 +167,24 @@ int port_set_up(struct nl *nl, int memory, const struct link *link, bool up)
 	return link_set_flags(nl, link->ifindex, up ? IFF_UP : 0, IFF_UP);
 }
 
-void port_restore(struct nl *nl, int sock, int memory, const struct link *link)
+int port_restore(struct nl *nl, int sock, int memory, const struct link *link)
 {
 	struct port_memory m;
 	int err;
 
 	if (!memory_get(memory, link->name, &m) || !m.attached)
-		return;
+		return 0;
 	err = link_set_flags(nl, link->ifindex, m.flags, m.changed);
 	if (!err)
-		err = ethtool_set_features(sock, link->name, port_features, ARRAY_LEN(port_features), m.features, true);
-	if (err)
-		log_warn("port %s: cannot give the interface its former settings back: %s", link->name, strerror(-err));
+		err = ethtool_set_features(sock, link->ifindex, port_features, ARRAY_LEN(port_features), m.features,
+					   true);
+	if (err == -ENODEV)
+		err = 0; /* it went meanwhile */
+	if (err) {
+		log_error("port %s: cannot give the interface its former settings back: %s", link->name,
+			  strerror(-err));
+		return err;
+	}
 	m = (struct port_memory){.port_no = m.port_no};
-	memory_put(memory, link->name, &m);
+	return memory_put(memory, link->name, &m);
 }

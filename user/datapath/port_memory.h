@@ -34,7 +34,7 @@ bool memory_next(int memory, char name[IFNAMSIZ]);
 int port_prepare(struct nl *nl, int sock, int memory, const struct link *link, uint32_t port_no, bool generic);
 /* The administrative state as the controller wants it; remembered as well. */
 int port_set_up(struct nl *nl, int memory, const struct link *link, bool up);
-/* Undo both. */
-void port_restore(struct nl *nl, int sock, int memory, const struct link *link);
+/* Undo both.  What could not be has been logged, and is remembered for the next try. */
+int port_restore(struct nl *nl, int sock, int memory, const struct link *link);
 
 #endif

@@ -185,8 +185,10 @@ static int take_configured(struct dp *dp, const struct dp_config *config, const 
 		if (numbered != !!o->port_no)
 			continue;
 		err = link_get(&p->nl, 0, o->ifname, &link);
-		if (err)
+		if (err) {
+			log_error("port %s: %s", o->ifname, strerror(-err));
 			return err;
+		}
 		index = port_choose_number(p, link.name, o->port_no);
 		if (!index) {
 			log_error("port %s: no port number is free", o->ifname);
@@ -209,10 +211,8 @@ static int take_found(struct dp *dp, const struct former *former)
 	size_t n = 0;
 	int err = link_list(&p->nl, &links, &n);
 
-	if (err) {
-		links = NULL;
-		return err;
-	}
+	if (err)
+		log_error("cannot list interfaces: %s", strerror(-err));
 	for (size_t i = 0; i < n && !err; i++) {
 		struct link *l = &links[i];
 		uint32_t index;
@@ -301,13 +301,15 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 	if (!err)
 		err = veths_attach(dp, former);
 	if (!err)
-		relays_sweep(&p->nl, dp->name, p);
+		err = relays_sweep(&p->nl, dp->name, p);
 	return err ? err : ports_watch(dp);
 }
 
 /* --- giving back --- */
 
-static void detach(struct nl *nl, const struct link *link, const struct former *former)
+#define DETACH_TRIES 3 /* somebody may change what is attached at the same time */
+
+static int detach_once(struct nl *nl, const struct link *link, const struct former *former)
 {
 	int native = former_fd(former, link->xdp_drv), generic = former_fd(former, link->xdp_skb), err = 0;
 
@@ -315,9 +317,20 @@ static void detach(struct nl *nl, const struct link *link, const struct former *
 		err = link_set_xdp(nl, link->ifindex, -1, XDP_FLAGS_DRV_MODE, native);
 	if (!err && generic >= 0)
 		err = link_set_xdp(nl, link->ifindex, -1, XDP_FLAGS_SKB_MODE, generic);
-	if (err)
-		log_warn("port %s: cannot detach XDP: %s; run `ip link set dev %s xdp off`", link->name, strerror(-err),
-			 link->name);
+	return err;
+}
+
+/* *now: the interface then.  -ENODEV: it has gone. */
+static int detach(struct nl *nl, uint32_t ifindex, const struct former *former, struct link *now)
+{
+	int err = -EAGAIN;
+
+	for (int i = 0; i < DETACH_TRIES && err && err != -ENODEV; i++) {
+		err = link_get(nl, ifindex, NULL, now);
+		if (!err)
+			err = detach_once(nl, now, former);
+	}
+	return err;
 }
 
 struct reclaim {
@@ -368,32 +381,92 @@ void port_reclaim(struct dp *dp, const struct link *was)
 			 was->name, was->name);
 }
 
-void ports_abandon(const char *pin_dir, const char *name)
+struct abandon {
+	struct nl nl;
+	int sock, memory; /* memory: -1 if there is none */
+	const char *name;
+	struct former former;
+};
+
+/* What the interface was before it became a port.  What could not be is told. */
+static int give_back(struct abandon *a, const struct link *link)
+{
+	struct link now;
+	int err = detach(&a->nl, link->ifindex, &a->former, &now);
+
+	if (err == -ENODEV)
+		return 0;
+	if (err)
+		log_error("port %s: cannot detach XDP: %s%s%s; run `ip link set dev %s xdp off`", link->name,
+			  strerror(-err), *a->nl.said ? ": " : "", a->nl.said, link->name);
+	else if (a->memory >= 0)
+		err = port_restore(&a->nl, a->sock, a->memory, &now);
+	return err;
+}
+
+static bool was_port(const struct abandon *a, const struct link *link)
+{
+	struct port_memory m;
+
+	return !veths_own(a->name, link->name) &&
+	       (former_fd(&a->former, link->xdp_drv) >= 0 || former_fd(&a->former, link->xdp_skb) >= 0 ||
+		(a->memory >= 0 && memory_get(a->memory, link->name, &m) && m.attached));
+}
+
+static int give_back_listed(struct abandon *a)
+{
+	_free_ struct link *links = NULL;
+	size_t n = 0;
+	int err = link_list(&a->nl, &links, &n);
+
+	if (err)
+		log_error("cannot list interfaces: %s", strerror(-err));
+	for (size_t i = 0; i < n; i++)
+		if (was_port(a, &links[i]) && give_back(a, &links[i]))
+			err = -EIO;
+	return err;
+}
+
+/* Those that no list has shown. */
+static int give_back_remembered(struct abandon *a)
+{
+	char name[IFNAMSIZ] = "";
+	struct port_memory m;
+	int err = 0;
+
+	while (a->memory >= 0 && memory_next(a->memory, name)) {
+		struct link link;
+
+		if (memory_get(a->memory, name, &m) && m.attached && !link_get(&a->nl, 0, name, &link) &&
+		    give_back(a, &link))
+			err = -EIO;
+	}
+	return err;
+}
+
+static int abandon_all(struct abandon *a)
+{
+	int listed = give_back_listed(a), remembered = give_back_remembered(a);
+	int own = veths_delete(&a->nl, a->name, &a->former), relays = relays_sweep(&a->nl, a->name, NULL);
+
+	return listed || remembered || own || relays ? -EIO : 0;
+}
+
+int ports_abandon(const char *pin_dir, const char *name)
 {
 	_close_ int sock = ethtool_open(), memory = memory_open(pin_dir, false);
-	_free_ struct link *links = NULL;
-	struct former former;
-	struct nl nl;
-	size_t n = 0;
+	struct abandon a = {.sock = sock, .memory = memory, .name = name};
+	int err = sock < 0 ? sock : nl_open(&a.nl);
 
-	if (nl_open(&nl))
-		return;
-	former_read(pin_dir, &former);
-	if (link_list(&nl, &links, &n)) {
-		links = NULL;
-		n = 0;
+	if (err) {
+		log_error("cannot give the ports back: no netlink socket: %s", strerror(-err));
+		return err;
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (veths_own(name, links[i].name))
-			continue;
-		detach(&nl, &links[i], &former);
-		if (memory >= 0)
-			port_restore(&nl, sock, memory, &links[i]);
-	}
-	veths_delete(&nl, name, &former);
-	relays_sweep(&nl, name, NULL);
-	former_free(&former);
-	nl_close(&nl);
+	former_read(pin_dir, &a.former);
+	err = abandon_all(&a);
+	former_free(&a.former);
+	nl_close(&a.nl);
+	return err;
 }
 
 void ports_close(struct dp *dp)

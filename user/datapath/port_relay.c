@@ -72,7 +72,7 @@ int relay_make(struct dp *dp, struct port *port)
 	if (!err)
 		err = link_set_gro_max(&p->nl, out.ifindex, 0);
 	if (!err)
-		err = ethtool_set_features(p->sock, out.name, gro, ARRAY_LEN(gro), 1, true);
+		err = ethtool_set_features(p->sock, out.ifindex, gro, ARRAY_LEN(gro), 1, true);
 	if (err)
 		return err;
 	port->relay_in = in.ifindex;
@@ -115,23 +115,25 @@ static bool in_use(const struct dp_ports *p, uint32_t ifindex)
 	return false;
 }
 
-void relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep)
+/* Is that end of a pair ours, by name and peer? */
+static bool sweeps(struct nl *nl, const char *name, const struct link *in)
 {
-	_free_ struct link *links = NULL;
-	size_t n = 0, at = strlen(name) + 1;
 	struct link out;
 
-	if (link_list(nl, &links, &n)) {
-		links = NULL;
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
-		const struct link *in = &links[i];
+	return relay_own(name, in->name) && in->name[strlen(name) + 1] == 'g' && !strcmp(in->kind, "veth") &&
+	       !link_get(nl, in->peer, NULL, &out) && relay_own(name, out.name) && out.peer == in->ifindex;
+}
 
-		if (!relay_own(name, in->name) || in->name[at] != 'g' || strcmp(in->kind, "veth") ||
-		    in_use(keep, in->ifindex))
-			continue;
-		if (!link_get(nl, in->peer, NULL, &out) && relay_own(name, out.name) && out.peer == in->ifindex)
-			link_delete(nl, in->ifindex);
-	}
+int relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep)
+{
+	_free_ struct link *links = NULL;
+	size_t n = 0;
+	int err = link_list(nl, &links, &n);
+
+	if (err)
+		log_error("cannot look for %s's relay interfaces: %s", name, strerror(-err));
+	for (size_t i = 0; i < n; i++)
+		if (!in_use(keep, links[i].ifindex) && sweeps(nl, name, &links[i]) && veths_discard(nl, &links[i]))
+			err = -EIO;
+	return err;
 }

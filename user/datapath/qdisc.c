@@ -169,27 +169,30 @@ static void keep_leaves(struct list *l, size_t *n)
 			l->classes[(*n)++] = l->classes[i];
 }
 
-#define LIST_TRIES 5 /* the kernel tells when the list changed while it was being read */
+static void begin_list(void *aux)
+{
+	struct list *l = aux;
+
+	l->n = 0;
+	l->handle = 0;
+}
+
+#define LIST_TRIES 5
 
 int qdisc_leaves(struct nl *nl, uint32_t ifindex, struct qdisc_class **leaves, size_t *n)
 {
 	struct list l = {0};
-	int err = -EINTR;
+	const struct nl_dump dump = {begin_list, got_class, &l, LIST_TRIES};
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct tcmsg *tc = mnl_nlmsg_put_extra_header(h, sizeof(*tc));
+	int err;
 
 	*leaves = NULL;
 	*n = 0;
-	for (int i = 0; i < LIST_TRIES && err == -EINTR; i++) {
-		char buf[REQUEST_SIZE];
-		struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-		struct tcmsg *tc = mnl_nlmsg_put_extra_header(h, sizeof(*tc));
-
-		h->nlmsg_type = RTM_GETTCLASS;
-		h->nlmsg_flags = NLM_F_DUMP;
-		tc->tcm_ifindex = (int)ifindex;
-		l.n = 0;
-		l.handle = 0;
-		err = nl_talk(nl, h, got_class, &l);
-	}
+	h->nlmsg_type = RTM_GETTCLASS;
+	tc->tcm_ifindex = (int)ifindex;
+	err = nl_dump(nl, h, &dump);
 	if (err || !l.n) {
 		free(l.classes);
 		return err;
@@ -224,9 +227,12 @@ int qdisc_watch_read(struct nl *nl, void (*fn)(void *aux, uint16_t type, uint32_
 {
 	struct watch w = {fn, aux};
 	char buf[NL_REPLY_SIZE];
-	ssize_t n;
+	ssize_t n = 1;
 
-	for (int i = 0; i < NL_WATCHED && (n = mnl_socket_recvfrom(nl->socket, buf, sizeof(buf))) > 0; i++)
-		mnl_cb_run(buf, n, 0, 0, watched, &w);
+	for (int i = 0; i < NL_WATCH_TURN && n > 0; i++) {
+		n = mnl_socket_recvfrom(nl->socket, buf, sizeof(buf));
+		if (n > 0)
+			mnl_cb_run(buf, n, 0, 0, watched, &w);
+	}
 	return n < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
 }

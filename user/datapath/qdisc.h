@@ -23,7 +23,10 @@ int qdisc_leaves(struct nl *nl, uint32_t ifindex, struct qdisc_class **leaves, s
 
 /* Watching: a non-blocking socket that hears of qdiscs, classes and filters. */
 int qdisc_watch_open(struct nl *nl);
-/* Calls `fn` for each change that waits; type RTM_*, handle of what it is about.  -ENOBUFS: some were lost. */
+/*
+ * Calls `fn` for each of some changes that wait; type RTM_*, handle of what it is about.  The socket stays readable
+ * while there are more.  -ENOBUFS: some were lost.
+ */
 int qdisc_watch_read(struct nl *nl, void (*fn)(void *aux, uint16_t type, uint32_t ifindex, uint32_t handle), void *aux);
 
 #endif

@@ -206,7 +206,7 @@ int dp_queue_list(struct dp *dp, uint32_t port_no, struct of_queue **queues, siz
 		*n = 0;
 		return -ENOMEM;
 	}
-	ethtool_describe(dp->ports->sock, port->link.name, &speed);
+	ethtool_describe(dp->ports->sock, port->link.ifindex, &speed);
 	for (size_t i = 0; i < *n; i++)
 		(*queues)[i] = describe(dp, port, &leaves[i], speed.curr_speed);
 	return 0;

@@ -49,32 +49,43 @@ static bool is_over(const struct link *links, size_t n, const struct link *over,
 	return false;
 }
 
-static bool routes_to_controller(struct nl *nl, const struct dp_config *config, uint32_t ifindex)
+/* Does the way to a controller lead over this interface?  1 or 0, or a negative errno. */
+static int routes_to_controller(struct nl *nl, const struct dp_config *config, uint32_t ifindex)
 {
-	for (size_t i = 0; i < config->n_controllers; i++)
-		if (link_route_to(nl, (const struct sockaddr *)&config->controllers[i]) == ifindex)
-			return true;
-	return false;
+	for (size_t i = 0; i < config->n_controllers; i++) {
+		uint32_t by;
+		int err = link_route_to(nl, (const struct sockaddr *)&config->controllers[i], &by);
+
+		if (err || by == ifindex)
+			return err ? err : 1;
+	}
+	return 0;
+}
+
+static int cannot_tell(const struct link *link, int err)
+{
+	log_error("port %s: cannot find out what the host uses the interface for: %s", link->name, strerror(-err));
+	return err;
 }
 
 /* Would the host lose what it does through `used`, if `link`, which is under it, became a port? */
 static int refuse_used(struct nl *nl, const struct dp_config *config, const struct link *link, const struct link *used)
 {
 	bool self = used->ifindex == link->ifindex;
+	int has = link_has_address(nl, used->ifindex),
+	    leads = has ? 0 : routes_to_controller(nl, config, used->ifindex);
 
-	if (link_has_address(nl, used->ifindex)) {
+	if (has < 0 || leads < 0)
+		return cannot_tell(link, has < 0 ? has : leads);
+	if (has)
 		log_error("port %s: %s%s has an IP address, which the switch would cut off: remove it "
 			  "(`ip addr flush dev %s`) or use --force",
 			  link->name, self ? "the interface" : "above it ", self ? "" : used->name, used->name);
-		return -EADDRINUSE;
-	}
-	if (routes_to_controller(nl, config, used->ifindex)) {
-		log_error("port %s: the route to a controller leaves by this interface: reach the controller another "
-			  "way, or use --force",
-			  link->name);
-		return -EADDRINUSE;
-	}
-	return 0;
+	if (leads)
+		log_error("port %s: the route to a controller leaves by %s%s: reach the controller another way, or use "
+			  "--force",
+			  link->name, self ? "this interface" : "what is above it, ", self ? "" : used->name);
+	return has || leads ? -EADDRINUSE : 0;
 }
 
 int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link *link)
@@ -91,10 +102,8 @@ int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link
 	if (config->force)
 		return 0;
 	err = link_list(nl, &links, &n);
-	if (err) {
-		links = NULL;
-		log_error("port %s: cannot list interfaces: %s", link->name, strerror(-err));
-	}
+	if (err)
+		return cannot_tell(link, err);
 	for (size_t i = 0; i < n && !err; i++)
 		if (is_over(links, n, &links[i], link, 0))
 			err = refuse_used(nl, config, link, &links[i]);
@@ -169,7 +178,7 @@ static bool advise_peer(struct dp *dp, const struct port *port)
 	if (sock < 0 ||
 	    (here ? link_get(nl, link->peer, NULL, &peer) : link_get_in(nl, link->peer_nsid, link->peer, &peer)))
 		return false;
-	on = ethtool_features(sock, peer.name, names, ARRAY_LEN(names));
+	on = ethtool_features(sock, peer.ifindex, names, ARRAY_LEN(names));
 	if (!(on & 1) && !peer.xdp_drv && !port->relay_in)
 		log_warn("port %s: its veth peer %s has neither GRO nor XDP, so frames to it vanish: run "
 			 "`ethtool -K %s gro on` there",

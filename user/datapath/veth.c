@@ -112,7 +112,7 @@ static int pair_make(struct dp *dp, const char *a_name, const char *b_name, uint
 		return 0;
 	if (!err)
 		link_delete(nl, a->ifindex);
-	err = link_add_veth(nl, a_name, b_name, n_queues);
+	err = link_add_veth(nl, (const struct link_end[]){{a_name, NULL}, {b_name, NULL}}, n_queues);
 	if (!err)
 		err = link_get(nl, 0, a_name, a);
 	if (!err)
@@ -151,8 +151,8 @@ static void prepare_host(struct dp *dp, const struct link *host)
 					  "tx-vlan-stag-hw-insert"};
 	int sock = dp->ports->sock;
 
-	if (ethtool_set_features(sock, host->name, on, ARRAY_LEN(on), 1, true) ||
-	    ethtool_set_features(sock, host->name, off, ARRAY_LEN(off), (1u << ARRAY_LEN(off)) - 1, false))
+	if (ethtool_set_features(sock, host->ifindex, on, ARRAY_LEN(on), 1, true) ||
+	    ethtool_set_features(sock, host->ifindex, off, ARRAY_LEN(off), (1u << ARRAY_LEN(off)) - 1, false))
 		log_warn("cannot prepare %s: run `ethtool -K %s gro on tx off txvlan off`", host->name, host->name);
 }
 
@@ -332,18 +332,32 @@ void veths_mend(struct dp *dp, const struct link *link)
 	log_warn("%s, the switch's own, was taken down or detached: %s", link->name, err ? strerror(-err) : "mended");
 }
 
+int veths_discard(struct nl *nl, const struct link *link)
+{
+	int err = link_delete(nl, link->ifindex);
+
+	if (!err || err == -ENODEV)
+		return 0;
+	log_error("cannot delete the interface %s: %s%s%s; run `ip link del %s`", link->name, strerror(-err),
+		  *nl->said ? ": " : "", nl->said, link->name);
+	return err;
+}
+
 /* Only what is surely ours: a switch may have been refused because somebody else has one of the names. */
-void veths_delete(struct nl *nl, const char *name, const struct former *former)
+int veths_delete(struct nl *nl, const char *name, const struct former *former)
 {
 	char a_name[IFNAMSIZ], b_name[IFNAMSIZ];
 	struct link a, b;
+	int err = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
 		own_name(a_name, name, pairs[i][0]);
 		own_name(b_name, name, pairs[i][1]);
 		if (link_get(nl, 0, a_name, &a) || strcmp(a.kind, "veth"))
 			continue;
-		if (roams(&a, former) || (!link_get(nl, 0, b_name, &b) && a.peer_nsid == -1 && a.peer == b.ifindex))
-			link_delete(nl, a.ifindex);
+		if ((roams(&a, former) || (!link_get(nl, 0, b_name, &b) && a.peer_nsid == -1 && a.peer == b.ifindex)) &&
+		    veths_discard(nl, &a))
+			err = -EIO;
 	}
+	return err;
 }
