@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The qdiscs of ports (include/ofxdp/queue.h), at NAME-q1.  ofx_port looks there at the port's qdisc and hands the
- * frame to the stack, the header in front of it turned into metadata (qdisc_pass()).  ofx_egress, before the stack,
- * gives it to the port (qdisc_egress()); nothing gets past it into the stack.
+ * The qdiscs of ports (include/ofxdp/queue.h), at NAME-q1.  ofx_port looks at the port's qdisc and hands the frame to
+ * the stack, the header in front of it turned into metadata (qdisc_pass()).  ofx_egress, before the stack, gives it to
+ * the port (qdisc_egress()); nothing gets past it into the stack.
  */
 #ifndef BPF_QDISC_H
 #define BPF_QDISC_H

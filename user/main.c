@@ -100,6 +100,7 @@ static int open_switch(struct daemon *d, const struct options *o)
 	struct sockaddr_storage controllers[OPTIONS_CONTROLLERS];
 	struct dp_config config = {
 		.name = o->name,
+		.dpid = sw_config.dpid,
 		.pin_root = o->pin_root,
 		.max_flows = o->max_flows,
 		.max_probes = o->max_probes,

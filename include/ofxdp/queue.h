@@ -5,11 +5,11 @@
  *
  * A redirect bypasses qdiscs.  So a frame whose packet has a queue takes another way (bpf/queue.h):
  *
- *   execute: struct ofx_queued in front ─► NAME-q0 ═ NAME-q1: ofx_port: header to metadata, XDP_PASS
+ *   execute: struct ofx_queued in front ─► NAME-q0 ═ NAME-q1: ofx_port (XDP): header to metadata, XDP_PASS
  *                                                   └─► ofx_egress (clsact ingress): skb->priority, the port's qdisc
  *
  *   port_qdisc   ARRAY[OFX_PORTS] of u32, by port index: handle of the port's root qdisc, 0 if it has none, or
- *                OFX_QDISC_DOWN.  ofx_queue writes what it sees just before a frame needs it; where BPF can't look for
+ *                OFX_QDISC_DOWN.  ofx_port writes what it sees just before a frame needs it; where BPF can't look for
  *                itself the daemon writes it.
  */
 #ifndef OFXDP_QUEUE_H
@@ -20,7 +20,7 @@
 #define OFX_QUEUE_MAX 0xffff
 #define OFX_QDISC_DOWN 1U /* no handle (those have a minor number of 0): the port has no carrier, its qdisc drops */
 
-#define OFX_QUEUED_MARK 0x6f66 /* struct ofx_queued as metadata: only ofx_queue writes there */
+#define OFX_QUEUED_MARK 0x6f66 /* struct ofx_queued as metadata: only ofx_port writes there */
 
 /* In front of a frame on its way to NAME-q1, then its metadata.  Host byte order. */
 struct ofx_queued {

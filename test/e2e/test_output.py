@@ -293,28 +293,42 @@ def test_frames_too_long_for_the_way_inside(_):
                 equal(s.drops()['too_long'], before['too_long'] + 1, 'too_long')
                 check(not c.wait(c.PACKET_IN, 0.2), 'a packet-in')
             s.forward([(2, long)], {1: [long], 3: [long]})
-        for end in ('-l0', '-l1'):
-            s.box.run(s.sw, 'ip', 'link', 'set', s.name + end, 'mtu', '2000')
-        check(wait_for(lambda: copies(s, long) == {}, 4), 'a copy left')
-        before = s.drops()['too_long']
-        equal(copies(s, long), {}, 'copies')
-        equal(s.drops()['too_long'], before + 1, 'too_long')
-        sh('tc', '-n', s.sw, 'qdisc', 'add', 'dev', 's1', 'root', 'handle', '1:', 'htb')
-        sh('tc', '-n', s.sw, 'class', 'add', 'dev', 's1', 'parent', '1:', 'classid', '1:1', 'htb', 'rate', '1gbit')
-        wait_for(lambda: 'queue 1:' in s.of('queue-stats', '1'), 3)
-        s.flows('in_port=3,actions=set_queue:1,output:1')
-        equal(copies(s, udp(1, 2)), {1: [udp(1, 2)]}, 'by a queue')
-        before = s.drops()['too_long']
-        equal(copies(s, long), {}, 'by a queue')
-        equal(s.drops()['too_long'], before + 1, 'too_long')
 
 
-def copies(s, frame):
-    for i in (1, 2):
+def test_copies_too_long_for_the_way_inside(_):
+    """Labels and tags make a frame longer than what several copies, or the way by a queue, may have: counted."""
+    with Switch(3, start=False) as s:
+        for i, mtu in ((1, 3498), (2, 5000), (3, 5000)):
+            for where, name in ((s.sw, 's%d' % i), (s.box.hosts[i], 'eth0')):
+                s.box.run(where, 'ip', 'link', 'set', name, 'mtu', mtu)
+        s.start()
+        check('s1, native' in s.tail(30), 's1 is no native port: %s', s.tail(30))
+        inside = min(int(re.search(r'mtu (\d+)', s.box.run(s.sw, 'ip', 'link', 'show', s.name + x))[1]) for x in ('-l0', '-l1')) + 18
+        long = udp(1, 2, data=bytes(3498 + 14 - 42))
+
+        def pushed(n, actions):
+            s.flows('in_port=1,ip,actions=%s%s%s' % ('push_mpls:0x8847,' * min(n, 3), 'push_vlan:0x8100,' * (n - 3), actions))
+            before = s.drops()['too_long']
+            got = copies(s, long, 1)
+            return {i: [len(f) for f in got[i]] for i in got}, s.drops()['too_long'] - before
+        n = (inside - len(long)) // 4
+        equal(pushed(n, 'output:2,output:3'), ({i: [len(long) + 4 * n] for i in (2, 3)}, 0), 'copies')
+        equal(pushed(n + 1, 'output:2,output:3'), ({}, 1), 'copies')
+        sh('tc', '-n', s.sw, 'qdisc', 'add', 'dev', 's2', 'root', 'handle', '1:', 'htb')
+        sh('tc', '-n', s.sw, 'class', 'add', 'dev', 's2', 'parent', '1:', 'classid', '1:1', 'htb', 'rate', '1gbit')
+        wait_for(lambda: 'queue 1:' in s.of('queue-stats', '2'), 3)
+        n = (inside - 12 - len(long)) // 4
+        equal(pushed(n, 'set_queue:1,output:2'), ({2: [len(long) + 4 * n]}, 0), 'by a queue')
+        equal(pushed(n + 1, 'set_queue:1,output:2'), ({}, 1), 'by a queue')
+
+
+def copies(s, frame, sender):
+    """{host: frames} of all hosts that get some."""
+    for i in s.box.hosts:
         s.tap(i).drain()
-    s.tap(3).send(frame)
+    s.tap(sender).send(frame)
     time.sleep(0.2)
-    return {i: got for i in (1, 2) for got in [s.tap(i).receive(9, 0)] if got}
+    return {i: got for i in s.box.hosts for got in [s.tap(i).receive(9, 0)] if got}
 
 
 def test_local(sw):

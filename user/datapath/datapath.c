@@ -193,6 +193,7 @@ int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void 
 	dp->base = base;
 	dp->lock_fd = -1;
 	memcpy(dp->name, config->name, strlen(config->name));
+	dp->dpid = config->dpid;
 	err = open_locked(dp, config, &former);
 	if (err) {
 		leave_former(dp, &former);

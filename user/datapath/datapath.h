@@ -28,6 +28,7 @@ struct dp_port_option { /* -i IFACE[=PORTNO] */
 
 struct dp_config {
 	const char *name;     /* switch name: pin folder /sys/fs/bpf/ofxdp/NAME, LOCAL interface NAME */
+	uint64_t dpid;	      /* makes LOCAL's address, which stays the same */
 	const char *pin_root; /* NULL: /sys/fs/bpf/ofxdp; bpffs is mounted if absent */
 	uint32_t max_flows;   /* 0: default */
 	uint32_t max_probes;  /* of a packet in a table, in the worst case; 0: no limit */

@@ -18,6 +18,7 @@ struct dp {
 	void *aux;
 	struct event_base *base;
 	char name[OFX_NAME_MAX + 1];
+	uint64_t dpid;
 	char pin_dir[PATH_MAX - 64]; /* /sys/fs/bpf/ofxdp/NAME */
 	char entry_pin[PATH_MAX];    /* pinned ofx_port */
 	int lock_fd;
@@ -93,5 +94,7 @@ void ports_announce(struct dp *dp);
 /* packet_in.c: AF_XDP sockets on NAME-c1. */
 int punt_open(struct dp *dp);
 void punt_close(struct dp *dp);
+/* NAME-c1 is another interface now: its sockets anew.  On error there are none, and packet-outs are refused. */
+int punt_reopen(struct dp *dp);
 
 #endif

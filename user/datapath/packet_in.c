@@ -3,7 +3,6 @@
 #include <bpf/bpf.h>
 #include <endian.h>
 #include <errno.h>
-#include <net/if.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +10,7 @@
 #include <time.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/packet_in.h"
-#include "user/datapath/link.h"
+#include "user/datapath/port.h"
 #include "user/datapath/punt.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
@@ -202,24 +201,13 @@ static void queue_close(struct punt_queue *queue)
 		munmap(queue->memory, queue->memory_len);
 }
 
-static int find_link(const char *ifname, struct link *link)
-{
-	struct nl nl;
-	int err = nl_open(&nl);
-
-	if (err)
-		return err;
-	err = link_get(&nl, 0, ifname, link);
-	nl_close(&nl);
-	return err;
-}
-
-static int queues_open(struct dp *dp, const char *ifname)
+/* On NAME-c1, whatever its name. */
+static int queues_open(struct dp *dp)
 {
 	struct dp_punt *punt = dp->punt;
 	struct link link;
 	uint32_t n;
-	int err = find_link(ifname, &link);
+	int err = link_get(&dp->ports->nl, dp->ports->veths.ends[OFX_DEV_INJECT], NULL, &link);
 
 	if (err)
 		return err;
@@ -234,36 +222,60 @@ static int queues_open(struct dp *dp, const char *ifname)
 		punt->queues[i].dp = dp;
 		punt->queues[i].turn.run = receive_batch;
 		punt->n_queues = i + 1;
-		err = queue_open(&punt->queues[i], ifname, i, ring_size(n));
+		err = queue_open(&punt->queues[i], link.name, i, ring_size(n));
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
+static void queues_close(struct dp_punt *punt)
+{
+	for (uint32_t i = 0; i < punt->n_queues; i++) {
+		turn_cancel(&punt->turn, &punt->queues[i].turn);
+		queue_close(&punt->queues[i]);
+	}
+	free(take_ptr(punt->queues));
+	punt->n_queues = 0;
+}
+
+static int sockets_open(struct dp *dp)
+{
+	int err = queues_open(dp);
+
+	if (!err) {
+		punt_tx_begin(dp->punt);
+		return 0;
+	}
+	log_error("AF_XDP socket on %s-c1: %s%s", dp->name, strerror(-err),
+		  err == -ENOBUFS ? ": CAP_IPC_LOCK or a higher limit of locked memory (`ulimit -l`) is needed" : "");
+	queues_close(dp->punt);
+	return err;
+}
+
 int punt_open(struct dp *dp)
 {
-	char ifname[IF_NAMESIZE];
 	int err;
 
-	snprintf(ifname, sizeof(ifname), "%s-c1", dp->name);
 	dp->punt = calloc(1, sizeof(*dp->punt));
 	if (!dp->punt)
 		return -ENOMEM;
 	turn_open(&dp->punt->turn, dp->base, PUNT_TURN_US);
 	dp->punt->per_cpu = calloc(dp->n_cpus, sizeof(*dp->punt->per_cpu));
-	err = dp->punt->per_cpu ? queues_open(dp, ifname) : -ENOMEM;
-	if (err) {
-		log_error("AF_XDP socket on %s: %s%s", ifname, strerror(-err),
-			  err == -ENOBUFS ? ": CAP_IPC_LOCK or a higher limit of locked memory (`ulimit -l`) is needed"
-					  : "");
-		punt_close(dp);
-		return err;
-	}
-	err = punt_tx_open(dp);
+	err = dp->punt->per_cpu ? punt_tx_open(dp) : -ENOMEM;
+	if (!err)
+		err = sockets_open(dp);
 	if (err)
 		punt_close(dp);
 	return err;
+}
+
+int punt_reopen(struct dp *dp)
+{
+	if (!dp->punt)
+		return 0;
+	queues_close(dp->punt);
+	return sockets_open(dp);
 }
 
 void punt_close(struct dp *dp)
@@ -273,10 +285,8 @@ void punt_close(struct dp *dp)
 	if (!punt)
 		return;
 	turn_close(&punt->turn);
-	for (uint32_t i = 0; i < punt->n_queues; i++)
-		queue_close(&punt->queues[i]);
+	queues_close(punt);
 	punt_tx_close(punt);
-	free(punt->queues);
 	free(punt->per_cpu);
 	free(punt);
 	dp->punt = NULL;

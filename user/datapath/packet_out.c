@@ -46,13 +46,16 @@ int punt_tx_open(struct dp *dp)
 	struct dp_punt *punt = dp->punt;
 	int err = mapped_open(&punt->injected, dp->skel->maps.injected, false);
 
-	if (err)
-		return err;
+	if (!err)
+		punt->sent = read_done(punt);
+	return err;
+}
+
+void punt_tx_begin(struct dp_punt *punt)
+{
 	for (uint32_t i = 0; i < PUNT_TX_FRAMES; i++)
 		punt->free_tx[i] = (uint64_t)i * PUNT_CHUNK;
 	punt->n_free_tx = PUNT_TX_FRAMES;
-	punt->sent = read_done(punt);
-	return 0;
 }
 
 void punt_tx_close(struct dp_punt *punt)
@@ -97,9 +100,11 @@ static int send_chunk(struct dp_punt *punt, uint64_t addr, uint32_t len)
 	return 0;
 }
 
-/* A free chunk's head, its address in *addr; NULL: there is none now. */
+/* A free chunk's head, its address in *addr; NULL: there is none now, or no socket (NAME-c1 is being made anew). */
 static struct ofx_inject *chunk(struct dp_punt *punt, uint64_t *addr)
 {
+	if (!punt->n_queues)
+		return NULL;
 	if (!punt->n_free_tx)
 		kick(punt);
 	if (!punt->n_free_tx)
@@ -140,7 +145,8 @@ bool dp_packet_outs_done(struct dp *dp, uint64_t number)
 
 	if (punt->done >= number || read_done(punt) >= number)
 		return true;
-	kick(punt);
+	if (punt->n_queues)
+		kick(punt);
 	if (read_done(punt) >= number)
 		return true;
 	mark(dp);

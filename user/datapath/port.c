@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Ports come, change and go.
- *
- * An interface is a port if and only if our ofx_port is attached to it, whoever attached it: the daemon for -i, a
- * former daemon, or the operator with `ip link set dev X xdpdrv pinned <pin>`.  So there is one way in (port_join) and
- * one out (port_leave), both driven by what rtnetlink shows: at once by its events, and each second by a full look,
- * since attaching to a down interface sends no event.
+ * Ports come and go: an interface is a port if and only if our ofx_port is attached to it, whoever attached it: the
+ * daemon for -i, a former daemon, or the operator with `ip link set dev X xdpdrv pinned <pin>`.  So there is one way in
+ * (port_join) and one out (port_leave), both driven by what rtnetlink shows (port_watch.c).
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -20,8 +17,6 @@
 #include "user/datapath/queue.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
-
-#define RESYNC_SECONDS 1
 
 struct port *port_find(struct dp_ports *p, uint32_t ifindex)
 {
@@ -133,7 +128,8 @@ static int publish(struct dp *dp, struct port *port)
 
 	if (!err)
 		err = put(dp->skel->maps.port_devices, index, &ifindex);
-	if (!err && relay_needed(dp, port))
+	/* Drivers may take frames only once XDP is attached: what is not is asked then (port_set_mode()). */
+	if (!err && (port->link.xdp_drv || port->link.xdp_skb) && relay_needed(dp, port))
 		err = relay_make(dp, port);
 	if (!err)
 		err = publish_tx(dp, port);
@@ -151,9 +147,15 @@ static int publish(struct dp *dp, struct port *port)
 
 int port_set_mode(struct dp *dp, struct port *port, bool generic)
 {
-	bool had = port->relay_in, changed = port->generic != generic, needed;
+	bool had, changed = port->generic != generic, needed;
 	int err = 0;
 
+	if (port->relay_in && !relay_sound(dp, port)) {
+		if (port_may_log(dp->ports, OFX_INDEX_NONE))
+			log_warn("port %s: somebody changed its relay pair, which is made anew", port->link.name);
+		relay_delete(dp, port);
+	}
+	had = port->relay_in;
 	port->generic = generic;
 	needed = relay_needed(dp, port);
 	if (!changed && had == needed)
@@ -166,8 +168,10 @@ int port_set_mode(struct dp *dp, struct port *port, bool generic)
 		err = relay_attach(dp, port);
 	if (!needed)
 		relay_delete(dp, port);
-	if (!generic && needed != had)
-		trap_relay(port);
+	if (!needed && had)
+		trap_relay_gone(dp, port);
+	if (needed != had)
+		trap_later(port);
 	return err ? err : publish_tx(dp, port);
 }
 
@@ -253,20 +257,23 @@ int port_join(struct dp *dp, const struct link *link, uint32_t index, bool gener
 void port_welcome(struct dp *dp, struct port *port)
 {
 	uint32_t index = port_index(dp->ports, port);
+	char title[PORT_TITLE_SIZE];
 
-	if (index == OFX_INDEX_LOCAL) {
-		log_info("port LOCAL is %s", port->link.name);
-	} else {
-		log_info("port %u is %s, %s XDP", index, port->link.name, port->generic ? "generic" : "native");
+	if (port_may_log(dp->ports, index))
+		log_info("%s is %s, %s XDP", port_title(title, index), port->link.name,
+			 port->generic ? "generic" : "native");
+	if (index != OFX_INDEX_LOCAL)
 		trap_advise(dp, port);
-	}
+	trap_later(port);
 	port_tell(dp, OFPPR_ADD, port);
 }
 
 void port_leave(struct dp *dp, struct port *port, const struct link *link)
 {
 	struct dp_ports *p = dp->ports;
+	uint32_t index = port_index(p, port);
 	struct port last = *port;
+	char title[PORT_TITLE_SIZE];
 
 	unpublish(dp, port);
 	queues_forget(dp, port);
@@ -276,199 +283,6 @@ void port_leave(struct dp *dp, struct port *port, const struct link *link)
 	last.link.carrier = false;
 	port_tell(dp, OFPPR_DELETE, port);
 	forget(dp, port);
-	log_info("port %u, %s, is %s", port_index(p, port), last.link.name, link ? "detached" : "gone");
-}
-
-/* --- changes --- */
-
-static bool ours(const struct dp_ports *p, const struct link *link)
-{
-	return link->xdp_drv == p->prog_id || link->xdp_skb == p->prog_id;
-}
-
-static bool told_differs(const struct link *a, const struct link *b)
-{
-	return strcmp(a->name, b->name) || memcmp(a->mac, b->mac, sizeof(a->mac)) || a->mtu != b->mtu ||
-	       a->carrier != b->carrier || (a->flags ^ b->flags) & IFF_UP;
-}
-
-static void port_change(struct dp *dp, struct port *port, const struct link *link)
-{
-	struct dp_ports *p = dp->ports;
-	bool generic = link->xdp_drv != p->prog_id;
-	bool tell = told_differs(&port->link, link) || generic != port->generic;
-	int err;
-
-	if (strcmp(port->link.name, link->name))
-		memory_rename(p->memory, port->link.name, link->name);
-	port->link = *link;
-	err = port_set_mode(dp, port, generic);
-	if (!err)
-		err = port_write(dp, port);
-	if (!err && !(link->flags & IFF_PROMISC) && port_index(p, port) != OFX_INDEX_LOCAL)
-		err = link_set_flags(&p->nl, link->ifindex, IFF_PROMISC, IFF_PROMISC);
-	if (err)
-		log_warn("port %s: %s", link->name, strerror(-err));
-	if (tell)
-		port_tell(dp, OFPPR_MODIFY, port);
-}
-
-/* LOCAL is what the host's side of the pair is. */
-static void host_change(struct dp *dp, const struct link *link)
-{
-	struct dp_ports *p = dp->ports;
-	struct port *port = &p->port[OFX_INDEX_LOCAL];
-	bool tell = told_differs(&p->host, link);
-
-	p->host = *link;
-	if (!port->exists)
-		return;
-	port_write(dp, port);
-	if (tell)
-		port_tell(dp, OFPPR_MODIFY, port);
-}
-
-/* The operator attached our program.  What cannot be a port gets it off again, lest its frames vanish. */
-static int admit(struct dp *dp, const struct link *link)
-{
-	struct dp_ports *p = dp->ports;
-	bool generic = link->xdp_drv != p->prog_id, local = link->ifindex == p->veths.local;
-	uint32_t index = local ? OFX_INDEX_LOCAL : port_choose_number(p, link->name, 0);
-	int err = -EINVAL;
-
-	if (!link->ethernet)
-		log_error("port %s: not an Ethernet interface: detached", link->name);
-	else if (!index && !local)
-		log_error("port %s: no port number is free: detached", link->name);
-	else
-		err = port_join(dp, link, index, generic);
-	if (err)
-		link_set_xdp(&p->nl, link->ifindex, -1, generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE, p->prog_fd);
-	else
-		port_welcome(dp, &p->port[index]);
-	return err;
-}
-
-/* An interface as it is now. */
-static void see(struct dp *dp, const struct link *link)
-{
-	struct dp_ports *p = dp->ports;
-	struct port *port = port_find(p, link->ifindex);
-
-	if (port)
-		port->seen = true;
-	if (veths_internal(p, link->ifindex))
-		veths_mend(dp, link);
-	else if (p->veths.host && link->ifindex == p->veths.host)
-		host_change(dp, link);
-	else if (port && ours(p, link))
-		port_change(dp, port, link);
-	else if (port)
-		port_leave(dp, port, link);
-	else if (ours(p, link) && (link->ifindex == p->veths.local || !veths_own(dp->name, link->name)) &&
-		 !admit(dp, link))
-		port_find(p, link->ifindex)->seen = true;
-}
-
-static void gone(struct dp *dp, uint32_t ifindex)
-{
-	struct dp_ports *p = dp->ports;
-	struct port *port = port_find(p, ifindex);
-
-	if (veths_internal(p, ifindex))
-		log_error("an internal interface of the switch was deleted: restart ofxdpd, for packet-ins, "
-			  "packet-outs and "
-			  "copies fail until then");
-	if (p->veths.host == ifindex) {
-		p->veths.host = 0;
-		memset(&p->host, 0, sizeof(p->host));
-	}
-	if (port)
-		port_leave(dp, port, NULL);
-}
-
-/* How is this interface now? */
-static void look(struct dp *dp, uint32_t ifindex)
-{
-	struct link now;
-
-	switch (link_get(&dp->ports->nl, ifindex, NULL, &now)) {
-	case 0:
-		see(dp, &now);
-		break;
-	case -ENODEV:
-		gone(dp, ifindex);
-		break;
-	}
-}
-
-/*
- * An event tells how an interface was then.  That is right for what passes (a link that went down and up again);
- * whether it is a port is asked anew, for an old event must not undo what was attached since.
- */
-static void on_event(void *aux, const struct link *link, bool deleted)
-{
-	struct dp *dp = aux;
-	struct dp_ports *p = dp->ports;
-	struct port *port = port_find(p, link->ifindex);
-
-	if (deleted) {
-		gone(dp, link->ifindex);
-		if (ours(p, link) && link->moved_nsid != -1)
-			port_reclaim(dp, link);
-		return;
-	}
-	if (!port && !ours(p, link) && link->ifindex != p->veths.host)
-		return;
-	if (port && ours(p, link) && port->link.carrier != link->carrier)
-		port_change(dp, port, link);
-	look(dp, link->ifindex);
-}
-
-void ports_resync(struct dp *dp)
-{
-	struct dp_ports *p = dp->ports;
-	_free_ struct link *links = NULL;
-	size_t n = 0;
-
-	if (link_list_quick(&p->nl, &links, &n))
-		return;
-	for (uint32_t i = 0; i < OFX_PORTS; i++)
-		p->port[i].seen = false;
-	for (size_t i = 0; i < n; i++)
-		see(dp, &links[i]);
-	for (uint32_t i = 0; i < OFX_PORTS; i++)
-		if (p->port[i].exists && !p->port[i].seen)
-			look(dp, p->port[i].link.ifindex);
-}
-
-static void on_watch(evutil_socket_t fd, short what, void *aux)
-{
-	struct dp *dp = aux;
-
-	if (link_watch_read(&dp->ports->watch, on_event, dp))
-		ports_resync(dp);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *aux)
-{
-	on_watch(fd, what, aux);
-	ports_resync(aux);
-}
-
-int ports_watch(struct dp *dp)
-{
-	struct dp_ports *p = dp->ports;
-	const struct timeval second = {RESYNC_SECONDS, 0};
-	int err = link_watch_open(&p->watch);
-
-	if (err) {
-		log_error("cannot watch interfaces: %s", strerror(-err));
-		return err;
-	}
-	p->watch_event = event_new(dp->base, link_watch_fd(&p->watch), EV_READ | EV_PERSIST, on_watch, dp);
-	p->timer = event_new(dp->base, -1, EV_PERSIST, on_timer, dp);
-	if (!p->watch_event || !p->timer)
-		return -ENOMEM;
-	return event_add(p->watch_event, NULL) || event_add(p->timer, &second) ? -ENOMEM : 0;
+	if (port_may_log(p, index))
+		log_info("%s, %s, is %s", port_title(title, index), last.link.name, link ? "detached" : "gone");
 }

@@ -3,6 +3,7 @@
 #ifndef DATAPATH_PORT_H
 #define DATAPATH_PORT_H
 
+#include <linux/bpf.h>
 #include "include/ofxdp/port.h"
 #include "user/datapath/cell.h"
 #include "user/datapath/former.h"
@@ -18,6 +19,8 @@ struct port {
 	bool receives;	     /* published in port_of_ifindex */
 	uint32_t config;     /* OFPPC_NO_*, as the controller set them; OFPPC_PORT_DOWN follows the interface */
 	uint64_t added_ns;   /* CLOCK_MONOTONIC */
+	uint64_t advise_ns;  /* the same, when trap_peer.c will look at it, 0: never */
+	uint32_t advised;    /* what it has said and is still true */
 	struct link link;    /* the interface as last seen */
 	struct of_port told; /* the last PORT_STATUS, and the MTU then */
 	uint32_t told_mtu;
@@ -37,12 +40,27 @@ struct port_sets {
 	struct set_pool *pool;
 };
 
-/* The switch's own interfaces; ends[] as in enum ofx_dev: the ends of a pair are neighbours, an even one first. */
+/* The switch's own pairs; those of enum ofx_dev first, in its order: a pair's ends are 2 * pair and 2 * pair + 1. */
+enum pair { PAIR_CTL, PAIR_LOOP, PAIR_QUEUE, PAIR_LOCAL, PAIRS };
+
 struct veths {
-	uint32_t ends[OFX_DEV_N];
-	uint32_t local;	    /* NAME-p; 0: no LOCAL */
-	uint32_t host;	    /* NAME; 0: not in this namespace */
-	uint32_t max_frame; /* that all ends take */
+	uint32_t ends[OFX_DEV_N]; /* ifindexes */
+	uint32_t mtu[OFX_DEV_N];
+	bool renamed[OFX_DEV_N]; /* and its name can't be given back */
+	uint32_t seen;		 /* bit by enum ofx_dev: by the look that is running */
+	uint32_t local;		 /* NAME-p; 0: no LOCAL */
+	uint32_t host;		 /* NAME; 0: not in this namespace */
+	uint32_t lost;		 /* bit by enum pair: to be made anew */
+	bool local_renamed;
+	uint64_t restore_ns; /* CLOCK_MONOTONIC: not before that */
+	uint64_t wait_ns;
+};
+
+/* Lines in the log; port_log.c */
+struct line_limit {
+	uint64_t since_ns; /* CLOCK_MONOTONIC, when its window began */
+	uint32_t n;	   /* lines in it */
+	uint32_t left_out;
 };
 
 struct dp_ports {
@@ -52,13 +70,16 @@ struct dp_ports {
 	int memory;	 /* port_memory.h */
 	struct event *watch_event, *timer;
 	int prog_fd;
-	uint32_t prog_id; /* of ofx_port */
+	uint32_t prog_id;  /* of ofx_port */
+	uint32_t relay_id; /* of ofx_relay */
+	bool with_local;
 	bool announced;
 	bool told_veth; /* the general advice about veth hosts was logged */
 	uint32_t n;
 	struct veths veths;
 	struct link host; /* LOCAL's host side as last seen, ifindex 0: not in this namespace */
 	struct port_sets sets;
+	struct line_limit lines[OFX_PORTS + 1], all_lines; /* OFX_INDEX_NONE: about the own interfaces */
 	struct port port[OFX_PORTS];
 };
 
@@ -84,6 +105,10 @@ void port_near_write(struct dp *dp, uint32_t ifindex, uint32_t near);
 /* Bring map `ports` and the flood sets in line with the port's link and config. */
 int port_write(struct dp *dp, struct port *port);
 
+/* port_open.c */
+/* LOCAL's pair was made anew: make it a port. */
+int port_take_local(struct dp *dp);
+
 /* port_info.c */
 void port_describe(struct dp *dp, const struct port *port, struct of_port *to);
 /* PORT_STATUS, once ports_announce() was called; a modify only if something differs from what was told last. */
@@ -91,7 +116,21 @@ void port_tell(struct dp *dp, uint8_t reason, struct port *port);
 /* The counters of an index since the programs were loaded, all CPUs together. */
 void port_counters(struct dp *dp, uint32_t index, struct port_totals *sum);
 uint64_t port_clock(void); /* CLOCK_MONOTONIC, ns */
+/* LOCAL's link is the host's side of its pair, where the host can see it. */
+const struct link *port_outer_link(const struct dp_ports *ports, const struct port *port);
 bool port_is_up(const struct dp_ports *ports, const struct port *port);
+
+/* port_log.c */
+/* May a line about this port (OFX_INDEX_NONE: the switch's own interfaces) be logged?  If not, it is counted, and
+ * port_log_flush() tells. */
+bool port_may_log(struct dp_ports *ports, uint32_t index);
+/* Each second: how many lines were left out in windows that are over. */
+void port_log_flush(struct dp_ports *ports);
+#define PORT_TITLE_SIZE 32
+/* "port 7", "port LOCAL", "the switch's own interfaces". */
+const char *port_title(char title[PORT_TITLE_SIZE], uint32_t index);
+/* "up", "down (…)", "gone". */
+const char *port_state(const struct dp_ports *ports, const struct port *port);
 
 /* port_set.c */
 /* Begin; `first`: indexes of ports that are about to come. */
@@ -101,32 +140,39 @@ void sets_close(struct dp *dp);
 int sets_provide(struct dp *dp, uint32_t index, uint32_t n_ports);
 /* The port's pair set leads to this interface; 0: empty. */
 int sets_pair(struct dp *dp, uint32_t index, uint32_t ifindex);
+/* The loop has another interface now. */
+int sets_loop(struct dp *dp);
 /* Take the port into, or out of, everybody's flood sets. */
 int sets_flood(struct dp *dp, uint32_t index, uint32_t ifindex, bool member);
 
 /* veth.c */
 /* `former` names the programs of daemons before us, whose pairs are kept.  Does somebody else have one of the names? */
 int veths_check(struct dp *dp, bool local, const struct former *former);
-int veths_make(struct dp *dp, bool local, const struct former *former);
-/* Attach the internal programs: where none is yet (former NULL), or in place of a former daemon's. */
-int veths_attach(struct dp *dp, const struct former *former);
-/* An internal end as it is now: if somebody took it down or its program off, that is put right. */
-void veths_mend(struct dp *dp, const struct link *link);
-/* Is it one that the switch cannot be without? */
-bool veths_internal(const struct dp_ports *ports, uint32_t ifindex);
-/* Delete it, if it is still there.  What could not be, and why, is logged. */
-int veths_discard(struct nl *nl, const struct link *link);
-/*
- * `former` names the programs by which a LOCAL whose host side is elsewhere is known as ours.  What stays, and why, has
- * been logged on error.
- */
+/* All pairs that are not there, and what the maps say of them. */
+int veths_make(struct dp *dp, const struct former *former);
+/* Attach our program where none is yet, and, `others`, in place of others. */
+int veths_attach(struct dp *dp, bool others);
+/* Delete all pairs that are surely ours, known by `former` as above.  What stays, and why, has been logged on error. */
 int veths_delete(struct nl *nl, const char *name, const struct former *former);
 /* One internal pair, found or made, with `most` queues at most, up, without addresses of its own. */
 #define VETH_QUEUES 4096 /* the kernel's limit */
-int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, uint32_t most, struct link *a,
-	       struct link *b);
+int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, uint32_t most, const struct former *former,
+	       struct link *a, struct link *b);
 /* Is it one of the switch's own names? */
 bool veths_own(const char *name, const char *ifname);
+void veths_name(char ifname[IFNAMSIZ], const struct dp *dp, enum ofx_dev dev);
+
+/* veth_mend.c */
+/* Is it one that the switch cannot be without? */
+bool veths_internal(const struct dp_ports *ports, uint32_t ifindex);
+/* An internal end as it is now: what somebody did to it is undone. */
+void veths_mend(struct dp *dp, const struct link *link);
+/* The same for NAME-p. */
+void veths_mend_local(struct dp *dp, const struct link *link);
+/* This interface was deleted, or moved to another namespace.  True: it was an internal one or LOCAL's. */
+bool veths_gone(struct dp *dp, const struct link *was);
+/* What was lost is made anew; once a second at most. */
+void veths_restore(struct dp *dp);
 
 /* port_relay.c: the way to a port whose driver takes no frames from native XDP */
 /* Now; map `port_devices` has the port. */
@@ -135,6 +181,8 @@ int relay_make(struct dp *dp, struct port *port);
 /* Once map `ports` has the port: from now on frames pass. */
 int relay_attach(struct dp *dp, const struct port *port);
 void relay_delete(struct dp *dp, struct port *port);
+/* Are both ends as they were made? */
+bool relay_sound(struct dp *dp, const struct port *port);
 /* Delete those pairs that no port uses (keep NULL: all).  What stays, and why, has been logged on error. */
 int relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep);
 bool relay_own(const char *name, const char *ifname);
@@ -149,10 +197,18 @@ static inline uint32_t port_tx(const struct port *port)
 int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link *link);
 /* Advice about a port that was just taken. */
 void trap_advise(struct dp *dp, const struct port *port);
-/* Its frames have begun to take a relay, or no longer do. */
-void trap_relay(const struct port *port);
-void trap_generic(const struct link *link, const char *said);
-/* Another XDP program is there. */
-void trap_foreign(const struct link *link, uint32_t id, bool generic);
+/* err and the kernel's words: why native XDP was refused. */
+void trap_generic(const struct link *link, const char *said, int err);
+/* Another XDP program is there; mode: how `ip link` calls it, xdp, xdpgeneric, xdpoffload. */
+void trap_foreign(const struct link *link, uint32_t id, const char *mode);
+void trap_program_name(uint32_t id, char name[BPF_OBJ_NAME_LEN]);
+
+/* trap_peer.c: the same for what is beyond a port. */
+/* Something about it has changed: it will be looked at in some seconds. */
+void trap_later(struct port *port);
+/* Each second: the looks that are due. */
+void trap_due(struct dp *dp);
+/* Frames to it no longer take a relay. */
+void trap_relay_gone(struct dp *dp, struct port *port);
 
 #endif

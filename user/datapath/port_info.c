@@ -13,24 +13,24 @@
 #include "user/datapath/port.h"
 #include "user/datapath/port_memory.h"
 #include "user/util/cleanup.h"
+#include "user/util/log.h"
 
 #define GENERIC_MARK "/generic" /* no interface name has a slash */
 
-/* LOCAL's link is the host's side of its pair, where the host can see it. */
-static const struct link *outer_link(const struct dp_ports *p, const struct port *port)
+const struct link *port_outer_link(const struct dp_ports *p, const struct port *port)
 {
 	return port->link.ifindex == p->veths.local && p->host.ifindex ? &p->host : &port->link;
 }
 
 bool port_is_up(const struct dp_ports *p, const struct port *port)
 {
-	return outer_link(p, port)->flags & IFF_UP;
+	return port_outer_link(p, port)->flags & IFF_UP;
 }
 
 void port_describe(struct dp *dp, const struct port *port, struct of_port *to)
 {
 	const struct dp_ports *p = dp->ports;
-	const struct link *link = outer_link(p, port);
+	const struct link *link = port_outer_link(p, port);
 	bool local = port->link.ifindex == p->veths.local;
 	bool fits = strlen(link->name) + strlen(GENERIC_MARK) < sizeof(to->name);
 
@@ -48,6 +48,22 @@ void port_describe(struct dp *dp, const struct port *port, struct of_port *to)
 	ethtool_describe(p->sock, port->link.ifindex, to);
 }
 
+/* That a link went or came, and that an interface has another name, is for the log as well. */
+static void log_change(struct dp *dp, const struct port *port, const struct of_port *now)
+{
+	uint32_t index = port_index(dp->ports, port);
+	bool renamed = strcmp(now->name, port->told.name) != 0;
+	char title[PORT_TITLE_SIZE];
+
+	if (!renamed && !((now->config ^ port->told.config) & OFPPC_PORT_DOWN) &&
+	    !((now->state ^ port->told.state) & OFPPS_LINK_DOWN))
+		return;
+	if (!port_may_log(dp->ports, index))
+		return;
+	log_info("%s, %s%s%s, is %s", port_title(title, index), now->name, renamed ? ", formerly " : "",
+		 renamed ? port->told.name : "", port_state(dp->ports, port));
+}
+
 void port_tell(struct dp *dp, uint8_t reason, struct port *port)
 {
 	uint32_t mtu = port->link.mtu;
@@ -58,6 +74,8 @@ void port_tell(struct dp *dp, uint8_t reason, struct port *port)
 	port_describe(dp, port, &now);
 	if (reason == OFPPR_MODIFY && mtu == port->told_mtu && !memcmp(&now, &port->told, sizeof(now)))
 		return;
+	if (reason == OFPPR_MODIFY)
+		log_change(dp, port, &now);
 	port->told = now;
 	port->told_mtu = mtu;
 	if (dp->cb.port_status)

@@ -42,13 +42,17 @@ static int check_number(const struct dp_config *config, size_t i)
 /* Another XDP program than one of our former selves'? */
 static int check_foreign(const struct link *link, const struct former *former)
 {
-	if (link->xdp_drv && former_fd(former, link->xdp_drv) < 0)
-		trap_foreign(link, link->xdp_drv, false);
-	else if (link->xdp_skb && former_fd(former, link->xdp_skb) < 0)
-		trap_foreign(link, link->xdp_skb, true);
-	else
-		return 0;
-	return -EBUSY;
+	const struct {
+		uint32_t id;
+		const char *mode;
+	} attached[] = {{link->xdp_drv, "xdp"}, {link->xdp_skb, "xdpgeneric"}, {link->xdp_hw, "xdpoffload"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(attached); i++)
+		if (attached[i].id && former_fd(former, attached[i].id) < 0) {
+			trap_foreign(link, attached[i].id, attached[i].mode);
+			return -EBUSY;
+		}
+	return 0;
 }
 
 /* An interface may be given by other names too (`ip link property add … altname`): ifindexes tells those before. */
@@ -129,12 +133,13 @@ static int attach(struct dp *dp, const struct link *link, int expected_fd, bool 
 	err = link_set_xdp(&p->nl, link->ifindex, p->prog_fd, XDP_FLAGS_DRV_MODE, -1);
 	if (err) {
 		char said[sizeof(p->nl.said)];
+		int native = err;
 
 		memcpy(said, p->nl.said, sizeof(said));
 		err = link_set_xdp(&p->nl, link->ifindex, p->prog_fd, XDP_FLAGS_SKB_MODE, -1);
 		*generic = true;
 		if (!err)
-			trap_generic(link, said);
+			trap_generic(link, said, native);
 	}
 	return err;
 }
@@ -145,21 +150,17 @@ static int port_take(struct dp *dp, struct link *link, uint32_t index, const str
 	struct dp_ports *p = dp->ports;
 	int native = former_fd(former, link->xdp_drv), skb = former_fd(former, link->xdp_skb);
 	bool generic = native < 0 && skb >= 0;
-	int err;
+	int err = check_foreign(link, former);
 
-	if ((link->xdp_drv && native < 0) || (link->xdp_skb && skb < 0)) {
-		trap_foreign(link, native < 0 && link->xdp_drv ? link->xdp_drv : link->xdp_skb, !link->xdp_drv);
-		return -EBUSY;
-	}
-	err = port_join(dp, link, index, generic);
+	if (!err)
+		err = port_join(dp, link, index, generic);
 	if (err)
 		return err;
 	err = attach(dp, link, generic ? skb : native, generic, &generic);
-	if (!err && generic != p->port[index].generic) {
+	if (!err && generic != p->port[index].generic)
 		err = port_prepare(&p->nl, p->sock, p->memory, &p->port[index].link, index, true);
-		if (!err)
-			err = port_set_mode(dp, &p->port[index], generic);
-	}
+	if (!err)
+		err = port_set_mode(dp, &p->port[index], generic);
 	if (err) {
 		log_error("port %s: cannot attach XDP: %s%s%s", link->name, strerror(-err), *p->nl.said ? ": " : "",
 			  p->nl.said);
@@ -241,6 +242,17 @@ static int take_local(struct dp *dp, const struct former *former)
 	return err ? err : port_take(dp, &link, OFX_INDEX_LOCAL, former);
 }
 
+int port_take_local(struct dp *dp)
+{
+	const struct former nobody = {0};
+	struct port *port = &dp->ports->port[OFX_INDEX_LOCAL];
+	int err = port->exists ? 0 : take_local(dp, &nobody);
+
+	if (!err && port->exists)
+		port_welcome(dp, port);
+	return err;
+}
+
 /* Each port holds up to three maps open. */
 static void raise_descriptors(void)
 {
@@ -269,24 +281,30 @@ static int open_sets(struct dp *dp, const struct dp_config *config)
 	return first ? sets_open(dp, first, config->n_ports) : -ENOMEM;
 }
 
+static uint32_t program_id(int fd)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
 int ports_open(struct dp *dp, const struct dp_config *config, const struct former *former)
 {
 	struct dp_ports *p = dp->ports;
-	struct bpf_prog_info info = {0};
-	uint32_t len = sizeof(info);
 	int err;
 
 	raise_descriptors();
+	p->with_local = !config->no_local;
 	p->prog_fd = bpf_program__fd(dp->skel->progs.ofx_port);
-	if (bpf_obj_get_info_by_fd(p->prog_fd, &info, &len))
-		return -errno;
-	p->prog_id = info.id;
+	p->prog_id = program_id(p->prog_fd);
+	p->relay_id = program_id(bpf_program__fd(dp->skel->progs.ofx_relay));
 	p->memory = memory_open(dp->pin_dir, true);
 	err = p->memory < 0 ? p->memory : open_sets(dp, config);
 	if (!err)
-		err = veths_make(dp, !config->no_local, former);
+		err = veths_make(dp, former);
 	if (!err)
-		err = veths_attach(dp, NULL);
+		err = veths_attach(dp, false);
 	if (!err)
 		err = sets_provide(dp, OFX_INDEX_NONE, config->n_ports + 1);
 	if (!err)
@@ -299,7 +317,7 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 		err = take_found(dp, former);
 	/* Last: until its port is swapped, a packet in a former pipeline may still take the internal interfaces. */
 	if (!err)
-		err = veths_attach(dp, former);
+		err = veths_attach(dp, true);
 	if (!err)
 		err = relays_sweep(&p->nl, dp->name, p);
 	return err ? err : ports_watch(dp);

@@ -14,6 +14,7 @@
 #include "build/ofxdp.skel.h"
 #include "user/datapath/ethtool.h"
 #include "user/datapath/port.h"
+#include "user/datapath/veth.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -55,6 +56,7 @@ static int map_end(struct dp *dp, uint32_t ifindex, uint32_t index)
 int relay_make(struct dp *dp, struct port *port)
 {
 	static const char *const gro[] = {"rx-gro"};
+	const struct former nobody = {0};
 	struct dp_ports *p = dp->ports;
 	uint32_t index = port_index(p, port);
 	char in_suffix[8], out_suffix[8];
@@ -63,7 +65,7 @@ int relay_make(struct dp *dp, struct port *port)
 
 	suffix(in_suffix, 'g', index);
 	suffix(out_suffix, 'h', index);
-	err = veths_pair(dp, in_suffix, out_suffix, VETH_QUEUES, &in, &out);
+	err = veths_pair(dp, in_suffix, out_suffix, VETH_QUEUES, &nobody, &in, &out);
 	if (!err)
 		err = link_set_mtu(&p->nl, in.ifindex, RELAY_MTU);
 	if (!err)
@@ -107,6 +109,27 @@ void relay_delete(struct dp *dp, struct port *port)
 	port->relay_out = 0;
 }
 
+static bool end_sound(struct dp *dp, uint32_t ifindex, uint32_t peer, char end, uint32_t index)
+{
+	char name[IFNAMSIZ], ending[8];
+	struct link link;
+
+	suffix(ending, end, index);
+	veth_name(name, dp->name, ending);
+	if (link_get(&dp->ports->nl, ifindex, NULL, &link) || !(link.flags & IFF_UP) || link.xdp_drv)
+		return false;
+	return link.peer == peer && link.peer_nsid == -1 && link.mtu == RELAY_MTU && !strcmp(link.name, name) &&
+	       (end == 'g' ? !link.xdp_skb : link.xdp_skb == dp->ports->relay_id);
+}
+
+bool relay_sound(struct dp *dp, const struct port *port)
+{
+	uint32_t index = port_index(dp->ports, port);
+
+	return end_sound(dp, port->relay_in, port->relay_out, 'g', index) &&
+	       end_sound(dp, port->relay_out, port->relay_in, 'h', index);
+}
+
 static bool in_use(const struct dp_ports *p, uint32_t ifindex)
 {
 	for (uint32_t i = 0; p && i < OFX_PORTS; i++)
@@ -133,7 +156,7 @@ int relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep)
 	if (err)
 		log_error("cannot look for %s's relay interfaces: %s", name, strerror(-err));
 	for (size_t i = 0; i < n; i++)
-		if (!in_use(keep, links[i].ifindex) && sweeps(nl, name, &links[i]) && veths_discard(nl, &links[i]))
+		if (!in_use(keep, links[i].ifindex) && sweeps(nl, name, &links[i]) && veth_discard(nl, &links[i]))
 			err = -EIO;
 	return err;
 }

@@ -238,6 +238,21 @@ int sets_pair(struct dp *dp, uint32_t index, uint32_t ifindex)
 	return err ? err : set_put(set, index, ifindex);
 }
 
+int sets_loop(struct dp *dp)
+{
+	const uint32_t loop = dp->ports->veths.ends[OFX_DEV_CONTINUE];
+	struct port_sets *s = &dp->ports->sets;
+	int err = 0;
+
+	for (uint32_t i = 0; i <= OFX_PORTS && !err; i++) {
+		if (i < OFX_PORTS && s->fd[SET_PAIR][i] >= 0 && dp->ports->port[i].exists)
+			err = set_put(s->fd[SET_PAIR][i], LOOP_KEY, loop);
+		if (!err && s->fd[SET_FLOOD_MORE][i] >= 0)
+			err = set_put(s->fd[SET_FLOOD_MORE][i], LOOP_KEY, loop);
+	}
+	return err;
+}
+
 /* For counting what a broadcast sent; written as a whole. */
 static int members_write(struct dp *dp)
 {

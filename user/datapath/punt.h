@@ -53,6 +53,8 @@ struct dp_punt {
 
 /* packet_out.c */
 int punt_tx_open(struct dp *dp);
+/* The sockets are new: all chunks are free.  What was on its way then shows as lost. */
+void punt_tx_begin(struct dp_punt *punt);
 void punt_tx_close(struct dp_punt *punt);
 
 #endif

@@ -1,34 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include "user/datapath/ethtool.h"
-#include "user/datapath/netns.h"
 #include "user/datapath/port.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
-static void program_name(uint32_t id, char *name, size_t size)
+void trap_program_name(uint32_t id, char name[BPF_OBJ_NAME_LEN])
 {
-	_close_ int fd = bpf_prog_get_fd_by_id(id);
+	_close_ int fd = id ? bpf_prog_get_fd_by_id(id) : -1;
 	struct bpf_prog_info info = {0};
 	uint32_t len = sizeof(info);
 
-	snprintf(name, size, "unknown");
+	snprintf(name, BPF_OBJ_NAME_LEN, "unknown");
 	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
-		snprintf(name, size, "%s", info.name);
+		snprintf(name, BPF_OBJ_NAME_LEN, "%s", info.name);
 }
 
-void trap_foreign(const struct link *link, uint32_t id, bool generic)
+/* The BPF link by which a program is attached to an interface, or 0: it is attached as `ip link` does it. */
+static uint32_t bpf_link_of(const struct link *link, uint32_t prog_id)
 {
+	uint32_t id = 0;
+
+	while (!bpf_link_get_next_id(id, &id)) {
+		_close_ int fd = bpf_link_get_fd_by_id(id);
+		struct bpf_link_info info = {0};
+		uint32_t len = sizeof(info);
+
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == BPF_LINK_TYPE_XDP &&
+		    info.prog_id == prog_id && info.xdp.ifindex == link->ifindex)
+			return id;
+	}
+	return 0;
+}
+
+void trap_foreign(const struct link *link, uint32_t id, const char *mode)
+{
+	uint32_t by = bpf_link_of(link, id);
 	char name[BPF_OBJ_NAME_LEN];
 
-	program_name(id, name, sizeof(name));
-	log_error("port %s: another XDP program (id %u, %s) is attached already: remove it with `ip link set dev %s %s "
-		  "off`",
-		  link->name, id, name, link->name, generic ? "xdpgeneric" : "xdp");
+	trap_program_name(id, name);
+	if (by)
+		log_error(
+			"port %s: another XDP program (id %u, %s) is attached already, by BPF link %u: end the process "
+			"that holds the link, or run `bpftool link detach id %u`",
+			link->name, id, name, by, by);
+	else
+		log_error(
+			"port %s: another XDP program (id %u, %s) is attached already: remove it with `ip link set dev "
+			"%s %s off`",
+			link->name, id, name, link->name, mode);
 }
 
 #define MAX_DEPTH 8 /* interfaces above one another: bond, bridge, VLAN … */
@@ -110,109 +132,46 @@ int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link
 	return err;
 }
 
-void trap_generic(const struct link *link, const char *said)
+/* What lets native XDP be, where that is known. */
+static void native_cure(const struct link *link, const char *said, int err, char *cure, size_t size)
 {
-	if (strcasestr(said, "mtu"))
-		log_warn("port %s: native XDP refused (%s), attached in slow generic mode: lower the MTU of the "
-			 "interface "
-			 "and of a veth's peer (now %u) to 3506 or less and attach it again",
-			 link->name, said, link->mtu);
-	else
-		log_warn("port %s: native XDP refused (%s), attached in slow generic mode: use an interface whose "
-			 "driver "
-			 "has native XDP",
-			 link->name, *said ? said : "the driver has none");
+	bool veth = !strcmp(link->kind, "veth");
+
+	*cure = '\0';
+	if (strcasestr(said, "mtu") && veth)
+		snprintf(cure, size, ": lower the MTU of its veth peer to 3506 or less and attach it again");
+	else if (strcasestr(said, "mtu"))
+		snprintf(cure, size, ": lower the interface's MTU (now %u) and attach it again", link->mtu);
+	else if (strcasestr(said, "queues") && veth)
+		snprintf(cure, size,
+			 ": give it as many rx queues as its veth peer has tx queues (`ethtool -l`, `ethtool -L`) and "
+			 "attach it again");
+	else if (err == -EOPNOTSUPP)
+		snprintf(cure, size, ": use an interface whose driver has native XDP");
 }
 
-void trap_relay(const struct port *port)
+void trap_generic(const struct link *link, const char *said, int err)
 {
-	const char *name = port->link.name;
+	char cure[160];
 
-	if (!port->relay_in)
-		log_info("port %s: frames to it are sent by native XDP now", name);
-	else if (!strcmp(port->link.kind, "veth"))
-		log_warn("port %s: its veth peer has neither GRO nor XDP, so frames to it go through a slow relay: run "
-			 "`ethtool -K IFACE gro on` there",
-			 name);
-	else
-		log_warn("port %s: its driver takes no frames from XDP, so frames to it go through a slow relay", name);
-}
-
-struct nsid_search {
-	struct nl *nl;
-	int32_t nsid;
-	int sock;
-};
-
-static bool has_nsid(void *aux, int ns_fd)
-{
-	struct nsid_search *s = aux;
-
-	if (link_nsid(s->nl, ns_fd) != s->nsid)
-		return false;
-	s->sock = netns_socket(ns_fd);
-	return true;
-}
-
-/* A socket in the namespace that ours knows as nsid, or -1.  Only named ones (/run/netns) can be found. */
-static int socket_in(struct nl *nl, int32_t nsid)
-{
-	struct nsid_search s = {nl, nsid, -1};
-	char path[PATH_MAX];
-
-	netns_search(has_nsid, &s, path, sizeof(path));
-	return s.sock;
-}
-
-/* What is wrong at the other end of a veth port.  False: it can't be seen. */
-static bool advise_peer(struct dp *dp, const struct port *port)
-{
-	const struct link *link = &port->link;
-	static const char *const names[] = {"rx-gro", "tx-checksum-ip-generic", "tx-vlan-hw-insert"};
-	struct nl *nl = &dp->ports->nl;
-	bool here = link->peer_nsid == -1;
-	_close_ int sock = here ? ethtool_open() : socket_in(nl, link->peer_nsid);
-	struct link peer;
-	uint32_t on;
-
-	if (sock < 0 ||
-	    (here ? link_get(nl, link->peer, NULL, &peer) : link_get_in(nl, link->peer_nsid, link->peer, &peer)))
-		return false;
-	on = ethtool_features(sock, peer.ifindex, names, ARRAY_LEN(names));
-	if (!(on & 1) && !peer.xdp_drv && !port->relay_in)
-		log_warn("port %s: its veth peer %s has neither GRO nor XDP, so frames to it vanish: run "
-			 "`ethtool -K %s gro on` there",
-			 link->name, peer.name, peer.name);
-	if (on & 2)
-		log_warn("port %s: its veth peer %s leaves checksums to hardware, so its TCP and UDP stall: run "
-			 "`ethtool -K %s tx off` there",
-			 link->name, peer.name, peer.name);
-	if (on & 4)
-		log_warn("port %s: its veth peer %s hides VLAN tags of its sub-interfaces from the switch: run "
-			 "`ethtool -K %s txvlan off` there",
-			 link->name, peer.name, peer.name);
-	return true;
+	native_cure(link, said, err, cure, sizeof(cure));
+	log_warn("port %s: native XDP refused (%s), attached in slow generic mode%s", link->name,
+		 *said		      ? said
+		 : err == -EOPNOTSUPP ? "the driver has none"
+				      : strerror(-err),
+		 cure);
 }
 
 void trap_advise(struct dp *dp, const struct port *port)
 {
 	const struct link *link = &port->link;
+	const uint32_t index = port_index(dp->ports, port);
 
-	if (!(link->flags & IFF_UP) && link->ifindex != dp->ports->veths.local)
+	if (!(link->flags & IFF_UP) && port_may_log(dp->ports, index))
 		log_info("port %s: the interface is down; `ip link set %s up` when it should carry traffic", link->name,
 			 link->name);
-	if (!strncmp(link->kind, "macv", 4) || !strcmp(link->kind, "ipvlan"))
+	if ((!strncmp(link->kind, "macv", 4) || !strcmp(link->kind, "ipvlan")) && port_may_log(dp->ports, index))
 		log_warn("port %s: on a %s VLAN tags are taken off before the switch sees the frames: make the "
 			 "interface below it the port",
 			 link->name, link->kind);
-	if (port->relay_in && !port->generic)
-		trap_relay(port);
-	if (strcmp(link->kind, "veth") || link->ifindex == dp->ports->veths.local)
-		return;
-	if (advise_peer(dp, port) || dp->ports->told_veth)
-		return;
-	dp->ports->told_veth = true;
-	log_info("port %s is a veth whose peer is out of sight: hosts behind veth ports need "
-		 "`ethtool -K IFACE gro on tx off txvlan off`",
-		 link->name);
 }

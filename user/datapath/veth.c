@@ -14,7 +14,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_link.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include "user/datapath/ethtool.h"
 #include "user/datapath/port.h"
 #include "user/datapath/queue.h"
+#include "user/datapath/veth.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -29,116 +29,62 @@
 #define MTU_MIN 1600
 #define MTU_STEP 64
 
-static const char *const suffixes[] = {"", "-p", "-c0", "-c1", "-l0", "-l1", "-q0", "-q1"};
-
-static void own_name(char ifname[IFNAMSIZ], const char *name, const char *suffix)
-{
-	snprintf(ifname, IFNAMSIZ, "%.*s%s", OFX_NAME_MAX, name, suffix);
-}
+/* By enum pair. */
+static const char *const suffixes[PAIRS][2] = {{"-c0", "-c1"}, {"-l0", "-l1"}, {"-q0", "-q1"}, {"-p", ""}};
 
 bool veths_own(const char *name, const char *ifname)
 {
 	char own[IFNAMSIZ];
 
-	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-		own_name(own, name, suffixes[i]);
-		if (!strcmp(own, ifname))
-			return true;
-	}
+	for (uint32_t i = 0; i < PAIRS; i++)
+		for (uint32_t end = 0; end < 2; end++) {
+			veth_name(own, name, suffixes[i][end]);
+			if (!strcmp(own, ifname))
+				return true;
+		}
 	return relay_own(name, ifname);
 }
 
-/* No addresses and no neighbour discovery of its own: frames there are the switch's. */
-static void no_ipv6(const char *ifname)
+void veths_name(char ifname[IFNAMSIZ], const struct dp *dp, enum ofx_dev dev)
 {
-	_close_ int fd = -1;
-	char path[96];
-
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", ifname);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, "1", 1) != 1)
-		log_debug("%s: %s", path, strerror(errno));
+	veth_name(ifname, dp->name, suffixes[dev / 2][dev % 2]);
 }
 
-static int foreign_name(const char *ifname)
+static struct veth veth_of(const char *name, const char *suffix_a, const char *suffix_b)
 {
-	log_error(
-		"the interface %s exists and is not this switch's: delete it (`ip link del %s`) or choose another name "
-		"with -n",
-		ifname, ifname);
-	return -EEXIST;
+	struct veth v = {.roams = !*suffix_b};
+
+	veth_name(v.a_name, name, suffix_a);
+	veth_name(v.b_name, name, suffix_b);
+	return v;
 }
 
-/* A port of a former daemon whose other end is in another namespace: LOCAL may be a container's. */
-static bool roams(const struct link *a, const struct former *former)
+/* A queue for each CPU, but no more than `most`. */
+static uint32_t queues_for(const struct dp *dp, uint32_t most)
 {
-	return a->peer_nsid != -1 && (former_fd(former, a->xdp_drv) >= 0 || former_fd(former, a->xdp_skb) >= 0);
+	const uint32_t n_cpus = cpus_count(&dp->cpus);
+
+	return n_cpus < most ? n_cpus : most;
 }
 
-/*
- * The pair {a, b}.  `b` may be in another namespace if `former` is given (b->ifindex 0 then).  -ENODEV: neither is
- * there; -EEXIST: somebody else has a name, told.
- */
-static int pair_find(struct nl *nl, const char *a_name, const char *b_name, const struct former *former, struct link *a,
-		     struct link *b)
+int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, uint32_t most, const struct former *former,
+	       struct link *a, struct link *b)
 {
-	int err_a = link_get(nl, 0, a_name, a), err_b = link_get(nl, 0, b_name, b);
-
-	if (!err_a && strcmp(a->kind, "veth"))
-		return foreign_name(a_name);
-	if (!err_a && former && roams(a, former)) {
-		memset(b, 0, sizeof(*b));
-		return 0;
-	}
-	if (!err_a != !err_b || (!err_a && a->peer != b->ifindex))
-		return foreign_name(err_b ? a_name : b_name);
-	return err_a ? -ENODEV : 0;
-}
-
-/*
- * The same, found or made: with a queue for each CPU, but no more than `most`.  One that is found may have fewer, which
- * CPUs then share.
- */
-static int pair_make(struct dp *dp, const char *a_name, const char *b_name, uint32_t most, const struct former *former,
-		     struct link *a, struct link *b)
-{
-	const uint32_t n_cpus = cpus_count(&dp->cpus), n_queues = n_cpus < most ? n_cpus : most;
+	struct veth v = veth_of(dp->name, suffix_a, suffix_b);
 	struct nl *nl = &dp->ports->nl;
-	int err = pair_find(nl, a_name, b_name, former, a, b);
+	int err = veth_make(nl, &v, queues_for(dp, most), most, former);
 
-	if (err && err != -ENODEV)
-		return err;
-	if (!err && (!b->ifindex || (a->n_rx_queues <= most && b->n_rx_queues <= most)))
-		return 0;
-	if (!err)
-		link_delete(nl, a->ifindex);
-	err = link_add_veth(nl, (const struct link_end[]){{a_name, NULL}, {b_name, NULL}}, n_queues);
-	if (!err)
-		err = link_get(nl, 0, a_name, a);
-	if (!err)
-		err = link_get(nl, 0, b_name, b);
-	if (err)
-		log_error("cannot make the veth pair %s, %s: %s%s%s", a_name, b_name, strerror(-err),
-			  *nl->said ? ": " : "", nl->said);
-	return err;
-}
-
-int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, uint32_t most, struct link *a, struct link *b)
-{
-	struct nl *nl = &dp->ports->nl;
-	char a_name[IFNAMSIZ], b_name[IFNAMSIZ];
-	int err;
-
-	own_name(a_name, dp->name, suffix_a);
-	own_name(b_name, dp->name, suffix_b);
-	err = pair_make(dp, a_name, b_name, most, NULL, a, b);
 	if (err)
 		return err;
-	no_ipv6(a_name);
-	no_ipv6(b_name);
-	err = link_set_flags(nl, a->ifindex, IFF_UP | IFF_NOARP, IFF_UP | IFF_NOARP);
-	return err ? err : link_set_flags(nl, b->ifindex, IFF_UP | IFF_NOARP, IFF_UP | IFF_NOARP);
+	veth_no_ipv6(v.a.name);
+	veth_no_ipv6(v.b.name);
+	*a = v.a;
+	*b = v.b;
+	err = veth_up(nl, a);
+	return err ? err : veth_up(nl, b);
 }
+
+/* --- LOCAL --- */
 
 /*
  * Frames redirected into the pair arrive at the host only where it has GRO on.  Its own frames must be whole: no tag
@@ -156,25 +102,45 @@ static void prepare_host(struct dp *dp, const struct link *host)
 		log_warn("cannot prepare %s: run `ethtool -K %s gro on tx off txvlan off`", host->name, host->name);
 }
 
+/*
+ * The same after each restart, for what knows the host by it: leases, neighbours, network managers.  FNV-1a over the
+ * datapath id, the name and `salt`, made an address of local administration.
+ */
+static void local_mac(const struct dp *dp, uint8_t salt, uint8_t mac[6])
+{
+	uint8_t text[sizeof(dp->dpid) + sizeof(dp->name) + 1] = {0};
+	uint64_t hash = 0xcbf29ce484222325ull;
+
+	memcpy(text, &dp->dpid, sizeof(dp->dpid));
+	memcpy(text + sizeof(dp->dpid), dp->name, sizeof(dp->name));
+	text[sizeof(text) - 1] = salt;
+	for (size_t i = 0; i < sizeof(text); i++)
+		hash = (hash ^ text[i]) * 0x100000001b3ull;
+	memcpy(mac, &hash, 6);
+	mac[0] = (mac[0] & ~1) | 2;
+}
+
 static int local_make(struct dp *dp, const struct former *former)
 {
+	struct veth v = veth_of(dp->name, suffixes[PAIR_LOCAL][0], suffixes[PAIR_LOCAL][1]);
 	struct dp_ports *p = dp->ports;
-	char port_name[IFNAMSIZ];
-	struct link port;
 	int err;
 
-	own_name(port_name, dp->name, "-p");
-	err = pair_make(dp, port_name, dp->name, VETH_QUEUES, former, &port, &p->host);
+	local_mac(dp, 0, v.a_mac);
+	local_mac(dp, 1, v.b_mac);
+	err = veth_make(&p->nl, &v, queues_for(dp, VETH_QUEUES), VETH_QUEUES, former);
 	if (err)
 		return err;
-	no_ipv6(port_name);
-	if (p->host.ifindex)
+	p->host = v.b;
+	p->veths.local = v.a.ifindex;
+	p->veths.host = v.b.ifindex;
+	veth_no_ipv6(v.a.name);
+	if (v.b.ifindex)
 		prepare_host(dp, &p->host);
-	err = link_set_flags(&p->nl, port.ifindex, IFF_UP | IFF_NOARP, IFF_UP | IFF_NOARP);
-	p->veths.local = port.ifindex;
-	p->veths.host = p->host.ifindex;
-	return err;
+	return veth_up(&p->nl, &v.a);
 }
+
+/* --- all --- */
 
 /* By the ifindex of what is received there: the other end of what it is sent to. */
 static int write_inner(struct dp *dp, enum ofx_dev dev)
@@ -203,48 +169,41 @@ static int write_maps(struct dp *dp)
 	return err;
 }
 
-static const char *const pairs[][2] = {{"-c0", "-c1"}, {"-l0", "-l1"}, {"-q0", "-q1"}, {"-p", ""}};
-
 int veths_check(struct dp *dp, bool local, const struct former *former)
 {
-	char a_name[IFNAMSIZ], b_name[IFNAMSIZ];
-	struct link a, b;
+	for (uint32_t i = 0; i < (local ? PAIRS : PAIR_LOCAL); i++) {
+		struct veth v = veth_of(dp->name, suffixes[i][0], suffixes[i][1]);
+		int err = veth_find(&dp->ports->nl, &v, former);
 
-	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
-		bool is_local = !*pairs[i][1];
-
-		own_name(a_name, dp->name, pairs[i][0]);
-		own_name(b_name, dp->name, pairs[i][1]);
-		if ((local || !is_local) &&
-		    pair_find(&dp->ports->nl, a_name, b_name, is_local ? former : NULL, &a, &b) == -EEXIST)
-			return -EEXIST;
+		if (err == -EEXIST)
+			veth_log_foreign(&v);
+		if (err && err != -ENODEV)
+			return err;
 	}
 	return 0;
 }
 
-int veths_make(struct dp *dp, bool local, const struct former *former)
+int veths_make(struct dp *dp, const struct former *former)
 {
 	uint32_t *ends = dp->ports->veths.ends;
-	struct link c0, c1, l0, l1, q0, q1;
-	int err = veths_pair(dp, "-c0", "-c1", OFX_PUNT_QUEUES, &c0, &c1);
+	int err = 0;
 
-	if (!err)
-		err = veths_pair(dp, "-l0", "-l1", VETH_QUEUES, &l0, &l1);
-	if (!err)
-		err = veths_pair(dp, "-q0", "-q1", VETH_QUEUES, &q0, &q1);
+	for (uint32_t i = 0; i < PAIR_LOCAL && !err; i++) {
+		struct link a, b;
+
+		err = veths_pair(dp, suffixes[i][0], suffixes[i][1], i == PAIR_CTL ? OFX_PUNT_QUEUES : VETH_QUEUES,
+				 former, &a, &b);
+		if (err)
+			break;
+		ends[2 * i] = a.ifindex;
+		ends[2 * i + 1] = b.ifindex;
+	}
 	/* Frames pass the stack's entrance there, and none may be merged. */
 	if (!err)
-		err = link_set_gro_max(&dp->ports->nl, q1.ifindex, 0);
-	if (err)
-		return err;
-	ends[OFX_DEV_PUNT] = c0.ifindex;
-	ends[OFX_DEV_INJECT] = c1.ifindex;
-	ends[OFX_DEV_CONTINUE] = l0.ifindex;
-	ends[OFX_DEV_BRANCH] = l1.ifindex;
-	ends[OFX_DEV_QUEUE] = q0.ifindex;
-	ends[OFX_DEV_BACK] = q1.ifindex;
-	err = write_maps(dp);
-	return !err && local ? local_make(dp, former) : err;
+		err = link_set_gro_max(&dp->ports->nl, ends[OFX_DEV_BACK], 0);
+	if (!err)
+		err = write_maps(dp);
+	return !err && dp->ports->with_local ? local_make(dp, former) : err;
 }
 
 /* Attach at the highest MTU that native XDP takes on this kernel: each end is limited by its peer's. */
@@ -262,17 +221,32 @@ static int attach_first(struct nl *nl, uint32_t ifindex, uint32_t peer, int fd)
 	return err;
 }
 
-static int attach_end(struct dp *dp, enum ofx_dev dev, const struct former *former)
+/* Put our program in place of what is there: a former daemon's, or somebody else's, who has no business there. */
+static int replace(struct nl *nl, const struct link *link, int fd)
+{
+	const uint32_t id = link->xdp_drv ? link->xdp_drv : link->xdp_skb;
+	const uint32_t mode = link->xdp_drv ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+	_close_ int there = bpf_prog_get_fd_by_id(id);
+	int err = there < 0 ? -errno : 0;
+
+	if (!err && link->xdp_drv)
+		return link_set_xdp(nl, link->ifindex, fd, mode, there);
+	if (!err)
+		err = link_set_xdp(nl, link->ifindex, -1, mode, there);
+	return err ? err : link_set_xdp(nl, link->ifindex, fd, XDP_FLAGS_DRV_MODE, -1);
+}
+
+static int attach_end(struct dp *dp, enum ofx_dev dev, bool others)
 {
 	struct dp_ports *p = dp->ports;
 	uint32_t ifindex = p->veths.ends[dev];
 	struct link link;
 	int err = link_get(&p->nl, ifindex, NULL, &link);
 
-	if (!err && !link.xdp_drv)
+	if (!err && !link.xdp_drv && !link.xdp_skb)
 		err = attach_first(&p->nl, ifindex, p->veths.ends[dev ^ 1], p->prog_fd);
-	else if (!err && former && link.xdp_drv != p->prog_id)
-		err = link_set_xdp(&p->nl, ifindex, p->prog_fd, XDP_FLAGS_DRV_MODE, former_fd(former, link.xdp_drv));
+	else if (!err && others && link.xdp_drv != p->prog_id)
+		err = replace(&p->nl, &link, p->prog_fd);
 	if (err)
 		log_error("cannot attach XDP to %s: %s%s%s", link.name, strerror(-err), *p->nl.said ? ": " : "",
 			  p->nl.said);
@@ -291,72 +265,35 @@ static int write_max(struct dp *dp)
 
 		if (err)
 			return err;
+		p->veths.mtu[i] = link.mtu;
 		if (link.mtu + 18 < max)
 			max = link.mtu + 18;
 	}
-	p->veths.max_frame = max;
 	return bpf_map_update_elem(bpf_map__fd(dp->skel->maps.internal_max), &zero, &max, BPF_ANY) ? -errno : 0;
 }
 
-int veths_attach(struct dp *dp, const struct former *former)
+int veths_attach(struct dp *dp, bool others)
 {
 	int err = 0;
 
 	for (uint32_t dev = 0; dev < OFX_DEV_N && !err; dev++)
-		err = attach_end(dp, dev, former);
+		err = attach_end(dp, dev, others);
 	if (!err)
-		queues_attach(dp, former);
+		queues_attach(dp, others);
 	return err ? err : write_max(dp);
-}
-
-bool veths_internal(const struct dp_ports *p, uint32_t ifindex)
-{
-	for (size_t i = 0; i < OFX_DEV_N; i++)
-		if (p->veths.ends[i] == ifindex)
-			return true;
-	return false;
-}
-
-void veths_mend(struct dp *dp, const struct link *link)
-{
-	int err = 0;
-
-	if (link->mtu + 18 < dp->ports->veths.max_frame)
-		write_max(dp);
-	if (link->flags & IFF_UP && link->xdp_drv)
-		return;
-	if (!(link->flags & IFF_UP))
-		err = link_set_flags(&dp->ports->nl, link->ifindex, IFF_UP, IFF_UP);
-	if (!err && !link->xdp_drv)
-		err = veths_attach(dp, NULL);
-	log_warn("%s, the switch's own, was taken down or detached: %s", link->name, err ? strerror(-err) : "mended");
-}
-
-int veths_discard(struct nl *nl, const struct link *link)
-{
-	int err = link_delete(nl, link->ifindex);
-
-	if (!err || err == -ENODEV)
-		return 0;
-	log_error("cannot delete the interface %s: %s%s%s; run `ip link del %s`", link->name, strerror(-err),
-		  *nl->said ? ": " : "", nl->said, link->name);
-	return err;
 }
 
 /* Only what is surely ours: a switch may have been refused because somebody else has one of the names. */
 int veths_delete(struct nl *nl, const char *name, const struct former *former)
 {
-	char a_name[IFNAMSIZ], b_name[IFNAMSIZ];
-	struct link a, b;
 	int err = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
-		own_name(a_name, name, pairs[i][0]);
-		own_name(b_name, name, pairs[i][1]);
-		if (link_get(nl, 0, a_name, &a) || strcmp(a.kind, "veth"))
-			continue;
-		if ((roams(&a, former) || (!link_get(nl, 0, b_name, &b) && a.peer_nsid == -1 && a.peer == b.ifindex)) &&
-		    veths_discard(nl, &a))
+	for (uint32_t i = 0; i < PAIRS; i++) {
+		struct veth v = veth_of(name, suffixes[i][0], suffixes[i][1]);
+
+		int found = veth_find(nl, &v, former);
+
+		if ((!found || found == -ENODEV) && veth_discard(nl, v.a.ifindex ? &v.a : &v.b))
 			err = -EIO;
 	}
 	return err;

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What somebody does to the switch's own interfaces while it runs is put right, with a line in the log; packet-ins,
+packet-outs, copies, queues and LOCAL go on."""
+import contextlib
+import re
+import sys
+
+from lib import PIN_ROOT, Client, Switch, Tap, check, equal, output, run_tests, sh, udp, wait_for
+
+U = udp(1, 2)
+INTERNAL = ['c0', 'c1', 'l0', 'l1', 'q0', 'q1']
+CONTROLLER, LOCAL = 0xfffffffd, 0xfffffffe
+
+
+def link(sw, *what, check=True):
+    return sh('ip', '-n', sw.sw, 'link', *what, check=check)
+
+
+def own(sw, end):
+    return '%s-%s' % (sw.name, end)
+
+
+def indexes(sw):
+    """{name: ifindex} of the switch's own interfaces."""
+    return {x[1]: int(x[0]) for x in re.findall(r'^(\d+): ([^:@]+)', link(sw, 'show'), re.M) if x[1].startswith(sw.name)}
+
+
+def works(sw):
+    """Packet-ins, a copy, a packet-out and a queue."""
+    sw.flows('in_port=1,actions=output:2,CONTROLLER:65535,output:3', 'in_port=2,actions=set_queue:1,output:3')
+    with Client(sw.sock) as c:
+        sw.forward([(1, U)], {2: [U], 3: [U]})
+        check(c.wait(c.PACKET_IN), 'no packet-in')
+        sw.forward([(2, U)], {3: [U]})
+        c.packet_out(CONTROLLER, output(2), U)
+        c.barrier()
+        sw.received({2: [U]})
+
+
+def local_works(sw):
+    sw.flows('in_port=1,actions=LOCAL', 'in_port=LOCAL,actions=output:1')
+    link(sw, 'set', sw.name, 'up')
+    check(wait_for(lambda: 'state UP' in link(sw, 'show', sw.name)), 'LOCAL is not up')
+    local = Tap(sw.sw, sw.name)
+    sw.tap(1).send(U)
+    equal(local.receive(1, 2), [U], 'LOCAL')
+    sw.tap(1).drain()
+    local.send(U)
+    equal(sw.tap(1).receive(1, 2), [U], 'port 1')
+    local.close()
+
+
+def said(sw, text, times=1):
+    check(wait_for(lambda: sw.tail(60).count(text) == times, 4), '"%s" does not stand %d times in the log: %s', text, times,
+          sw.tail(60))
+
+
+@contextlib.contextmanager
+def switch():
+    with Switch(3, local=True) as s:
+        for cmd in (['qdisc', 'add', 'dev', 's3', 'root', 'handle', '1:', 'htb'],
+                    ['class', 'add', 'dev', 's3', 'parent', '1:', 'classid', '1:1', 'htb', 'rate', '100mbit']):
+            sh('tc', '-n', s.sw, *cmd)
+        yield s
+
+
+def ended(sw):
+    """SIGTERM leaves nothing."""
+    equal(sw.term(), 0, 'status')
+    equal(indexes(sw), {}, 'own interfaces')
+    check('xdp' not in link(sw), 'XDP is left: %s', link(sw))
+
+
+def test_taken_down(_):
+    with switch() as s:
+        for end in INTERNAL + ['p']:
+            link(s, 'set', own(s, end), 'down')
+            check(wait_for(lambda: ',UP' in link(s, 'show', own(s, end)), 4), '%s stays down: %s', end, s.tail())
+        said(s, 'the switch\'s own, was taken down: mended', 4)  # so many lines in ten seconds, and no more
+        works(s)
+        local_works(s)
+        ended(s)
+
+
+def test_detached_or_another_program(_):
+    with switch() as s, Switch(1) as other:
+        foreign, ours = '%s/%s/port' % (PIN_ROOT, other.name), program(s, 'c0')
+        for end in INTERNAL:
+            link(s, 'set', own(s, end), 'xdp', 'off')
+            check(wait_for(lambda: program(s, end) == ours, 4), '%s: %s', end, s.tail())
+        said(s, 'the switch\'s own, was detached: mended', 4)
+        for end in INTERNAL:
+            s.box.run(s.sw, 'ip', '-force', 'link', 'set', 'dev', own(s, end), 'xdpdrv', 'pinned', foreign)
+            check(wait_for(lambda: program(s, end) == ours, 4), '%s: %s', end, s.tail())
+        works(s)
+        ended(s)
+
+
+def program(sw, end):
+    found = re.search(r'prog/xdp id (\d+)', link(sw, 'show', own(sw, end)))
+    return found and found[1]
+
+
+def test_another_mtu(_):
+    with switch() as s:
+        for end in INTERNAL:
+            link(s, 'set', own(s, end), 'mtu', '1000')
+            check(wait_for(lambda: 'mtu 1000' not in link(s, 'show', own(s, end)), 4), '%s keeps its MTU', end)
+        said(s, 'was given another MTU: mended', 4)
+        s.flows('in_port=1,actions=output:2,CONTROLLER:65535,output:3')
+        long = udp(1, 2, data=bytes(1400))
+        with Client(s.sock) as c:
+            s.forward([(1, long)], {2: [long], 3: [long]})
+            check(c.wait(c.PACKET_IN), 'no packet-in')
+        ended(s)
+
+
+def test_renamed(_):
+    with switch() as s:
+        before = indexes(s)
+        for end in INTERNAL + ['p']:
+            link(s, 'set', own(s, end), 'name', 'x' + end)
+            check(wait_for(lambda: own(s, end) in indexes(s), 4), '%s does not get its name back: %s', end, s.tail())
+        said(s, 'was renamed: mended', 4)
+        equal(indexes(s), before, 'own interfaces')
+        works(s)
+        link(s, 'add', 'y0', 'type', 'veth', 'peer', 'name', 'y1')
+        sh('sh', '-c', 'ip -n {0} link set {1} name xc1 && ip -n {0} link set y0 name {1}'.format(s.sw, own(s, 'c1')), check=False)
+        works(s)  # if we were faster than the switch, it goes by the ifindex
+        link(s, 'del', 'y1')
+        ended(s)
+
+
+def test_local_renamed(_):
+    """LOCAL's interface may be called as one likes; it goes by its ifindex, over kill -9 and at the end."""
+    with switch() as s:
+        link(s, 'set', s.name, 'name', 'uplink')
+        said(s, 'LOCAL\'s interface %s is called uplink now' % s.name)
+        s.kill9()
+        s.start()
+        check(s.name in indexes(s), 'LOCAL has not its name back: %s', s.tail())
+        local_works(s)
+        link(s, 'set', s.name, 'name', 'uplink')
+        equal(s.term(), 0, 'status')
+        check('uplink' not in link(s), 'LOCAL is left: %s', link(s))
+
+
+def test_deleted(_):
+    with switch() as s:
+        for i, end in enumerate(INTERNAL):
+            before = indexes(s)
+            link(s, 'del', own(s, end))
+            check(wait_for(lambda: set(indexes(s)) == set(before), 4), 'not made again: %s', s.tail())
+            check(wait_for(lambda: s.tail(60).count('all there again') > i or i > 1, 4), 'log: %s', s.tail(60))
+            check(indexes(s)[own(s, end)] != before[own(s, end)], 'it is the same')
+            works(s)
+        said(s, '%s, the switch\'s own, was deleted: its pair is made anew' % own(s, 'c0'))
+        ended(s)
+
+
+def test_local_deleted(_):
+    with switch() as s, Client(s.sock) as c:
+        for end in (s.name, own(s, 'p')):
+            mac = open_mac(s)
+            link(s, 'del', end)
+            check(wait_for(lambda: s.name in indexes(s) and 'LOCAL(' in s.of('dump-ports-desc'), 4), 'no LOCAL: %s', s.tail())
+            reasons = [m[2][0] for m in iter(lambda: c.wait(c.PORT_STATUS, 1), None)]
+            equal([x for x in reasons if x != 2], [1, 0], 'reasons of PORT_STATUS: deleted, added')
+            equal(open_mac(s), mac, 'its address')
+            local_works(s)
+            while c.wait(c.PORT_STATUS, 0.3):
+                pass
+        works(s)
+        ended(s)
+
+
+def open_mac(sw):
+    return re.search(r'link/ether (\S+)', link(sw, 'show', sw.name))[1]
+
+
+def test_moved_to_another_namespace(_):
+    with switch() as s:
+        there = s.box.namespace('there')
+        for end in ('c1', 'l0', 'q1', 'p'):
+            before = indexes(s)
+            link(s, 'set', own(s, end), 'netns', there)
+            check(wait_for(lambda: set(indexes(s)) == set(before), 4), 'not made again: %s', s.tail())
+            check(wait_for(lambda: own(s, end) not in sh('ip', '-n', there, 'link'), 4), '%s is left there', end)
+            works(s)
+            local_works(s)
+        ended(s)
+
+
+def test_qdiscs(_):
+    """Of NAME-q1, whose filter frames for queues need."""
+    with switch() as s:
+        for what in (['qdisc', 'del', 'dev', own(s, 'q1'), 'clsact'], ['filter', 'del', 'dev', own(s, 'q1'), 'ingress'],
+                     ['qdisc', 'replace', 'dev', own(s, 'q1'), 'root', 'pfifo']):
+            sh('tc', '-n', s.sw, *what)
+            check(wait_for(lambda: 'ofx_egress' in sh('tc', '-n', s.sw, 'filter', 'show', 'dev', own(s, 'q1'), 'ingress'), 4),
+                  'no filter after tc %s: %s', ' '.join(what), s.tail())
+            works(s)
+        ended(s)
+
+
+def test_relays(_):
+    """Of a port in generic mode."""
+    with Switch(3, start=False) as s:
+        sh('ip', '-n', s.box.hosts[2], 'link', 'set', 'eth0', 'mtu', '5000')
+        s.start()
+        g, h = own(s, 'g02'), own(s, 'h02')
+        ifindex = indexes(s)[g]
+        for what in (['del', g], ['del', h], ['set', h, 'down'], ['set', h, 'xdpgeneric', 'off'], ['set', g, 'name', 'other'],
+                     ['set', h, 'mtu', '2000']):
+            link(s, *what)
+            check(wait_for(lambda: indexes(s).get(g, ifindex) != ifindex, 4), 'not made anew after %s: %s', what, s.tail())
+            ifindex = indexes(s)[g]
+            s.flows('actions=flood')
+            s.forward([(1, U)], {2: [U], 3: [U]})
+        ended(s)
+
+
+if __name__ == '__main__':
+    run_tests(sys.modules[__name__], lambda: contextlib.nullcontext())
