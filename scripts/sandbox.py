@@ -148,7 +148,12 @@ class Sandbox:
     def into(ns):
         return ['nsenter', '--net=/run/netns/' + ns]
 
+    def environment(self):
+        """What switches remember is for this sandbox only."""
+        return dict(os.environ, STATE_DIRECTORY=self.dir)
+
     def run(self, ns, *argv, **kw):
+        kw.setdefault('env', self.environment())
         return sh(*self.into(ns), *argv, **kw)
 
     def start(self, ns, *argv, log=None, **kw):
@@ -158,6 +163,7 @@ class Sandbox:
                 kw.update(stdout=f, stderr=f)
                 return self.start(ns, *argv, **kw)
         kw.setdefault('stdin', subprocess.DEVNULL)
+        kw.setdefault('env', self.environment())
         p = subprocess.Popen(self.into(ns) + [str(a) for a in argv], **kw)
         self.processes.append(p)
         return p
@@ -188,7 +194,8 @@ class Sandbox:
         for name in self.names:
             if os.path.isdir(os.path.join(PIN_ROOT, name)):
                 subprocess.run(self.into(self.sw) + [TOP + '/build/ofxdpd', '-n', name, '--cleanup'],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30 * SLOW)
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30 * SLOW,
+                               env=self.environment())
                 shutil.rmtree(os.path.join(PIN_ROOT, name), ignore_errors=True)
         for ns in self.namespaces:
             sh('ip', 'netns', 'del', ns, check=False)

@@ -102,6 +102,7 @@ static int open_switch(struct daemon *d, const struct options *o)
 		.name = o->name,
 		.dpid = sw_config.dpid,
 		.pin_root = o->pin_root,
+		.state_dir = o->state_dir,
 		.max_flows = o->max_flows,
 		.max_probes = o->max_probes,
 		.force = o->force,
@@ -215,6 +216,6 @@ int main(int argc, char **argv)
 		break;
 	}
 	if (options.cleanup)
-		return dp_cleanup(options.name, options.pin_root) ? EXIT_FAILURE : EXIT_SUCCESS;
+		return dp_cleanup(options.name, options.pin_root, options.state_dir) ? EXIT_FAILURE : EXIT_SUCCESS;
 	return run(&options);
 }

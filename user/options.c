@@ -25,6 +25,7 @@ enum {
 	OPT_NO_LOCAL,
 	OPT_CLEANUP,
 	OPT_PIN_ROOT,
+	OPT_STATE_DIR,
 	OPT_LOG_LEVEL
 };
 
@@ -41,6 +42,7 @@ static const struct option long_options[] = {
 	{"no-local", no_argument, NULL, OPT_NO_LOCAL},
 	{"cleanup", no_argument, NULL, OPT_CLEANUP},
 	{"pin-root", required_argument, NULL, OPT_PIN_ROOT},
+	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
 	{"verbose", no_argument, NULL, 'v'},
 	{"quiet", no_argument, NULL, 'q'},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
@@ -71,6 +73,7 @@ static const char help[] =
 	"      --force                take interfaces that have IP addresses or lead to a controller too\n"
 	"      --no-local             no LOCAL interface\n"
 	"      --cleanup              remove what a dead ofxdpd of this name left behind, and end\n"
+	"      --state-dir PATH       where port numbers are kept (default $STATE_DIRECTORY or /var/lib/ofxdp)\n"
 	"      --pin-root PATH        where pins go (default /sys/fs/bpf/ofxdp); for tests\n"
 	"  -v, --verbose              log debug lines too: every message\n"
 	"  -q, --quiet                log warnings and errors only\n"
@@ -256,6 +259,9 @@ static bool parse_one(struct options *o, int opt, char **argv)
 	case OPT_PIN_ROOT:
 		o->pin_root = optarg;
 		return true;
+	case OPT_STATE_DIR:
+		o->state_dir = optarg;
+		return true;
 	case 'v':
 		log_level = LOG_LVL_DEBUG;
 		return true;
@@ -277,6 +283,7 @@ enum options_result options_parse(int argc, char **argv, struct options *o)
 	memset(o, 0, sizeof(*o));
 	strcpy(o->name, "ofxdp0");
 	o->max_unsent = (size_t)UNSENT_MB * MB;
+	o->state_dir = getenv("STATE_DIRECTORY"); /* of systemd, for StateDirectory= */
 	while ((opt = getopt_long(argc, argv, ":n:i:c:l:vqhV", long_options, NULL)) != -1) {
 		if (opt == 'h') {
 			fputs(help, stdout);

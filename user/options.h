@@ -16,7 +16,7 @@
 struct options {
 	char name[OFX_NAME_MAX + 1];
 	uint64_t dpid; /* 0: not given */
-	const char *pin_root;
+	const char *pin_root, *state_dir;
 	uint32_t max_flows, max_probes;
 	size_t max_unsent; /* bytes */
 	bool force, no_local, cleanup;

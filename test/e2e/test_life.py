@@ -104,6 +104,72 @@ def test_stop_that_cannot_give_back_says_so(sw):
         equal(after[1], False, 'pins')
 
 
+def numbers(s):
+    """{interface: port number}"""
+    return {name: int(no) for no, name in re.findall(r'^ (\d+)\((\w+)\)', s.of('dump-ports-desc'), re.M)}
+
+
+def test_port_numbers_are_remembered(sw):
+    """By name: over kill -9, over SIGTERM, until --cleanup."""
+    with Switch(3, start=False) as s:
+        def start(*names):
+            s.ports, s.args = [], ['--no-local'] + [x for n in names for x in ('-i', n)]
+            s.start()
+            return numbers(s)
+        equal(start('s3', 's2=7'), {'s3': 1, 's2': 7}, 'numbers')
+        s.kill9()
+        equal(start('s1', 's2', 's3'), {'s3': 1, 's2': 7, 's1': 2}, 'numbers after kill -9')
+        equal(s.term(), 0, 'status')
+        equal(start('s1', 's2'), {'s2': 7, 's1': 2}, 'numbers after SIGTERM')
+        sh('ip', '-n', s.sw, 'link', 'add', 's9', 'up', 'type', 'veth', 'peer', 'name', 'x9')
+        s.box.run(s.sw, 'ip', 'link', 'set', 'dev', 's9', 'xdpdrv', 'pinned', '%s/%s/port' % (PIN_ROOT, s.name))
+        check(wait_for(lambda: numbers(s).get('s9') == 3, 4), 's9 has not the first number nobody had: %r', numbers(s))
+        sh('ip', '-n', s.sw, 'link', 'set', 's9', 'down')
+        sh('ip', '-n', s.sw, 'link', 'set', 's9', 'name', 's8')
+        check(wait_for(lambda: 's8' in numbers(s), 4), 'no s8: %r', numbers(s))
+        equal(s.term(), 0, 'status')
+        equal(start('s8', 's3', 's1'), {'s8': 3, 's3': 1, 's1': 2}, 'numbers after SIGTERM')
+        equal(s.term(), 0, 'status')
+        s.box.run(s.sw, OFXDPD, '-n', s.name, '--cleanup')
+        equal(start('s8', 's3', 's1'), {'s8': 1, 's3': 2, 's1': 3}, 'numbers after --cleanup')
+
+
+def test_port_numbers_in_a_bad_file(sw):
+    with Switch(2, start=False) as s:
+        path = s.box.dir + '/' + s.name
+        with open(path, 'wb') as f:
+            f.write(b'\0\xff' * 100 + b'\n99999 s1\n-1 s2\n5 ../../etc\nx\n' + b'9' * 5000 + b'\n6 s2\n' + b'8 n%d\n' * 9000)
+        s.ports, s.args = [], ['--no-local', '-i', 's1', '-i', 's2']
+        s.start()
+        equal(numbers(s), {'s1': 1, 's2': 6}, 'numbers')
+        equal(s.term(), 0, 'status')
+        os.unlink(path)
+        os.mkdir(path)  # it can be written no more, as on a read-only file system
+        s.start()
+        equal(numbers(s), {'s1': 1, 's2': 2}, 'numbers')
+        check(wait_for(lambda: 'port numbers will not be remembered' in s.tail(30), 4), 'the log does not say it: %s', s.tail(30))
+        equal(s.term(), 0, 'status')
+
+
+def test_local_keeps_its_address(sw):
+    """LOCAL is a new interface after SIGTERM, with the hardware address it had; after kill -9 it is the same one."""
+    with Switch(1, start=False, local=True) as s, Switch(1, local=True) as other:
+        def local(sw):
+            out = sh('ip', '-n', sw.sw, '-o', 'addr', 'show', sw.name) + sh('ip', '-n', sw.sw, '-o', 'link', 'show', sw.name)
+            return re.search(r'link/ether (\S+)', out)[1], '192.0.2.1' in out
+        seen = []
+        for end in (s.term, s.kill9, s.term):
+            s.start()
+            seen.append(local(s))
+            sh('ip', '-n', s.sw, 'addr', 'replace', '192.0.2.1/24', 'dev', s.name)
+            end()
+        macs = {mac for mac, _ in seen}
+        equal(len(macs), 1, 'hardware addresses')
+        equal([has for _, has in seen], [False, False, True], 'it has its IP address')
+        check(local(other)[0] not in macs, 'another switch has the same address')
+        check(int(min(macs)[:2], 16) & 3 == 2, 'no address of local administration: %r', macs)
+
+
 def test_many_restarts(sw):
     with Switch(3) as s:
         for _ in range(4):

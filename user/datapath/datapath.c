@@ -13,6 +13,7 @@
 #include "user/datapath/load.h"
 #include "user/datapath/netns.h"
 #include "user/datapath/pin.h"
+#include "user/datapath/port_state.h"
 #include "user/datapath/queue.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
@@ -194,6 +195,7 @@ int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void 
 	dp->lock_fd = -1;
 	memcpy(dp->name, config->name, strlen(config->name));
 	dp->dpid = config->dpid;
+	state_path(dp->state_path, sizeof(dp->state_path), config->state_dir, dp->name);
 	err = open_locked(dp, config, &former);
 	if (err) {
 		leave_former(dp, &former);
@@ -212,7 +214,7 @@ int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void 
 	return 0;
 }
 
-int dp_cleanup(const char *name, const char *pin_root)
+int dp_cleanup(const char *name, const char *pin_root, const char *state_dir)
 {
 	struct dp dp = {.lock_fd = -1};
 	int err = check_name(name);
@@ -222,8 +224,10 @@ int dp_cleanup(const char *name, const char *pin_root)
 	if (err)
 		return err;
 	memcpy(dp.name, name, strlen(name));
+	state_path(dp.state_path, sizeof(dp.state_path), state_dir, name);
 	err = pin_folder_take(&dp, pin_root, false);
 	if (err == -ENOENT) {
+		state_forget(dp.state_path);
 		log_info("nothing is left of a switch named %s", name);
 		return 0;
 	}
@@ -233,7 +237,10 @@ int dp_cleanup(const char *name, const char *pin_root)
 		pin_folder_leave(&dp);
 		return err;
 	}
-	return abandon(&dp);
+	err = abandon(&dp);
+	if (!err)
+		state_forget(dp.state_path);
+	return err;
 }
 
 const char *dp_pin_path(const struct dp *dp)

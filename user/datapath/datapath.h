@@ -27,13 +27,14 @@ struct dp_port_option { /* -i IFACE[=PORTNO] */
 };
 
 struct dp_config {
-	const char *name;     /* switch name: pin folder /sys/fs/bpf/ofxdp/NAME, LOCAL interface NAME */
-	uint64_t dpid;	      /* makes LOCAL's address, which stays the same */
-	const char *pin_root; /* NULL: /sys/fs/bpf/ofxdp; bpffs is mounted if absent */
-	uint32_t max_flows;   /* 0: default */
-	uint32_t max_probes;  /* of a packet in a table, in the worst case; 0: no limit */
-	bool force;	      /* take interfaces that have IP addresses or a route too */
-	bool no_local;	      /* no LOCAL interface */
+	const char *name;      /* switch name: pin folder /sys/fs/bpf/ofxdp/NAME, LOCAL interface NAME */
+	uint64_t dpid;	       /* makes LOCAL's address, which stays the same */
+	const char *pin_root;  /* NULL: /sys/fs/bpf/ofxdp; bpffs is mounted if absent */
+	const char *state_dir; /* NULL: /var/lib/ofxdp; port numbers are kept there, in file NAME */
+	uint32_t max_flows;    /* 0: default */
+	uint32_t max_probes;   /* of a packet in a table, in the worst case; 0: no limit */
+	bool force;	       /* take interfaces that have IP addresses or a route too */
+	bool no_local;	       /* no LOCAL interface */
 	size_t n_ports;
 	const struct dp_port_option *ports;
 	size_t n_controllers; /* their addresses: an interface that routes to one is refused without force */
@@ -82,8 +83,9 @@ int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void 
  * been logged; the pins are there for dp_cleanup() then.
  */
 int dp_close(struct dp *dp);
-/* `ofxdpd --cleanup`: remove what a dead daemon of this name left.  -EBUSY if it lives; else as dp_close(). */
-int dp_cleanup(const char *name, const char *pin_root);
+/* `ofxdpd --cleanup`: remove what a dead daemon of this name left, forget its port numbers.  -EBUSY if it lives; else
+ * as dp_close(). */
+int dp_cleanup(const char *name, const char *pin_root, const char *state_dir);
 /* The pinned entry program, for logs and `ip link … xdpdrv pinned`. */
 const char *dp_pin_path(const struct dp *dp);
 

@@ -21,6 +21,7 @@ struct dp {
 	uint64_t dpid;
 	char pin_dir[PATH_MAX - 64]; /* /sys/fs/bpf/ofxdp/NAME */
 	char entry_pin[PATH_MAX];    /* pinned ofx_port */
+	char state_path[PATH_MAX];   /* port_state.h */
 	int lock_fd;
 	struct ofxdp_bpf *skel;
 	struct cpus cpus;

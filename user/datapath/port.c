@@ -239,6 +239,7 @@ int port_join(struct dp *dp, const struct link *link, uint32_t index, bool gener
 	if (!err) {
 		if (!local)
 			port->link.flags |= IFF_PROMISC;
+		p->numbered = true;
 		err = publish(dp, port);
 	}
 	p->n++;

@@ -68,6 +68,8 @@ struct dp_ports {
 	struct nl watch; /* changes */
 	int sock;	 /* for ethtool */
 	int memory;	 /* port_memory.h */
+	bool numbered;	 /* numbers were given that are not in the file yet, port_state.h */
+	bool told_state; /* that it can't be written was logged */
 	struct event *watch_event, *timer;
 	int prog_fd;
 	uint32_t prog_id;  /* of ofx_port */
@@ -106,6 +108,8 @@ void port_near_write(struct dp *dp, uint32_t ifindex, uint32_t near);
 int port_write(struct dp *dp, struct port *port);
 
 /* port_open.c */
+/* Numbers that are new: to the file. */
+void ports_save(struct dp *dp);
 /* LOCAL's pair was made anew: make it a port. */
 int port_take_local(struct dp *dp);
 

@@ -12,6 +12,7 @@
 #include "user/datapath/netns.h"
 #include "user/datapath/port.h"
 #include "user/datapath/port_memory.h"
+#include "user/datapath/port_state.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -300,6 +301,8 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 	p->prog_id = program_id(p->prog_fd);
 	p->relay_id = program_id(bpf_program__fd(dp->skel->progs.ofx_relay));
 	p->memory = memory_open(dp->pin_dir, true);
+	if (p->memory >= 0)
+		state_load(p->memory, dp->state_path);
 	err = p->memory < 0 ? p->memory : open_sets(dp, config);
 	if (!err)
 		err = veths_make(dp, former);
@@ -487,12 +490,28 @@ int ports_abandon(const char *pin_dir, const char *name)
 	return err;
 }
 
+void ports_save(struct dp *dp)
+{
+	struct dp_ports *p = dp->ports;
+	int err;
+
+	if (!p->numbered || p->memory < 0)
+		return;
+	p->numbered = false;
+	err = state_save(p->memory, dp->state_path);
+	if (err && !p->told_state)
+		log_warn("port numbers will not be remembered after SIGTERM: %s: %s (--state-dir names another folder)",
+			 dp->state_path, strerror(-err));
+	p->told_state |= !!err;
+}
+
 void ports_close(struct dp *dp)
 {
 	struct dp_ports *p = dp->ports;
 
 	if (!p)
 		return;
+	ports_save(dp);
 	if (p->watch_event)
 		event_free(p->watch_event);
 	if (p->timer)

@@ -26,6 +26,12 @@ static bool told_differs(const struct link *a, const struct link *b)
 	       a->carrier != b->carrier || (a->flags ^ b->flags) & IFF_UP;
 }
 
+static void port_rename(struct dp_ports *p, const char *from, const char *to)
+{
+	memory_rename(p->memory, from, to);
+	p->numbered = true;
+}
+
 static void port_change(struct dp *dp, struct port *port, const struct link *link)
 {
 	struct dp_ports *p = dp->ports;
@@ -37,7 +43,7 @@ static void port_change(struct dp *dp, struct port *port, const struct link *lin
 	if (local)
 		veths_mend_local(dp, link);
 	else if (strcmp(port->link.name, link->name))
-		memory_rename(p->memory, port->link.name, link->name);
+		port_rename(p, port->link.name, link->name);
 	if (link->carrier && !port->link.carrier)
 		trap_later(port);
 	port->link = *link;
@@ -222,6 +228,7 @@ static void on_timer(evutil_socket_t fd, short what, void *aux)
 	veths_restore(dp);
 	trap_due(dp);
 	port_log_flush(dp->ports);
+	ports_save(dp);
 }
 
 int ports_watch(struct dp *dp)
