@@ -51,7 +51,7 @@ class Crowd:
         start = time.monotonic()
         for i in range(SWITCHES):
             self.procs[i] = self.start(i, '-i', 'a%d' % i, '-i', 'b%d' % i, '-l', 'punix:%s/%d.sock' % (self.box.dir, i))
-        wait_for(lambda: all(p.poll() is not None or 'entry program' in self.log(i) for i, p in self.procs.items()), 60)
+        wait_for(lambda: all(p.poll() is not None or 'entry program' in self.log(i) for i, p in self.procs.items()), 120)
         for i, p in self.procs.items():
             check(p.poll() is None, 'switch %d ended with %r: %s', i, p.returncode, self.log(i))
             check('entry program' in self.log(i), 'switch %d does not come: %s', i, self.log(i))

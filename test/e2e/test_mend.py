@@ -4,6 +4,7 @@ packet-outs, copies, queues and LOCAL go on."""
 import contextlib
 import re
 import sys
+import time
 
 from lib import PIN_ROOT, Client, Switch, Tap, check, equal, output, run_tests, sh, udp, wait_for
 
@@ -188,6 +189,29 @@ def test_moved_to_another_namespace(_):
             check(wait_for(lambda: own(s, end) not in sh('ip', '-n', there, 'link'), 4), '%s is left there', end)
             works(s)
             local_works(s)
+        ended(s)
+
+
+def test_local_visits_another_namespace(_):
+    """That is what it is for; a controller may take it down there, and it comes back."""
+    with switch() as s:
+        there = s.box.namespace('there')
+        link(s, 'set', s.name, 'netns', there)
+        sh('ip', '-n', there, 'link', 'set', s.name, 'up')
+        s.of('mod-port', s.name, 'down')
+        time.sleep(2.5)
+        check('PORT_DOWN' in s.of('dump-ports-desc').split('LOCAL')[1], 'LOCAL is up: %s', s.of('dump-ports-desc'))
+        s.of('mod-port', s.name, 'up')
+        s.flows('in_port=1,actions=LOCAL')
+        tap = Tap(there, s.name)
+        check(wait_for(lambda: 'state UP' in sh('ip', '-n', there, 'link', 'show', s.name)), 'LOCAL has no link')
+        s.tap(1).send(U)
+        equal(tap.receive(1, 2), [U], 'LOCAL, elsewhere')
+        tap.close()
+        sh('ip', '-n', there, 'link', 'set', s.name, 'netns', s.sw)
+        local_works(s)
+        link(s, 'set', s.name, 'down')
+        check(wait_for(lambda: 'PORT_DOWN' in s.of('dump-ports-desc').split('LOCAL')[1], 4), 'LOCAL is not known any more')
         ended(s)
 
 

@@ -255,7 +255,7 @@ static int list(struct nl *nl, uint32_t tries, struct link **links, size_t *n)
 	return 0;
 }
 
-#define LIST_TRIES 10 /* at most 45 ms of pauses */
+#define LIST_TRIES 5 /* at most 10 ms of pauses */
 
 int link_list(struct nl *nl, struct link **links, size_t *n)
 {

@@ -53,7 +53,7 @@ int link_get(struct nl *nl, uint32_t ifindex, const char *name, struct link *lin
 int link_get_in(struct nl *nl, int32_t nsid, uint32_t ifindex, struct link *link);
 /*
  * All interfaces, into an array of *n that the caller frees (NULL on error).  Their `errors` are not filled.  While
- * interfaces come and go the kernel's list is not exact; it is asked for until it is, for 0.2 s at most, and then all
+ * interfaces come and go the kernel's list is not exact; it is asked for until it is, five times at most, and then all
  * that were ever in it are told.
  */
 int link_list(struct nl *nl, struct link **links, size_t *n);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Ports, seen from inside: port.c (joining, leaving, changes), port_open.c (start and end) and their neighbours. */
+/* Ports, seen from inside: port.c (joining, leaving), port_watch.c, port_open.c, port_close.c and their neighbours. */
 #ifndef DATAPATH_PORT_H
 #define DATAPATH_PORT_H
 
@@ -107,9 +107,13 @@ void port_near_write(struct dp *dp, uint32_t ifindex, uint32_t near);
 /* Bring map `ports` and the flood sets in line with the port's link and config. */
 int port_write(struct dp *dp, struct port *port);
 
-/* port_open.c */
+/* port_state.c */
 /* Numbers that are new: to the file. */
 void ports_save(struct dp *dp);
+
+/* port_open.c */
+/* All interfaces (link_list()); an error has been logged. */
+int ports_list(struct nl *nl, struct link **links, size_t *n);
 /* LOCAL's pair was made anew: make it a port. */
 int port_take_local(struct dp *dp);
 
@@ -187,8 +191,9 @@ int relay_attach(struct dp *dp, const struct port *port);
 void relay_delete(struct dp *dp, struct port *port);
 /* Are both ends as they were made? */
 bool relay_sound(struct dp *dp, const struct port *port);
-/* Delete those pairs that no port uses (keep NULL: all).  What stays, and why, has been logged on error. */
-int relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep);
+/* Of all interfaces, delete those pairs that no port uses (keep NULL: all).  What stays, and why, has been logged on
+ * error. */
+int relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep, const struct link *links, size_t n);
 bool relay_own(const char *name, const char *ifname);
 /* Where frames for the port are redirected to. */
 static inline uint32_t port_tx(const struct port *port)
@@ -197,8 +202,9 @@ static inline uint32_t port_tx(const struct port *port)
 }
 
 /* trap.c: set-up mistakes that would cost frames, each told in one sentence with the cure. */
-/* May this interface become a port?  0, or a negative errno and the sentence has been logged. */
-int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link *link);
+/* May this one of all interfaces become a port?  0, or a negative errno and the sentence has been logged. */
+int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link *link, const struct link *links,
+		size_t n);
 /* Advice about a port that was just taken. */
 void trap_advise(struct dp *dp, const struct port *port);
 /* err and the kernel's words: why native XDP was refused. */

@@ -21,6 +21,8 @@ static const char *const port_features[] = {
  */
 #define ALWAYS_OFF 0x6f
 #define GENERIC_OFF 0x10 /* generic XDP runs behind GRO, native before it */
+#define HIDES_TAGS 0x03
+#define MERGES 0x1c
 
 static bool fits(int fd)
 {
@@ -124,6 +126,23 @@ void memory_rename(int memory, const char *from, const char *to)
 	bpf_map_delete_elem(memory, key);
 }
 
+/* Drivers keep what they can't do without, and say nothing. */
+static void tell_left(int sock, const struct link *link, uint32_t off)
+{
+	uint32_t left = ethtool_features(sock, link->ifindex, port_features, ARRAY_LEN(port_features)) & off;
+
+	if (left & HIDES_TAGS)
+		log_warn("port %s: its driver takes VLAN tags off all frames and can't do otherwise: the switch does "
+			 "not "
+			 "see them",
+			 link->name);
+	if (left & MERGES)
+		log_warn("port %s: its driver merges TCP segments (LRO, GRO) and can't do otherwise: merged ones are "
+			 "too "
+			 "long to be forwarded",
+			 link->name);
+}
+
 int port_prepare(struct nl *nl, int sock, int memory, const struct link *link, uint32_t port_no, bool generic)
 {
 	uint32_t off = ALWAYS_OFF | (generic ? GENERIC_OFF : 0);
@@ -145,11 +164,10 @@ int port_prepare(struct nl *nl, int sock, int memory, const struct link *link, u
 	err = memory_put(memory, link->name, &m);
 	if (err)
 		return err;
-	err = ethtool_set_features(sock, link->ifindex, port_features, ARRAY_LEN(port_features), on, false);
-	if (err)
-		log_warn("port %s: cannot switch off receive offloads (%s); VLAN tags may be invisible to the switch: "
-			 "`ethtool -K %s rxvlan off lro off`",
-			 link->name, strerror(-err), link->name);
+	if (on) {
+		ethtool_set_features(sock, link->ifindex, port_features, ARRAY_LEN(port_features), on, false);
+		tell_left(sock, link, off);
+	}
 	if (link->flags & IFF_PROMISC)
 		return 0;
 	return link_set_flags(nl, link->ifindex, IFF_PROMISC, IFF_PROMISC);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Taking interfaces when the daemon starts, giving them back when it ends. */
+/* Taking interfaces when the daemon starts. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -69,7 +69,7 @@ static int check_twice(const struct link *link, uint32_t *ifindexes, size_t i)
 }
 
 static int check_port(struct dp *dp, const struct dp_config *config, size_t i, const struct former *former,
-		      uint32_t *ifindexes)
+		      uint32_t *ifindexes, const struct link *links, size_t n)
 {
 	const struct dp_port_option *o = &config->ports[i];
 	struct link link;
@@ -90,18 +90,42 @@ static int check_port(struct dp *dp, const struct dp_config *config, size_t i, c
 	if (!err)
 		err = check_foreign(&link, former);
 	if (!err && !link.xdp_drv && !link.xdp_skb)
-		err = trap_refuse(dp, config, &link);
+		err = trap_refuse(dp, config, &link, links, n);
+	return err;
+}
+
+int ports_list(struct nl *nl, struct link **links, size_t *n)
+{
+	int err = link_list(nl, links, n);
+
+	if (err)
+		log_error("cannot list interfaces: %s", strerror(-err));
+	return err;
+}
+
+static int check_ports(struct dp *dp, const struct dp_config *config, const struct former *former)
+{
+	_free_ uint32_t *ifindexes = calloc(config->n_ports + 1, sizeof(*ifindexes));
+	_free_ struct link *links = NULL;
+	size_t n = 0;
+	int err = ifindexes ? ports_list(&dp->ports->nl, &links, &n) : -ENOMEM;
+
+	for (size_t i = 0; i < config->n_ports && !err; i++)
+		err = check_port(dp, config, i, former, ifindexes, links, n);
+	if (!err && config->n_ports >= OFX_FLOOD_PORTS) {
+		log_error("%zu ports are given: a switch has at most %u", config->n_ports, OFX_FLOOD_PORTS - 1);
+		err = -ENOSPC;
+	}
 	return err;
 }
 
 int ports_check(struct dp *dp, const struct dp_config *config, const struct former *former)
 {
 	struct dp_ports *p = calloc(1, sizeof(*p));
-	_free_ uint32_t *ifindexes = calloc(config->n_ports + 1, sizeof(*ifindexes));
 	int err;
 
 	dp->ports = p;
-	if (!p || !ifindexes)
+	if (!p)
 		return -ENOMEM;
 	p->memory = -1;
 	p->sock = ethtool_open();
@@ -110,13 +134,7 @@ int ports_check(struct dp *dp, const struct dp_config *config, const struct form
 		log_error("cannot open a netlink socket: %s", strerror(-err));
 	else
 		err = veths_check(dp, !config->no_local, former);
-	for (size_t i = 0; i < config->n_ports && !err; i++)
-		err = check_port(dp, config, i, former, ifindexes);
-	if (!err && config->n_ports >= OFX_FLOOD_PORTS) {
-		log_error("%zu ports are given: a switch has at most %u", config->n_ports, OFX_FLOOD_PORTS - 1);
-		err = -ENOSPC;
-	}
-	return err;
+	return err ? err : check_ports(dp, config, former);
 }
 
 /* --- taking --- */
@@ -205,16 +223,12 @@ static int take_configured(struct dp *dp, const struct dp_config *config, const 
 
 /* Ports of a former daemon that are not configured now; and what it could not give back to those that left meanwhile.
  */
-static int take_found(struct dp *dp, const struct former *former)
+static int take_found(struct dp *dp, const struct former *former, struct link *links, size_t n)
 {
 	struct dp_ports *p = dp->ports;
-	_free_ struct link *links = NULL;
 	struct port_memory m;
-	size_t n = 0;
-	int err = link_list(&p->nl, &links, &n);
+	int err = 0;
 
-	if (err)
-		log_error("cannot list interfaces: %s", strerror(-err));
 	for (size_t i = 0; i < n && !err; i++) {
 		struct link *l = &links[i];
 		uint32_t index;
@@ -229,6 +243,22 @@ static int take_found(struct dp *dp, const struct former *former)
 		}
 	}
 	return err;
+}
+
+/* What else a former daemon left. */
+static int take_rest(struct dp *dp, const struct former *former)
+{
+	struct dp_ports *p = dp->ports;
+	_free_ struct link *links = NULL;
+	size_t n = 0;
+	int err = ports_list(&p->nl, &links, &n);
+
+	if (!err)
+		err = take_found(dp, former, links, n);
+	/* Last: until its port is swapped, a packet in a former pipeline may still take the internal interfaces. */
+	if (!err)
+		err = veths_attach(dp, true);
+	return err ? err : relays_sweep(&p->nl, dp->name, p, links, n);
 }
 
 static int take_local(struct dp *dp, const struct former *former)
@@ -307,7 +337,7 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 	if (!err)
 		err = veths_make(dp, former);
 	if (!err)
-		err = veths_attach(dp, false);
+		err = veths_attach(dp, !former->n_generations);
 	if (!err)
 		err = sets_provide(dp, OFX_INDEX_NONE, config->n_ports + 1);
 	if (!err)
@@ -316,211 +346,7 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 		err = take_configured(dp, config, former, true);
 	if (!err)
 		err = take_configured(dp, config, former, false);
-	if (!err)
-		err = take_found(dp, former);
-	/* Last: until its port is swapped, a packet in a former pipeline may still take the internal interfaces. */
-	if (!err)
-		err = veths_attach(dp, true);
-	if (!err)
-		err = relays_sweep(&p->nl, dp->name, p);
+	if (!err && former->n_generations)
+		err = take_rest(dp, former);
 	return err ? err : ports_watch(dp);
-}
-
-/* --- giving back --- */
-
-#define DETACH_TRIES 3 /* somebody may change what is attached at the same time */
-
-static int detach_once(struct nl *nl, const struct link *link, const struct former *former)
-{
-	int native = former_fd(former, link->xdp_drv), generic = former_fd(former, link->xdp_skb), err = 0;
-
-	if (native >= 0)
-		err = link_set_xdp(nl, link->ifindex, -1, XDP_FLAGS_DRV_MODE, native);
-	if (!err && generic >= 0)
-		err = link_set_xdp(nl, link->ifindex, -1, XDP_FLAGS_SKB_MODE, generic);
-	return err;
-}
-
-/* *now: the interface then.  -ENODEV: it has gone. */
-static int detach(struct nl *nl, uint32_t ifindex, const struct former *former, struct link *now)
-{
-	int err = -EAGAIN;
-
-	for (int i = 0; i < DETACH_TRIES && err && err != -ENODEV; i++) {
-		err = link_get(nl, ifindex, NULL, now);
-		if (!err)
-			err = detach_once(nl, now, former);
-	}
-	return err;
-}
-
-struct reclaim {
-	struct dp_ports *ports;
-	const struct link *was;
-	bool done;
-};
-
-static void reclaim_here(void *aux)
-{
-	struct reclaim *r = aux;
-	struct dp_ports *p = r->ports;
-	_close_ int sock = ethtool_open();
-	struct link now;
-	struct nl nl;
-
-	if (nl_open(&nl))
-		return;
-	if (!link_get(&nl, r->was->moved_ifindex, NULL, &now)) {
-		bool native = now.xdp_drv == p->prog_id, generic = now.xdp_skb == p->prog_id;
-		uint32_t mode = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
-
-		r->done = (!native && !generic) || !link_set_xdp(&nl, now.ifindex, -1, mode, p->prog_fd);
-		if (strcmp(r->was->name, now.name))
-			memory_rename(p->memory, r->was->name, now.name);
-		port_restore(&nl, sock, p->memory, &now);
-	}
-	nl_close(&nl);
-}
-
-static bool reclaim_in(void *aux, int ns_fd)
-{
-	struct reclaim *r = aux;
-
-	return link_nsid(&r->ports->nl, ns_fd) == r->was->moved_nsid && netns_inside(ns_fd, reclaim_here, r);
-}
-
-void port_reclaim(struct dp *dp, const struct link *was)
-{
-	struct reclaim r = {dp->ports, was, false};
-	char path[PATH_MAX];
-
-	if (netns_search(reclaim_in, &r, path, sizeof(path)) && r.done)
-		log_info("port %s: moved to network namespace %s, and restored there", was->name, path);
-	else
-		log_warn("port %s: moved to a network namespace out of sight with our XDP program attached: run "
-			 "`ip link set dev %s xdp off promisc off` there",
-			 was->name, was->name);
-}
-
-struct abandon {
-	struct nl nl;
-	int sock, memory; /* memory: -1 if there is none */
-	const char *name;
-	struct former former;
-};
-
-/* What the interface was before it became a port.  What could not be is told. */
-static int give_back(struct abandon *a, const struct link *link)
-{
-	struct link now;
-	int err = detach(&a->nl, link->ifindex, &a->former, &now);
-
-	if (err == -ENODEV)
-		return 0;
-	if (err)
-		log_error("port %s: cannot detach XDP: %s%s%s; run `ip link set dev %s xdp off`", link->name,
-			  strerror(-err), *a->nl.said ? ": " : "", a->nl.said, link->name);
-	else if (a->memory >= 0)
-		err = port_restore(&a->nl, a->sock, a->memory, &now);
-	return err;
-}
-
-static bool was_port(const struct abandon *a, const struct link *link)
-{
-	struct port_memory m;
-
-	return !veths_own(a->name, link->name) &&
-	       (former_fd(&a->former, link->xdp_drv) >= 0 || former_fd(&a->former, link->xdp_skb) >= 0 ||
-		(a->memory >= 0 && memory_get(a->memory, link->name, &m) && m.attached));
-}
-
-static int give_back_listed(struct abandon *a)
-{
-	_free_ struct link *links = NULL;
-	size_t n = 0;
-	int err = link_list(&a->nl, &links, &n);
-
-	if (err)
-		log_error("cannot list interfaces: %s", strerror(-err));
-	for (size_t i = 0; i < n; i++)
-		if (was_port(a, &links[i]) && give_back(a, &links[i]))
-			err = -EIO;
-	return err;
-}
-
-/* Those that no list has shown. */
-static int give_back_remembered(struct abandon *a)
-{
-	char name[IFNAMSIZ] = "";
-	struct port_memory m;
-	int err = 0;
-
-	while (a->memory >= 0 && memory_next(a->memory, name)) {
-		struct link link;
-
-		if (memory_get(a->memory, name, &m) && m.attached && !link_get(&a->nl, 0, name, &link) &&
-		    give_back(a, &link))
-			err = -EIO;
-	}
-	return err;
-}
-
-static int abandon_all(struct abandon *a)
-{
-	int listed = give_back_listed(a), remembered = give_back_remembered(a);
-	int own = veths_delete(&a->nl, a->name, &a->former), relays = relays_sweep(&a->nl, a->name, NULL);
-
-	return listed || remembered || own || relays ? -EIO : 0;
-}
-
-int ports_abandon(const char *pin_dir, const char *name)
-{
-	_close_ int sock = ethtool_open(), memory = memory_open(pin_dir, false);
-	struct abandon a = {.sock = sock, .memory = memory, .name = name};
-	int err = sock < 0 ? sock : nl_open(&a.nl);
-
-	if (err) {
-		log_error("cannot give the ports back: no netlink socket: %s", strerror(-err));
-		return err;
-	}
-	former_read(pin_dir, &a.former);
-	err = abandon_all(&a);
-	former_free(&a.former);
-	nl_close(&a.nl);
-	return err;
-}
-
-void ports_save(struct dp *dp)
-{
-	struct dp_ports *p = dp->ports;
-	int err;
-
-	if (!p->numbered || p->memory < 0)
-		return;
-	p->numbered = false;
-	err = state_save(p->memory, dp->state_path);
-	if (err && !p->told_state)
-		log_warn("port numbers will not be remembered after SIGTERM: %s: %s (--state-dir names another folder)",
-			 dp->state_path, strerror(-err));
-	p->told_state |= !!err;
-}
-
-void ports_close(struct dp *dp)
-{
-	struct dp_ports *p = dp->ports;
-
-	if (!p)
-		return;
-	ports_save(dp);
-	if (p->watch_event)
-		event_free(p->watch_event);
-	if (p->timer)
-		event_free(p->timer);
-	sets_close(dp);
-	nl_close(&p->watch);
-	nl_close(&p->nl);
-	cleanup_close(&p->sock);
-	cleanup_close(&p->memory);
-	free(p);
-	dp->ports = NULL;
 }

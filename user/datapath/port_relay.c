@@ -147,14 +147,10 @@ static bool sweeps(struct nl *nl, const char *name, const struct link *in)
 	       !link_get(nl, in->peer, NULL, &out) && relay_own(name, out.name) && out.peer == in->ifindex;
 }
 
-int relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep)
+int relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep, const struct link *links, size_t n)
 {
-	_free_ struct link *links = NULL;
-	size_t n = 0;
-	int err = link_list(nl, &links, &n);
+	int err = 0;
 
-	if (err)
-		log_error("cannot look for %s's relay interfaces: %s", name, strerror(-err));
 	for (size_t i = 0; i < n; i++)
 		if (!in_use(keep, links[i].ifindex) && sweeps(nl, name, &links[i]) && veth_discard(nl, &links[i]))
 			err = -EIO;

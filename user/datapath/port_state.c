@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "include/ofxdp/limits.h"
+#include "user/datapath/port.h"
 #include "user/datapath/port_memory.h"
 #include "user/datapath/port_state.h"
+#include "user/util/log.h"
 
 #define LINE_SIZE 64
 #define MOST_LINES (4 * OFX_PORTS) /* as many names as the memory holds */
@@ -89,4 +91,19 @@ void state_forget(const char *path)
 {
 	if (*path)
 		unlink(path);
+}
+
+void ports_save(struct dp *dp)
+{
+	struct dp_ports *p = dp->ports;
+	int err;
+
+	if (!p->numbered || p->memory < 0)
+		return;
+	p->numbered = false;
+	err = state_save(p->memory, dp->state_path);
+	if (err && !p->told_state)
+		log_warn("port numbers will not be remembered after SIGTERM: %s: %s (--state-dir names another folder)",
+			 dp->state_path, strerror(-err));
+	p->told_state |= !!err;
 }

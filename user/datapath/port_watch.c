@@ -65,8 +65,9 @@ static void host_change(struct dp *dp, const struct link *link)
 	struct port *port = &p->port[OFX_INDEX_LOCAL];
 	bool tell = told_differs(&p->host, link);
 
-	if (strcmp(p->host.name, link->name) && port_may_log(p, OFX_INDEX_LOCAL))
+	if (p->veths.host && strcmp(p->host.name, link->name) && port_may_log(p, OFX_INDEX_LOCAL))
 		log_info("LOCAL's interface %s is called %s now", p->host.name, link->name);
+	p->veths.host = link->ifindex;
 	p->host = *link;
 	if (!port->exists)
 		return;
@@ -75,24 +76,48 @@ static void host_change(struct dp *dp, const struct link *link)
 		port_tell(dp, OFPPR_MODIFY, port);
 }
 
+/* The host's side of LOCAL, which may come back from another namespace. */
+static bool is_host(const struct dp_ports *p, const struct link *link)
+{
+	if (p->veths.host || !p->veths.local)
+		return p->veths.host && link->ifindex == p->veths.host;
+	return !strcmp(link->kind, "veth") && link->peer == p->veths.local && link->peer_nsid == -1;
+}
+
+static void detach(struct dp *dp, const struct link *link, bool generic, const char *why)
+{
+	struct dp_ports *p = dp->ports;
+	int err =
+		link_set_xdp(&p->nl, link->ifindex, -1, generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE, p->prog_fd);
+
+	if (!port_may_log(p, OFX_INDEX_NONE))
+		return;
+	if (err)
+		log_error("port %s: %s, and cannot be detached: %s%s%s", link->name, why, strerror(-err),
+			  *p->nl.said ? ": " : "", p->nl.said);
+	else
+		log_error("port %s: %s: detached", link->name, why);
+}
+
 /* The operator attached our program.  What cannot be a port gets it off again, lest its frames vanish. */
 static int admit(struct dp *dp, const struct link *link)
 {
 	struct dp_ports *p = dp->ports;
 	bool generic = link->xdp_drv != p->prog_id, local = link->ifindex == p->veths.local;
 	uint32_t index = local ? OFX_INDEX_LOCAL : port_choose_number(p, link->name, 0);
-	int err = -EINVAL;
+	const char *why = NULL;
 
-	if (link->ethernet && (index || local))
-		err = port_join(dp, link, index, generic);
-	else if (port_may_log(p, OFX_INDEX_NONE))
-		log_error("port %s: %s: detached", link->name,
-			  link->ethernet ? "no port number is free" : "not an Ethernet interface");
-	if (err)
-		link_set_xdp(&p->nl, link->ifindex, -1, generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE, p->prog_fd);
+	if (!link->ethernet)
+		why = "not an Ethernet interface";
+	else if (!index && !local)
+		why = "no port number is free";
+	else if (port_join(dp, link, index, generic))
+		why = "it cannot be a port";
+	if (why)
+		detach(dp, link, generic, why);
 	else
 		port_welcome(dp, &p->port[index]);
-	return err;
+	return why ? -EINVAL : 0;
 }
 
 /* An interface as it is now. */
@@ -105,7 +130,7 @@ static void see(struct dp *dp, const struct link *link)
 		port->seen = true;
 	if (veths_internal(p, link->ifindex))
 		veths_mend(dp, link);
-	else if (p->veths.host && link->ifindex == p->veths.host)
+	else if (is_host(p, link))
 		host_change(dp, link);
 	else if (port && ours(p, link))
 		port_change(dp, port, link);
@@ -153,8 +178,8 @@ static bool interesting(struct dp *dp, const struct link *link)
 {
 	struct dp_ports *p = dp->ports;
 
-	return ours(p, link) || port_find(p, link->ifindex) || link->ifindex == p->veths.host ||
-	       link->ifindex == p->veths.local || veths_internal(p, link->ifindex);
+	return ours(p, link) || port_find(p, link->ifindex) || is_host(p, link) || link->ifindex == p->veths.local ||
+	       veths_internal(p, link->ifindex);
 }
 
 /*

@@ -110,12 +110,11 @@ static int refuse_used(struct nl *nl, const struct dp_config *config, const stru
 	return has || leads ? -EADDRINUSE : 0;
 }
 
-int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link *link)
+int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link *link, const struct link *links,
+		size_t n)
 {
 	struct nl *nl = &dp->ports->nl;
-	_free_ struct link *links = NULL;
-	size_t n = 0;
-	int err;
+	int err = 0;
 
 	if (!link->ethernet) {
 		log_error("port %s: not an Ethernet interface", link->name);
@@ -123,9 +122,6 @@ int trap_refuse(struct dp *dp, const struct dp_config *config, const struct link
 	}
 	if (config->force)
 		return 0;
-	err = link_list(nl, &links, &n);
-	if (err)
-		return cannot_tell(link, err);
 	for (size_t i = 0; i < n && !err; i++)
 		if (is_over(links, n, &links[i], link, 0))
 			err = refuse_used(nl, config, link, &links[i]);

@@ -95,7 +95,8 @@ void veths_mend_local(struct dp *dp, const struct link *link)
 {
 	struct dp_ports *p = dp->ports;
 	char name[IFNAMSIZ];
-	bool down = !(link->flags & IFF_UP), renamed;
+	/* With the host's side out of sight, it stands for LOCAL: a controller may have taken it down. */
+	bool down = !(link->flags & IFF_UP) && p->host.ifindex, renamed;
 	int err = 0;
 
 	veth_name(name, dp->name, "-p");
