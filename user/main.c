@@ -142,11 +142,23 @@ static int connect_all(struct daemon *d, const struct options *o)
 	return 0;
 }
 
+/* A second signal must not break off what the first one asked for. */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 /* An error: something could not be given back, which has been logged. */
 static int close_all(struct daemon *d)
 {
 	int error = 0;
 
+	block_signals();
 	control_free(d->control);
 	if (d->sw)
 		sw_free(d->sw);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Many switches start and end at once while other interfaces of their namespace come and go.
 
-SWITCHES=20 ROUNDS=100 test/e2e/test_churn.py goes on for longer than `make test` does."""
+SWITCHES=20 ROUNDS=100 /usr/bin/python3 test/e2e/test_churn.py goes on for longer than `make test` does."""
 import contextlib
 import os
 import re
@@ -61,7 +61,8 @@ class Crowd:
         start = time.monotonic()
         for p in self.procs.values():
             getattr(p, how)()
-        status = {i: self.box.stop(p, 60) for i, p in self.procs.items()}
+        status = {i: p.wait(60 * SLOW) for i, p in self.procs.items()}
+        self.box.processes = [p for p in self.box.processes if p.poll() is None]
         return status, time.monotonic() - start
 
     def state(self):
@@ -100,7 +101,6 @@ def test_cleanup_at_once(crowd):
     for i in range(SWITCHES):
         crowd.procs[i] = crowd.start(i, '--cleanup')
     equal({p.wait(60 * SLOW) for p in crowd.procs.values()}, {0}, 'status')
-    crowd.box.processes = [p for p in crowd.box.processes if p.poll() is None]
     crowd.left_nothing()
 
 

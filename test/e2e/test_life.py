@@ -87,6 +87,18 @@ def test_cleanup_after_kill(sw):
         equal(after[1], False, 'pins')
 
 
+def test_many_signals(sw):
+    """More than one SIGTERM, at any time of the end, are as good as one."""
+    with Switch(2) as s:
+        for _ in range(3):
+            while s.proc.poll() is None:
+                s.proc.terminate()
+            s.box.processes.remove(s.proc)
+            equal(s.proc.returncode, 0, 'status')
+            check('xdp' not in sh('ip', '-n', s.sw, 'link'), 'XDP is left')
+            s.start()
+
+
 def test_stop_that_cannot_give_back_says_so(sw):
     """Here it gets no socket any more: the log says what is left, so does the status, and --cleanup does the rest."""
     with Switch(2, start=False, local=True) as s:
