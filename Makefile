@@ -160,8 +160,8 @@ demo:
 	$(Q)$(MAKE) all
 	$(Q)scripts/demo
 
-verifier: build/verifier build/ofxdp.bpf.o
-	$(Q)build/verifier build/ofxdp.bpf.o
+verifier: build/verifier build/ofxdp.bpf.o build/trace.bpf.o
+	$(Q)build/verifier build/ofxdp.bpf.o build/trace.bpf.o
 
 FUZZ_SECONDS := 600
 fuzz: $(FUZZ_BIN)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Structs of the kernel that are read by CO-RE: only the members needed, so no vmlinux.h. */
+/* Structs of the kernel that are read through its BTF: only the members needed, so no vmlinux.h. */
 #ifndef BPF_KERNEL_H
 #define BPF_KERNEL_H
 

@@ -6,7 +6,8 @@
  *   ofx_egress    on NAME-q1, clsact: hands them to the qdisc of their port
  *   ofx_relay     on NAME-hNN, generic: frames on their way to a port in generic mode
  *   ofx_probe     on nothing: what the daemon asks about a port
- *   raw_tp/…      drops behind the redirect
+ *
+ * What is lost behind the redirect is counted by the programs of trace.bpf.c.
  *
  * The stages are functions that the verifier checks on their own (global functions), once in each program that calls
  * them: hence one program for all interfaces.  They share struct ofx_state, the CPU's, which a program takes and gives
@@ -19,7 +20,6 @@
 #include "bpf/packet_out.h"
 #include "bpf/qdisc.h"
 #include "bpf/receive.h"
-#include "bpf/trace.h"
 
 /* OFX_INJECT_OUT: the ops stand behind the header. */
 static __always_inline int inject_out(ofx_ctx *ctx, struct ofx_state *s, __u32 in_port, __u32 n_ops)
@@ -233,27 +233,6 @@ SEC("tc")
 int ofx_egress(struct __sk_buff *skb)
 {
 	return qdisc_egress(skb);
-}
-
-SEC("raw_tp/xdp_redirect_err")
-int ofx_redirect_err(struct bpf_raw_tracepoint_args *args)
-{
-	trace_redirect_err((void *)args->args[0], (void *)args->args[2], args->args[4]);
-	return 0;
-}
-
-SEC("raw_tp/xdp_devmap_xmit")
-int ofx_devmap_xmit(struct bpf_raw_tracepoint_args *args)
-{
-	trace_devmap_xmit((void *)args->args[0], (void *)args->args[1], args->args[3]);
-	return 0;
-}
-
-SEC("raw_tp/xdp_exception")
-int ofx_exception(struct bpf_raw_tracepoint_args *args)
-{
-	trace_exception((void *)args->args[0], args->args[2]);
-	return 0;
 }
 
 char _license[] SEC("license") = "GPL";

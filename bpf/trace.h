@@ -2,7 +2,9 @@
 /*
  * Drops behind the redirect: the XDP program has said "redirect", the kernel or the driver does not do it.  Tracepoints
  * tell; they fire for every XDP user of the machine, so each looks whether the device is one of this switch: in our
- * namespace (an ifindex is unique only there) and a port or an internal interface.
+ * namespace (an ifindex is unique only there) and a port or an internal interface.  The kernel's structs are read
+ * through its typed pointers, which it allows where it refuses bpf_probe_read_kernel() (lockdown), and which costs
+ * less.
  */
 #ifndef BPF_TRACE_H
 #define BPF_TRACE_H
@@ -10,9 +12,11 @@
 #include "bpf/counter.h"
 #include "bpf/kernel.h"
 
+const volatile __u32 ofx_tx_ports; /* id of map tx_ports, which the kernel lets no tracing program use; by the loader */
+
 static __always_inline int dev_is_here(const struct net_device *dev)
 {
-	return BPF_CORE_READ(dev, nd_net.net, ns.inum) == ofx_netns;
+	return dev->nd_net.net->ns.inum == ofx_netns;
 }
 
 /* 0: not a device of ours; 1: internal; 2 + index: a port. */
@@ -22,7 +26,7 @@ static __always_inline __u32 dev_role(const struct net_device *dev)
 
 	if (!dev || !dev_is_here(dev))
 		return 0;
-	ifindex = BPF_CORE_READ(dev, ifindex);
+	ifindex = dev->ifindex;
 	index = bpf_map_lookup_elem(&port_of_ifindex, &ifindex);
 	if (!index)
 		return 0;
@@ -40,13 +44,11 @@ static __always_inline void count_role_tx_dropped(__u32 role, __u64 n)
 }
 
 /*
- * dev = where the frame was received, tgt = an entry of the devmap (or a socket, or NULL).  Without a map it is
+ * dev = where the frame was received; the element of the map is where it should have gone.  Without a map it is
  * ofx_relay's, whose interface stands for the port.
  */
-static __always_inline void trace_redirect_err(const struct net_device *dev, const void *tgt, __u32 map_type)
+static __always_inline void trace_redirect_err(const struct net_device *dev, __u32 map_type, __u32 map_id, __u32 index)
 {
-	const struct bpf_dtab_netdev *to = tgt;
-
 	__u32 role = dev_role(dev);
 
 	if (!role)
@@ -56,10 +58,10 @@ static __always_inline void trace_redirect_err(const struct net_device *dev, con
 		return;
 	}
 	count_drop(OFX_DROP_REDIRECT_ERR);
-	if (to && (map_type == BPF_MAP_TYPE_DEVMAP || map_type == BPF_MAP_TYPE_DEVMAP_HASH))
-		count_role_tx_dropped(dev_role(BPF_CORE_READ(to, dev)), 1);
-	else if (map_type == BPF_MAP_TYPE_UNSPEC)
+	if (map_type == BPF_MAP_TYPE_UNSPEC)
 		count_role_tx_dropped(role, 1);
+	else if (map_id == ofx_tx_ports)
+		count_role_tx_dropped(2 + index, 1);
 }
 
 /* A bulk of frames was given to the driver of `to`; it did not take `n` of them. */

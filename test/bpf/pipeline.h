@@ -19,6 +19,7 @@
 #include "user/datapath/cell.h"
 #include "user/datapath/cpu.h"
 #include "user/datapath/mapped.h"
+#include "user/datapath/trace.h"
 
 #define N_PORTS 3
 #define MAGIC 0x0f0c5eed
@@ -27,6 +28,7 @@
 #define OFXDP_CACHED (2 * OFX_CACHE_NEAR) /* per CPU */
 
 static struct ofxdp_bpf *skel;
+static struct trace trace;
 static int n_cpus;
 static const bool *online;		     /* CPUs with a state of their own; NULL: those that are online */
 static int host[N_PORTS + 1];		     /* packet socket on h1 … h3 */
@@ -402,9 +404,7 @@ static inline int open_skel(void)
 	flow_chunk = chunk_of(skel->maps.flows, sizeof(struct ofx_flow), OFX_FLOW_CHUNK);
 	inst_chunk = chunk_of(skel->maps.insts, sizeof(struct ofx_inst), OFX_INST_CHUNK);
 	op_chunk = chunk_of(skel->maps.op_pool, sizeof(struct ofx_op), OFX_OP_CHUNK);
-	skel->links.ofx_redirect_err = bpf_program__attach(skel->progs.ofx_redirect_err);
-	skel->links.ofx_devmap_xmit = bpf_program__attach(skel->progs.ofx_devmap_xmit);
-	skel->links.ofx_exception = bpf_program__attach(skel->progs.ofx_exception);
+	trace_open(&trace, skel->obj, ns.st_ino);
 	return 0;
 }
 
@@ -430,6 +430,7 @@ static inline int setup(void **state)
 
 static inline int teardown(void **state)
 {
+	trace_close(&trace);
 	cpus_close(&cpus);
 	ofxdp_bpf__destroy(skel);
 	return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What loading a BPF object costs the verifier and its size, by program.  The kernel's limit is a million instructions
+ * What loading BPF objects costs the verifier and their size, by program.  The kernel's limit is a million instructions
  * processed; kernels differ, so half of that is ours.
  */
 #include <bpf/bpf.h>
@@ -35,27 +35,36 @@ static int print_program(const struct bpf_program *prog)
 	return 1;
 }
 
-int main(int argc, char **argv)
+static int print_object(const char *path)
 {
+	struct bpf_object *obj = bpf_object__open_file(path, NULL);
 	struct bpf_program *prog;
-	struct bpf_object *obj;
 	int bad = 0;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: verifier OBJECT\n");
-		return 2;
-	}
-	libbpf_set_print(print_warnings);
-	obj = bpf_object__open_file(argv[1], NULL);
 	if (!obj) {
-		fprintf(stderr, "verifier: %s: %s\n", argv[1], strerror(errno));
+		fprintf(stderr, "verifier: %s: %s\n", path, strerror(errno));
 		return 1;
 	}
 	if (bpf_object__load(obj)) {
-		fprintf(stderr, "verifier: %s does not load: %s\n", argv[1], strerror(errno));
-		return 1;
+		fprintf(stderr, "verifier: %s does not load: %s\n", path, strerror(errno));
+		bad = 1;
+	} else {
+		bpf_object__for_each_program(prog, obj) bad |= print_program(prog);
 	}
-	bpf_object__for_each_program(prog, obj) bad |= print_program(prog);
 	bpf_object__close(obj);
+	return bad;
+}
+
+int main(int argc, char **argv)
+{
+	int bad = 0;
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: verifier OBJECT...\n");
+		return 2;
+	}
+	libbpf_set_print(print_warnings);
+	for (int i = 1; i < argc; i++)
+		bad |= print_object(argv[i]);
 	return bad;
 }

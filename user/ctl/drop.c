@@ -4,7 +4,9 @@
 #include "include/ofxdp/drop.h"
 #include "user/ctl/ctl.h"
 #include "user/ctl/report.h"
+#include "user/datapath/trace.h"
 #include "user/util/cleanup.h"
+#include "user/util/log.h"
 
 static const struct {
 	const char *name, *text;
@@ -13,6 +15,17 @@ static const struct {
 	OFX_DROPS(DROP)
 #undef DROP
 };
+
+/* What the kernel that the switch was started on does not let it count. */
+static void tell_lost(const struct pins *pins)
+{
+	const struct tracer *lost[TRACERS];
+	int n = trace_lost(pins->dir, lost);
+
+	for (int i = 0; i < n; i++)
+		log_warn("switch %s: not counted here: %s (the kernel refuses the tracing program %s)", pins->name,
+			 lost[i]->counts, lost[i]->program);
+}
 
 int ctl_drops(const struct pins *pins, const struct ctl_format *format)
 {
@@ -33,5 +46,7 @@ int ctl_drops(const struct pins *pins, const struct ctl_format *format)
 	}
 	if (!error)
 		report_print(&r, format->json);
+	if (!error && !format->json)
+		tell_lost(pins);
 	return error;
 }

@@ -10,6 +10,7 @@
 #include "user/datapath/cpu.h"
 #include "user/datapath/datapath.h"
 #include "user/datapath/mapped.h"
+#include "user/datapath/trace.h"
 
 struct ofxdp_bpf; /* the skeleton, build/ofxdp.skel.h */
 
@@ -24,6 +25,7 @@ struct dp {
 	char state_path[PATH_MAX];   /* port_state.h */
 	int lock_fd;
 	struct ofxdp_bpf *skel;
+	struct trace trace;
 	struct cpus cpus;
 	uint32_t n_cpus;    /* CPU numbers there may be: values of PERCPU maps */
 	uint32_t max_flows; /* flow entries; flow ids are 1 … n_flow_ids - 1 */

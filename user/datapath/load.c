@@ -159,23 +159,6 @@ static int choose_sizes(struct dp *dp, uint32_t max_flows)
 	return 0;
 }
 
-/* The tracing programs count what is lost behind a redirect. */
-static int attach_tracing(struct dp *dp)
-{
-	for (int i = 0; i < dp->skel->skeleton->prog_cnt; i++) {
-		struct bpf_prog_skeleton *p = &dp->skel->skeleton->progs[i];
-
-		if (bpf_program__type(*p->prog) != BPF_PROG_TYPE_RAW_TRACEPOINT)
-			continue;
-		*p->link = bpf_program__attach(*p->prog);
-		if (!*p->link) {
-			log_error("cannot attach the tracing program %s: %s", p->name, strerror(errno));
-			return -errno;
-		}
-	}
-	return 0;
-}
-
 /* As many as we may have.  That it is too little is said here, for libbpf may give another reason. */
 static int raise_descriptors(void)
 {
@@ -244,11 +227,13 @@ int load_open(struct dp *dp, uint32_t max_flows, uint64_t netns)
 		return err;
 	}
 	cpus_publish(&dp->cpus, dp->skel);
-	return attach_tracing(dp);
+	trace_open(&dp->trace, dp->skel->obj, netns);
+	return 0;
 }
 
 void load_close(struct dp *dp)
 {
+	trace_close(&dp->trace);
 	cpus_close(&dp->cpus);
 	ofxdp_bpf__destroy(dp->skel);
 	dp->skel = NULL;

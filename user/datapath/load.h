@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The BPF object: sizes, constants, load, tracing programs attached. */
+/* The BPF objects: sizes, constants, load; tracing programs (trace.h) are attached. */
 #ifndef DATAPATH_LOAD_H
 #define DATAPATH_LOAD_H
 

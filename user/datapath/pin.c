@@ -222,25 +222,6 @@ static int pin_programs(struct dp *dp, const char *dir)
 	return 0;
 }
 
-/* The tracing programs count losses behind the redirect; their links must outlive the daemon as well. */
-static int pin_links(struct dp *dp, const char *dir)
-{
-	char path[PATH_MAX];
-
-	for (int i = 0; i < dp->skel->skeleton->prog_cnt; i++) {
-		struct bpf_prog_skeleton *p = &dp->skel->skeleton->progs[i];
-		int err;
-
-		if (!*p->link)
-			continue;
-		snprintf(path, sizeof(path), "%s/link_%s", dir, p->name);
-		err = bpf_link__pin(*p->link, path);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 int pin_generation(struct dp *dp, uint32_t number)
 {
 	char dir[PATH_MAX - 64];
@@ -255,7 +236,7 @@ int pin_generation(struct dp *dp, uint32_t number)
 	if (!err)
 		err = pin_maps(dp, dir);
 	if (!err)
-		err = pin_links(dp, dir);
+		err = trace_pin(&dp->trace, dir);
 	if (err)
 		log_error("cannot pin programs and maps in %s: %s", dir, strerror(-err));
 	return err;
