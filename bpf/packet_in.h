@@ -15,6 +15,7 @@
 #include "bpf/output.h"
 #include "include/ofxdp/packet_in.h"
 
+#define OFPR_NO_MATCH 0
 #define OFPR_INVALID_TTL 2
 
 static __always_inline void punt_fill(struct ofx_punt *h, const struct ofx_state *s, __u32 reason, __u32 max_len,
@@ -51,12 +52,15 @@ __weak __noinline int packet_in_send(ofx_ctx *ctx, struct ofx_state *s, __u32 re
 	return OFX_ACT_REDIRECT;
 }
 
-/* OFPPC_NO_PACKET_IN: no packet-ins for packets received on that port. */
-static __always_inline int packet_in_wanted(const struct ofx_state *s)
+/*
+ * OFPPC_NO_PACKET_IN (§7.2.1): "packets on that port that generate a table miss should never trigger a packet-in". What
+ * an entry sends on purpose comes up all the same, as does an invalid TTL: so spanning tree hears BPDUs on such ports.
+ */
+static __always_inline int packet_in_wanted(const struct ofx_state *s, __u32 reason)
 {
 	const struct ofx_port *port = s->in_index < OFX_PORTS ? port_at(s->in_index) : NULL;
 
-	return !port || !(port->flags & OFX_PORT_NO_PACKET_IN);
+	return reason != OFPR_NO_MATCH || !port || !(port->flags & OFX_PORT_NO_PACKET_IN);
 }
 
 /* 0, or 1 + the reason why there is no packet-in. */
@@ -75,7 +79,7 @@ __weak __noinline int packet_in(ofx_ctx *ctx, struct ofx_state *s)
 
 	if (!s)
 		return drop(OFX_DROP_INTERNAL);
-	if (!packet_in_wanted(s))
+	if (!packet_in_wanted(s, verdict_op(s, s->at)->a))
 		return skip_output(s, OFX_DROP_NO_PACKET_IN);
 	if (commit(ctx, s))
 		return drop(OFX_DROP_ACTION_FAILED);
@@ -98,8 +102,6 @@ static __always_inline int packet_in_invalid_ttl(ofx_ctx *ctx, struct ofx_state 
 
 	if (!(s->config & OFX_CONFIG_INVALID_TTL))
 		return drop(OFX_DROP_TTL_INVALID);
-	if (!packet_in_wanted(s))
-		return drop(OFX_DROP_NO_PACKET_IN);
 	ended = packet_in_meter(ctx, s);
 	if (ended)
 		return drop(ended - 1);

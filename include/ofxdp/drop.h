@@ -16,7 +16,7 @@
 	X(OUTPUT_MTU, output_mtu, "frame longer than the output port's MTU")                                           \
 	X(PORT_UNKNOWN, port_unknown, "received on an interface that has no port number yet")                          \
 	X(PORT_NO_RECV, port_no_recv, "received on a port that is configured down or NO_RECV")                         \
-	X(NO_PACKET_IN, no_packet_in, "packet-in suppressed by the port's NO_PACKET_IN")                               \
+	X(NO_PACKET_IN, no_packet_in, "packet-in of a table miss suppressed by the port's NO_PACKET_IN")               \
 	X(METER, meter, "over the rate of a meter's drop band")                                                        \
 	X(TTL_INVALID, ttl_invalid, "IP TTL ran out and invalid-TTL packet-ins are off")                               \
 	X(FRAGMENT, fragment, "IP fragment while the switch is configured to drop fragments")                          \

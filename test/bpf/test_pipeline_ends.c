@@ -317,6 +317,38 @@ static void test_no_receiver(void **state)
 	expect_no_more();
 }
 
+/* --- packet-ins that a port does not want (docs/ports.md) --- */
+
+#define ON_MISS op(OFX_OP_CONTROLLER, 0, 0xffff, 0)
+
+static void test_no_packet_in(void **state)
+{
+	uint64_t kept = drop_count(OFX_DROP_NO_PACKET_IN), punt = drop_count(OFX_DROP_PUNT_NO_DAEMON);
+	uint64_t on = OFX_CONFIG_INVALID_TTL;
+	struct frame last = udp_frame(1, 60);
+	uint32_t zero = 0;
+
+	port_flags(1, OFX_PORT_NO_PACKET_IN);
+	apply(OPS(ON_MISS));
+	send_frame(host[1], &plain);
+	expect_drops(OFX_DROP_NO_PACKET_IN, kept, 1);
+	apply(OPS(CONTROLLER)); /* an entry's own will (§7.2.1: "that generate a table miss") */
+	send_frame(host[1], &plain);
+	expect_drops(OFX_DROP_PUNT_NO_DAEMON, punt, 1);
+	flow(1, 0, OFX_NO_TABLE, 0, NO_OPS, OPS(ON_MISS));
+	send_frame(host[1], &plain);
+	expect_drops(OFX_DROP_NO_PACKET_IN, kept, 2);
+	put(skel->maps.config, &zero, &on);
+	apply(OPS(DEC_TTL, OUTPUT(2)));
+	send_frame(host[1], &last);
+	expect_drops(OFX_DROP_PUNT_NO_DAEMON, punt, 2);
+	apply(OPS(ON_MISS));
+	send_frame(host[2], &plain); /* of another port */
+	expect_drops(OFX_DROP_PUNT_NO_DAEMON, punt, 3);
+	expect_drops(OFX_DROP_NO_PACKET_IN, kept, 2);
+	expect_no_more();
+}
+
 #define T(F) cmocka_unit_test_setup(F, fresh)
 
 int main(void)
@@ -336,6 +368,7 @@ int main(void)
 		T(test_too_many_ops),
 		T(test_link_down),
 		T(test_no_receiver),
+		T(test_no_packet_in),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
