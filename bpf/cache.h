@@ -78,7 +78,9 @@ static __always_inline __u64 cache_look_parsed(struct cache_look *look, const st
 	return h + look_word(look, 5, cache_port_shape(live, s->in_index, s->key.shape));
 }
 
-/* Of a plain packet. */
+/* Of plain packets; which of the two it is, their protocol tells. */
+#define PLAIN_SHAPES (OFX_SHAPE_IPV4 | OFX_SHAPE_TCP | OFX_SHAPE_UDP)
+
 static __always_inline __u64 cache_look_plain(struct cache_look *look, const void *p, __u32 index,
 					      const struct ofx_cache_live *live)
 {
@@ -89,7 +91,7 @@ static __always_inline __u64 cache_look_plain(struct cache_look *look, const voi
 	h += look_folded(look, 2, plain_l4(p) & m[5]);
 	h += look_folded(look, 3, plain_addr(p) & m[6]);
 	h += look_word(look, 4, plain_flags(p) & m[10]);
-	return h + look_word(look, 5, cache_port_shape(live, index, PLAIN_SHAPE));
+	return h + look_word(look, 5, cache_port_shape(live, index, PLAIN_SHAPES));
 }
 
 #define SHORT_MARK 2  /* in cache_look.key */
@@ -399,10 +401,13 @@ static __always_inline int cache_set_eth(ofx_ctx *ctx, const struct ofx_cached_m
 /* The set-fields that have checksums to keep. */
 __weak __noinline int cache_set_fields(ofx_ctx *ctx, struct ofx_state *s, const struct ofx_cached_more *more)
 {
+	const void *p;
+
 	if (!ctx || !s || !more)
 		return -1;
-	if (plain_at(ctx)) { /* else it has been parsed */
-		s->key.w[OFX_W_SHAPE] = PLAIN_SHAPE;
+	p = plain_at(ctx);
+	if (p) { /* else it has been parsed */
+		s->key.w[OFX_W_SHAPE] = plain_shape(p);
 		plain_offsets(s);
 	}
 	s->dirty = 0;

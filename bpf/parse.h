@@ -3,8 +3,8 @@
  * Parse: a frame into struct ofx_key (all words), its shape and the offsets of its headers.
  *
  * A layer that is malformed or does not fit the frame ends parsing: its fields and those of what it carries are zero,
- * its offset is 0, its shape bit is not set; the packet still matches by what stands before.  What IP calls padding
- * (beyond total length or payload length) is not read as a header.
+ * its offset is 0, its shape bit is not set, and the key says that it is not there (OFX_NO_*); the packet still matches
+ * by what stands before.  What IP calls padding (beyond total length or payload length) is not read as a header.
  */
 #ifndef BPF_PARSE_H
 #define BPF_PARSE_H
@@ -183,10 +183,9 @@ static __always_inline void parse_reset(struct ofx_state *s)
 
 /*
  * The frames that most are, in line: TCP or UDP in IPv4 without options, fragments or tags.  All else, and all that is
- * odd about them, is parse_packet()'s; the two agree.
+ * odd about them, is parse_packet()'s; the two agree.  They have all that their headers announce: of OFX_NO_* nothing.
  */
 #define PLAIN_L4 (ETH_HLEN + sizeof(struct iphdr))
-#define PLAIN_SHAPE (OFX_SHAPE_IPV4 | OFX_SHAPE_L4)
 
 /* Such a frame, or NULL.  Its key's words, of which others are 0, are read where they are needed. */
 static __always_inline const void *plain_at(const ofx_ctx *ctx)
@@ -242,6 +241,13 @@ static __always_inline __u64 plain_flags(const void *p)
 	return (__u64)(*(const pkt16 *)(p + PLAIN_L4 + 12) & bpf_htons(0x0fff)) << 48;
 }
 
+static __always_inline __u64 plain_shape(const void *p)
+{
+	const struct iphdr *ip = p + ETH_HLEN;
+
+	return OFX_SHAPE_IPV4 | (ip->protocol == IPPROTO_TCP ? OFX_SHAPE_TCP : OFX_SHAPE_UDP);
+}
+
 /* As parse_packet(): the key. */
 static __always_inline void plain_key(struct ofx_state *s, const void *p)
 {
@@ -253,7 +259,7 @@ static __always_inline void plain_key(struct ofx_state *s, const void *p)
 	s->key.w[OFX_W_ADDR1] = s->key.w[OFX_W_ADDR2] = s->key.w[OFX_W_ADDR3] = 0;
 	s->key.w[OFX_W_FLABEL] = plain_flags(p);
 	s->key.w[OFX_W_ND] = s->key.w[OFX_W_ND1] = s->key.w[OFX_W_ND_LL] = s->key.w[OFX_W_TYPE] = 0;
-	s->key.w[OFX_W_SHAPE] = PLAIN_SHAPE;
+	s->key.w[OFX_W_SHAPE] = plain_shape(p);
 }
 
 /* … and where the headers are. */
@@ -297,6 +303,7 @@ __weak __noinline int parse_packet(ofx_ctx *ctx, struct ofx_state *s)
 		parse_mpls(ctx, s, at);
 	else if (type == bpf_htons(ETH_P_8021AH))
 		parse_pbb(ctx, s, at);
+	s->key.vlan_pcp |= ofx_key_no(s->key.shape);
 	return 0;
 }
 

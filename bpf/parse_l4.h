@@ -37,6 +37,7 @@ static __always_inline void parse_nd_ll(ofx_ctx *ctx, struct ofx_state *s, __u32
 			s->key.w[OFX_W_ND_LL] = *(const pkt32 *)(opt + 2);
 			*(pkt16 *)&s->key.nd_ll[4] = *(const pkt16 *)(opt + 6);
 			s->off.nd_ll = at + 2;
+			s->key.shape |= kind == ND_OPT_SLL ? OFX_SHAPE_ND_SLL : OFX_SHAPE_ND_TLL;
 			return;
 		}
 		if (at + opt[1] * 8 > end)
@@ -58,18 +59,24 @@ static __always_inline void parse_nd(ofx_ctx *ctx, struct ofx_state *s, __u32 at
 	parse_nd_ll(ctx, s, at + ND_HEAD, end, type == ND_SOLICIT ? ND_OPT_SLL : ND_OPT_TLL);
 }
 
-static __always_inline __u32 l4_head_len(__u8 proto, __u64 shape)
+/* Its bytes at least; *found: its shape.  0: no protocol of ours. */
+static __always_inline __u32 l4_head(__u8 proto, __u64 shape, __u64 *found)
 {
 	switch (proto) {
 	case IPPROTO_TCP:
+		*found = OFX_SHAPE_TCP;
 		return TCP_HEAD;
 	case IPPROTO_UDP:
+		*found = OFX_SHAPE_UDP;
 		return UDP_HEAD;
 	case IPPROTO_SCTP:
+		*found = OFX_SHAPE_SCTP;
 		return SCTP_HEAD;
 	case IPPROTO_ICMP:
+		*found = OFX_SHAPE_ICMPV4;
 		return shape & OFX_SHAPE_IPV4 ? ICMP_HEAD : 0;
 	case IPPROTO_ICMPV6:
+		*found = OFX_SHAPE_ICMPV6;
 		return shape & OFX_SHAPE_IPV6 ? ICMPV6_HEAD : 0;
 	}
 	return 0;
@@ -80,7 +87,8 @@ static __always_inline void parse_l4(ofx_ctx *ctx, struct ofx_state *s, __u32 at
 {
 	struct ofx_key *k = &s->key;
 	__u8 proto = k->ip_proto;
-	__u32 head = l4_head_len(proto, k->shape);
+	__u64 found = 0;
+	__u32 head = l4_head(proto, k->shape, &found);
 	const void *p;
 
 	if (!head || at + head > end)
@@ -95,7 +103,7 @@ static __always_inline void parse_l4(ofx_ctx *ctx, struct ofx_state *s, __u32 at
 			return;
 		k->tcp_flags = *(const pkt16 *)(tcp + 12) & bpf_htons(0x0fff);
 	}
-	k->shape |= OFX_SHAPE_L4;
+	k->shape |= found;
 	s->off.l4 = at;
 	if (proto != IPPROTO_ICMP && proto != IPPROTO_ICMPV6) {
 		k->tp_src = *(const pkt16 *)p;

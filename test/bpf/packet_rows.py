@@ -4,7 +4,7 @@
 One row a line, fields separated by tabs:  name, steps, results, frame in, frame out, key (or `-`: not compared).
 Steps are joined by `;`: set=FIELD:VALUE[/MASK],…  push=TPID  pop  ttl=N  dec  mpush=TYPE  mpop=TYPE  mttl=N  mdec
 copyout  copyin  pbbpush  pbbpop; the result of each in order.  Values are OXM payloads in hex.  The key lists the fields
-that are not zero, and `shape`.
+that are not zero, `shape`, and `no`: what is not there.
 """
 import logging
 import os
@@ -23,7 +23,7 @@ from scapy.layers.l2 import ARP, LLC, SNAP, Dot1AD, Dot1Q, Dot3, Ether  # noqa: 
 from scapy.layers.sctp import SCTP, SCTPChunkData  # noqa: E402
 from scapy.packet import Raw  # noqa: E402
 
-VLAN, VLAN2, IPV4, IPV6, ARPS, L4, FRAG, LATER, ND, ROUTED, MPLS, PBB = (1 << i for i in range(12))
+VLAN, IPV4, IPV6, ARPS, MPLS, PBB, TCPS, UDPS, SCTPS, ICMP4S, ICMP6S, ND, SLL, TLL, _, _, VLAN2, FRAG, ROUTED, LATER = (1 << i for i in range(20))
 NONEXT, XESP, AUTH, DEST, XFRAG, ROUTER, HOP, UNREP, UNSEQ = (1 << i for i in range(9))
 
 random.seed(1305)
@@ -67,9 +67,15 @@ PORTS = dict(tcp_src='03e8', tcp_dst='0050')
 TCPKEY = dict(ip_proto='06', tcp_flags='0012', **PORTS)
 
 
+def lacks(shape):
+    """No header that the Ethernet type names, no transport header; an ICMPv6 packet: no target, no address of its kind."""
+    sets = ((0x80, IPV4 | IPV6 | ARPS | MPLS | PBB), (0x40, TCPS | UDPS | SCTPS | ICMP4S | ICMP6S), (0x20, ND), (0x10, SLL | TLL))
+    return sum(bit for bit, any_of in sets[:4 if shape & ICMP6S else 2] if not shape & any_of)
+
+
 def parsed(name, frame, shape, **fields):
     frame = bytes(frame)
-    key = dict(eth_dst=frame[0:6].hex(), eth_src=frame[6:12].hex(), shape='%x' % shape, **fields)
+    key = dict(eth_dst=frame[0:6].hex(), eth_src=frame[6:12].hex(), shape='%x' % shape, no='%x' % lacks(shape), **fields)
     emit('parse ' + name, frame, key=key)
 
 
@@ -89,35 +95,39 @@ def parse_mpls_rows():
     key = dict(eth_type='8847', mpls_label='00000064', mpls_tc='03', mpls_bos='01')
     parsed('a label', typed(0x8847) / label() / ip4 / tcp, MPLS, **key)
     parsed('a multicast label', typed(0x8848) / label() / ip6 / tcp, MPLS, **dict(key, eth_type='8848'))
-    parsed('two labels', typed(0x8847) / label(0xfffff, 7, 0, 9) / label() / ip4, MPLS, eth_type='8847', mpls_label='000fffff',
-           mpls_tc='07')
+    double = typed(0x8847) / label(0xfffff, 7, 0, 9) / label()
+    parsed('two labels', double / ip4, MPLS, eth_type='8847', mpls_label='000fffff', mpls_tc='07')
     parsed('a label and nothing else', typed(0x8847) / label(), MPLS, **key)
     parsed('a tagged label', eth / Dot1Q(vlan=10, type=0x8847) / label() / ip4, VLAN | MPLS, vlan_vid='100a', **key)
-    parsed('a double tagged label', eth / Dot1AD(vlan=10) / Dot1Q(vlan=5, type=0x8847) / label() / ip4, VLAN | VLAN2 | MPLS,
-           vlan_vid='100a', **key)
+    tags = eth / Dot1AD(vlan=10) / Dot1Q(vlan=5, type=0x8847)
+    parsed('a double tagged label', tags / label() / ip4, VLAN | VLAN2 | MPLS, vlan_vid='100a', **key)
     parsed('a label cut', typed(0x8847) / bytes(3), 0, eth_type='8847')
-    parsed('a label in SNAP', bytes(Dot3(dst=DST, src=SRC) / LLC(dsap=0xaa, ssap=0xaa, ctrl=3) /
-                                    SNAP(OUI=0, code=0x8847) / label() / ip4), 0, eth_type='8847')
+    snap = Dot3(dst=DST, src=SRC) / LLC(dsap=0xaa, ssap=0xaa, ctrl=3) / SNAP(OUI=0, code=0x8847)
+    parsed('a label in SNAP', bytes(snap / label() / ip4), 0, eth_type='8847')
 
 
 def parse_rows():
     v4, v6 = eth / ip4, eth / ip6
     parsed('an Ethernet header only', bytes(eth)[:12] + b'\x12\x34', 0, eth_type='1234')
-    parsed('TCP over IPv4', v4 / tcp / PAYLOAD, IPV4 | L4, **IN4, **TCPKEY)
-    parsed('TCP with options', v4 / TCP(sport=1000, dport=80, flags='SA', options=[('MSS', 1460)]), IPV4 | L4, **IN4, **TCPKEY)
-    parsed('UDP over IPv4', v4 / udp, IPV4 | L4, **IN4, ip_proto='11', udp_src='03e8', udp_dst='0035')
-    parsed('SCTP over IPv4', v4 / sctp / data, IPV4 | L4, **IN4, ip_proto='84', sctp_src='03e8', sctp_dst='0009')
-    parsed('ICMP', v4 / ICMP(type=3, code=4), IPV4 | L4, **IN4, ip_proto='01', icmpv4_type='03', icmpv4_code='04')
+    parsed('TCP over IPv4', v4 / tcp / PAYLOAD, IPV4 | TCPS, **IN4, **TCPKEY)
+    parsed('TCP with options', v4 / TCP(sport=1000, dport=80, flags='SA', options=[('MSS', 1460)]), IPV4 | TCPS, **IN4, **TCPKEY)
+    parsed('UDP over IPv4', v4 / udp, IPV4 | UDPS, **IN4, ip_proto='11', udp_src='03e8', udp_dst='0035')
+    parsed('SCTP over IPv4', v4 / sctp / data, IPV4 | SCTPS, **IN4, ip_proto='84', sctp_src='03e8', sctp_dst='0009')
+    parsed('ICMP', v4 / ICMP(type=3, code=4), IPV4 | ICMP4S, **IN4, ip_proto='01', icmpv4_type='03', icmpv4_code='04')
     other = lambda proto: IP(src=A4, dst=B4, tos=0x4a, proto=proto)  # noqa: E731
     other6 = lambda proto: IPv6(src=A6, dst=B6, tc=0x4a, fl=0x12345, nh=proto)  # noqa: E731
     parsed('ICMPv6 over IPv4 is no header of ours', eth / other(58) / bytes(40), IPV4, **IN4, ip_proto='3a')
-    parsed('IPv4 options', eth / IP(src=A4, dst=B4, tos=0x4a, options=[b'\x94\x04\x00\x00']) / tcp, IPV4 | L4, **IN4, **TCPKEY)
+    parsed('IPv4 options', eth / IP(src=A4, dst=B4, tos=0x4a, options=[b'\x94\x04\x00\x00']) / tcp, IPV4 | TCPS, **IN4, **TCPKEY)
     parsed('an unknown IP protocol', eth / other(99) / PAYLOAD, IPV4, **IN4, ip_proto='63')
     one, two = fragment(ip4 / udp / Raw(bytes(200)), 104)[:2]
-    parsed('first fragment', eth / one, IPV4 | L4 | FRAG, **IN4, ip_proto='11', udp_src='03e8', udp_dst='0035')
+    parsed('first fragment', eth / one, IPV4 | UDPS | FRAG, **IN4, ip_proto='11', udp_src='03e8', udp_dst='0035')
     parsed('later fragment', eth / two, IPV4 | FRAG | LATER, **IN4, ip_proto='11')
     whole = bytes(v4 / tcp)
     parsed('TCP cut in its header', eth / other(6) / bytes(tcp)[:19], IPV4, **IN4, ip_proto='06')
+    for name, proto, size, shape in (('UDP', 17, 8, UDPS), ('SCTP', 132, 12, SCTPS), ('ICMP', 1, 8, ICMP4S)):
+        for how, n, more in (('cut', size - 1, 0), ('of zeros', size, shape)):
+            short = IP(src=A4, dst=B4, tos=0x4a, proto=proto, len=20 + n)
+            parsed('%s %s' % (name, how), eth / short / bytes(40), IPV4 | more, **IN4, ip_proto='%02x' % proto)
     parsed('IPv4 total length beyond the frame', whole[:-1], 0, eth_type='0800')
     parsed('IPv4 header cut', whole[:33], 0, eth_type='0800')
     parsed('IPv4 version 5', whole[:14] + b'\x55' + whole[15:], 0, eth_type='0800')
@@ -125,21 +135,20 @@ def parse_rows():
     parsed('padding is not a header', eth / IP(src=A4, dst=B4, tos=0x4a, proto=17, len=24) / bytes(40), IPV4, **IN4, ip_proto='11')
     parsed('TCP data offset 4', bytes(v4 / TCP(sport=1, dport=2, dataofs=4)), IPV4, **IN4, ip_proto='06')
 
-    parsed('one tag', eth / Dot1Q(vlan=10, prio=5) / ip4 / tcp, VLAN | IPV4 | L4, vlan_vid='100a', vlan_pcp='05', **IN4, **TCPKEY)
-    parsed('priority tag', eth / Dot1Q(vlan=0, prio=5) / ip4 / tcp, VLAN | IPV4 | L4, vlan_vid='1000', vlan_pcp='05', **IN4, **TCPKEY)
-    parsed('two tags', eth / Dot1AD(vlan=10, prio=5) / Dot1Q(vlan=20) / ip4 / tcp, VLAN | VLAN2 | IPV4 | L4,
-           vlan_vid='100a', vlan_pcp='05', **IN4, **TCPKEY)
+    parsed('one tag', eth / Dot1Q(vlan=10, prio=5) / ip4 / tcp, VLAN | IPV4 | TCPS, vlan_vid='100a', vlan_pcp='05', **IN4, **TCPKEY)
+    parsed('priority tag', eth / Dot1Q(vlan=0, prio=5) / ip4 / tcp, VLAN | IPV4 | TCPS, vlan_vid='1000', vlan_pcp='05', **IN4, **TCPKEY)
+    two = eth / Dot1AD(vlan=10, prio=5) / Dot1Q(vlan=20)
+    parsed('two tags', two / ip4 / tcp, VLAN | VLAN2 | IPV4 | TCPS, vlan_vid='100a', vlan_pcp='05', **IN4, **TCPKEY)
     outer = eth / Dot1AD(vlan=10) / Dot1Q(vlan=20) / Dot1Q(vlan=30)
-    parsed('three tags', outer / ip4 / tcp, VLAN | VLAN2 | IPV4 | L4, vlan_vid='100a', **IN4, **TCPKEY)
-    parsed('four tags', outer / Dot1AD(vlan=40) / ip4 / tcp, VLAN | VLAN2 | IPV4 | L4, vlan_vid='100a', **IN4, **TCPKEY)
+    parsed('three tags', outer / ip4 / tcp, VLAN | VLAN2 | IPV4 | TCPS, vlan_vid='100a', **IN4, **TCPKEY)
+    parsed('four tags', outer / Dot1AD(vlan=40) / ip4 / tcp, VLAN | VLAN2 | IPV4 | TCPS, vlan_vid='100a', **IN4, **TCPKEY)
     parsed('five tags', outer / Dot1AD(vlan=40) / Dot1Q(vlan=50) / ip4 / tcp, VLAN | VLAN2, vlan_vid='100a', eth_type='8100')
     parsed('the third tag cut', bytes(outer)[:-1], VLAN | VLAN2, vlan_vid='100a', eth_type='8100')
     parsed('tag cut', bytes(eth)[:12] + bytes.fromhex('8100123400'), 0, eth_type='8100')
     parsed('802.3', bytes(Dot3(dst=DST, src=SRC) / LLC(dsap=0x42, ssap=0x42, ctrl=3) / bytes(35)), 0, eth_type='05ff')
-    parsed('SNAP', bytes(Dot3(dst=DST, src=SRC) / LLC(dsap=0xaa, ssap=0xaa, ctrl=3) / SNAP(OUI=0, code=0x800) / ip4 / tcp),
-           IPV4 | L4, **IN4, **TCPKEY)
-    parsed('SNAP, other OUI', bytes(Dot3(dst=DST, src=SRC) / LLC(dsap=0xaa, ssap=0xaa, ctrl=3) / SNAP(OUI=12, code=0x2000) /
-                                    bytes(35)), 0, eth_type='05ff')
+    snap = Dot3(dst=DST, src=SRC) / LLC(dsap=0xaa, ssap=0xaa, ctrl=3)
+    parsed('SNAP', bytes(snap / SNAP(OUI=0, code=0x800) / ip4 / tcp), IPV4 | TCPS, **IN4, **TCPKEY)
+    parsed('SNAP, other OUI', bytes(snap / SNAP(OUI=12, code=0x2000) / bytes(35)), 0, eth_type='05ff')
     arp = ARP(op=2, hwsrc=SRC, psrc=A4, hwdst=DST, pdst=B4)
     a = dict(eth_type='0806', arp_op='0002', arp_spa=addr4(A4), arp_tpa=addr4(B4), arp_sha=mac(SRC), arp_tha=mac(DST))
     parsed('ARP', eth / arp, ARPS, **a)
@@ -147,14 +156,14 @@ def parse_rows():
     parsed('ARP cut', bytes(eth / arp)[:-1], 0, eth_type='0806')
     parsed('ARP for token ring', eth / ARP(hwtype=6, op=2), 0, eth_type='0806')
 
-    parsed('TCP over IPv6', v6 / tcp / PAYLOAD, IPV6 | L4, **IN6, **TCPKEY)
-    parsed('UDP over IPv6', v6 / udp, IPV6 | L4, **IN6, ip_proto='11', udp_src='03e8', udp_dst='0035')
-    parsed('SCTP over IPv6', v6 / sctp / data, IPV6 | L4, **IN6, ip_proto='84', sctp_src='03e8', sctp_dst='0009')
-    parsed('ICMPv6', v6 / ICMPv6EchoRequest(), IPV6 | L4, **IN6, ip_proto='3a', icmpv6_type='80')
+    parsed('TCP over IPv6', v6 / tcp / PAYLOAD, IPV6 | TCPS, **IN6, **TCPKEY)
+    parsed('UDP over IPv6', v6 / udp, IPV6 | UDPS, **IN6, ip_proto='11', udp_src='03e8', udp_dst='0035')
+    parsed('SCTP over IPv6', v6 / sctp / data, IPV6 | SCTPS, **IN6, ip_proto='84', sctp_src='03e8', sctp_dst='0009')
+    parsed('ICMPv6', v6 / ICMPv6EchoRequest(), IPV6 | ICMP6S, **IN6, ip_proto='3a', icmpv6_type='80')
     parsed('ICMP over IPv6 is no header of ours', eth / other6(1) / bytes(40), IPV6, **IN6, ip_proto='01')
     parsed('IPv6 payload length beyond the frame', bytes(v6 / tcp)[:-1], 0, eth_type='86dd')
 
-    def chain(name, headers, exthdr, top=tcp, shape=IPV6 | L4, **fields):
+    def chain(name, headers, exthdr, top=tcp, shape=IPV6 | TCPS, **fields):
         fields = fields or TCPKEY
         frame = ip6
         for h in headers:
@@ -166,7 +175,7 @@ def parse_rows():
     ah = lambda nh=6: AH(nh=nh, payloadlen=4, spi=1, seq=2, icv=bytes(12))  # noqa: E731
     chain('hop-by-hop', [hop()], HOP)
     chain('routing', [rh()], ROUTER)
-    chain('routing, segments left', [rh(1)], ROUTER, shape=IPV6 | L4 | ROUTED, **TCPKEY)
+    chain('routing, segments left', [rh(1)], ROUTER, shape=IPV6 | TCPS | ROUTED, **TCPKEY)
     chain('destination options', [dest()], DEST)
     chain('atomic fragment', [frag()], XFRAG)
     chain('authentication', [ah()], AUTH)
@@ -183,20 +192,21 @@ def parse_rows():
     chain('ESP', [], XESP, ESP(spi=1, seq=2, data=bytes(20)), IPV6, ip_proto='32')
     parsed('no next header', eth / other6(59), **ext(IPV6, NONEXT, ip_proto='3b'))
     parsed('extension header cut', eth / other6(60) / bytes.fromhex('0601000000000000'), **ext(IPV6, DEST, ip_proto='3c'))
-    chain('first fragment over IPv6', [frag(m=1)], XFRAG, shape=IPV6 | L4 | FRAG, **TCPKEY)
+    chain('first fragment over IPv6', [frag(m=1)], XFRAG, shape=IPV6 | TCPS | FRAG, **TCPKEY)
     chain('later fragment over IPv6', [frag(offset=5, nh=6)], XFRAG, Raw(bytes(40)), IPV6 | FRAG | LATER, ip_proto='06')
 
     sll, tll = ICMPv6NDOptSrcLLAddr(lladdr=SRC), ICMPv6NDOptDstLLAddr(lladdr=DST)
     nsk = dict(IN6, ip_proto='3a', icmpv6_type='87', ipv6_nd_target=addr6(B6))
     nak = dict(IN6, ip_proto='3a', icmpv6_type='88', ipv6_nd_target=addr6(A6))
-    parsed('neighbour solicitation', v6 / ns / sll, IPV6 | L4 | ND, **nsk, ipv6_nd_sll=mac(SRC))
-    parsed('neighbour advertisement', v6 / na / tll, IPV6 | L4 | ND, **nak, ipv6_nd_tll=mac(DST))
-    parsed('ND without options', v6 / ns, IPV6 | L4 | ND, **nsk)
-    parsed('ND option behind another', v6 / ns / ICMPv6NDOptMTU() / sll, IPV6 | L4 | ND, **nsk, ipv6_nd_sll=mac(SRC))
-    parsed('ND, the other option', v6 / ns / tll, IPV6 | L4 | ND, **nsk)
-    parsed('ND option of length 0', v6 / ns / Raw(bytes(8)) / sll, IPV6 | L4 | ND, **nsk)
-    parsed('ND cut', eth / other6(58) / bytes(ns)[:23], IPV6 | L4,
-           **IN6, ip_proto='3a', icmpv6_type='87')
+    parsed('neighbour solicitation', v6 / ns / sll, IPV6 | ICMP6S | ND | SLL, **nsk, ipv6_nd_sll=mac(SRC))
+    parsed('neighbour advertisement', v6 / na / tll, IPV6 | ICMP6S | ND | TLL, **nak, ipv6_nd_tll=mac(DST))
+    parsed('ND with the address zero', v6 / ns / ICMPv6NDOptSrcLLAddr(lladdr='00:00:00:00:00:00'), IPV6 | ICMP6S | ND | SLL, **nsk)
+    parsed('ICMPv6 cut', eth / other6(58) / bytes(3), IPV6, **IN6, ip_proto='3a')
+    parsed('ND without options', v6 / ns, IPV6 | ICMP6S | ND, **nsk)
+    parsed('ND option behind another', v6 / ns / ICMPv6NDOptMTU() / sll, IPV6 | ICMP6S | ND | SLL, **nsk, ipv6_nd_sll=mac(SRC))
+    parsed('ND, the other option', v6 / ns / tll, IPV6 | ICMP6S | ND, **nsk)
+    parsed('ND option of length 0', v6 / ns / Raw(bytes(8)) / sll, IPV6 | ICMP6S | ND, **nsk)
+    parsed('ND cut', eth / other6(58) / bytes(ns)[:23], IPV6 | ICMP6S, **IN6, ip_proto='3a', icmpv6_type='87')
 
 
 # --- set-field: scapy builds the changed packet anew ---
@@ -341,8 +351,7 @@ def fragment_rows():
     other = IP(bytes(whole))
     other.dst, other[UDP].dport = '1.2.3.4', 4711
     other = rebuild(other)
-    step = 'set=ipv4_dst:01020304'
-    old, new = fragment(whole, 104), fragment(other, 104)
+    step, old, new = 'set=ipv4_dst:01020304', fragment(whole, 104), fragment(other, 104)
     emit('set in the first fragment', eth / old[0], [step + ',udp_dst:%04x' % 4711], [0], rebuild_ip(eth / new[0]))
     emit('set in a later fragment', eth / old[1], [step], [0], rebuild_ip(eth / new[1]))
     emit('no ports in a later fragment', eth / old[1], ['set=udp_dst:1267'], [0], eth / old[1])
@@ -453,12 +462,11 @@ def tag_rows():
              [0] * 4, eth / Dot1Q(vlan=100, prio=3) / pkt)
     ip = ip4 / tcp / PAYLOAD
     out = IP(src=A4, dst='9.8.7.6', tos=0x4a, ttl=64, id=77) / TCP(sport=1000, dport=5555, flags='SA') / PAYLOAD
-    emit('push, set below the tag', eth / ip, ['push=8100', 'set=ipv4_dst:09080706,tcp_dst:%04x' % 5555], [0, 0],
-         eth / Dot1Q(vlan=0) / out)
-    emit('pop, set', eth / Dot1Q(vlan=1) / ip, ['pop', 'set=ipv4_dst:09080706,tcp_dst:%04x' % 5555], [0, 0], eth / out)
+    change = 'set=ipv4_dst:09080706,tcp_dst:%04x' % 5555
+    emit('push, set below the tag', eth / ip, ['push=8100', change], [0, 0], eth / Dot1Q(vlan=0) / out)
+    emit('pop, set', eth / Dot1Q(vlan=1) / ip, ['pop', change], [0, 0], eth / out)
     third = eth / Dot1Q(vlan=1) / Dot1Q(vlan=2) / Dot1Q(vlan=3) / ip
     emit('pop of three', third, ['pop', 'pop', 'pop', 'pop'], [0, 0, 0, -1], eth / ip)
-    change = 'set=ipv4_dst:09080706,tcp_dst:%04x' % 5555
     emit('set behind three', third, [change], [0], eth / Dot1Q(vlan=1) / Dot1Q(vlan=2) / Dot1Q(vlan=3) / out)
     tags = Dot1Q(vlan=0) / Dot1Q(vlan=0) / Dot1Q(vlan=0) / Dot1Q(vlan=0)
     four = eth / tags

@@ -178,6 +178,7 @@ static void check_key(const struct row *row, const struct job *job)
 {
 	struct ofx_key key = {0};
 	char text[512], *rest = NULL;
+	uint8_t no = 0;
 
 	if (!strcmp(row->key, "-"))
 		return;
@@ -190,10 +191,15 @@ static void check_key(const struct row *row, const struct job *job)
 			key.shape = strtoul(value, NULL, 16);
 			continue;
 		}
+		if (!strncmp(t, "no=", 3)) {
+			no = strtoul(value, NULL, 16);
+			continue;
+		}
 		unsigned int f = field_index(t, value - 1 - t);
 
 		assert_int_equal(unhex(value, key.b + fields[f].offset, 16), fields[f].bytes);
 	}
+	key.vlan_pcp |= no;
 	key.metadata = METADATA;
 	key.tunnel_id = METADATA + 1;
 	key.in_port = key.in_phy_port = htonl(IN_PORT);

@@ -20,7 +20,7 @@ EXCLUDED = {
     'pop_mpls of the last label leaves MPLS': '5.12, table 6: one label goes, the type is as given; OVS makes a label of its own',
     'pop_mpls behind push_mpls': '5.12, table 6: the type is as given; OVS leaves out both actions, and the type',
     'label entry changed': "7.2.3.7, 5.12: the other bits of the entry stay; OVS's cache writes those of the packet it made the entry for",
-    'set-field of arp_op 255': '7.2.3.7: arp_op has 16 bits; OVS writes 0xffff',
+    'set-field of arp_op 0 or 255': '7.2.3.7: arp_op has 16 bits; OVS writes 0xffff, and 0 not at all',
     'ARP opcode 0 or above 255': '7.2.3.7: arp_op has 16 bits; OVS takes greater ones for 0 (man), and 0 for no ARP',
     'action on a missing header': '5.12, 7.2.5: nothing is said; OVS leaves the action out, ofxdp drops the packet and counts it',
     'invalid TTL with an action set': '5.12: the packet is rejected; OVS stops the action list only (man), and still runs the action set',
@@ -42,6 +42,7 @@ EXCLUDED = {
     'ND options': 'RFC 4861 4.6; 5.3: OVS then finds no target either',
     'tag and nothing behind it': "5.3: Linux drops it on the way into OVS's packet socket",
     # --- match fields
+    'zero of a header that is not there': '7.2.3.8: a field is there where its prerequisites are; OVS takes what is not there for zero',
     'more than 8 extension headers': '7.2.3.7: a limit of ofxdp: what is behind is not looked at',
     'ND code': '7.2.3.7: the prerequisite of ND fields is the type; OVS asks for code 0, too',
     'eth_type of a tag': "7.2.3.7: the type after VLAN tags; OVS stops at the second (man), ofxdp at the fifth; OVS's cache gives such frames another one's entry",

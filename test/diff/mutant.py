@@ -52,7 +52,7 @@ MUTANTS = (
     ('stale rule: a deleted one stays', 'user/datapath/rule.c', '\trule_hash_remove(rules, p->hash, slot);', '\trules->n--;'),
     ('stale rule: a changed one keeps its actions', 'user/datapath/flow.c', '__atomic_store_n(&of->inst, inst, __ATOMIC_RELEASE);', '(void)of;'),
     ('search of tuples ends too early', 'user/datapath/table.c', '.max_priority = d->v[i].max}', '.max_priority = d->v[i].max / 2}'),
-    ('rules check what they do not ask for', 'user/datapath/tuple.c', 'return ((value >> (8 - bits)) << 1 | 1) << (OFX_CHECK_BITS - bits);', 'return value | 1;'),
+    ('rules check what they do not ask for', 'user/datapath/tuple.c', 'tuple->quick ? check_byte(value, cares)', 'tuple->quick ? check_byte(value, 0xff)'),
     ('candidates are believed', 'bpf/table.h', 'if (f && flow_matches(s, f, table))', 'if (f)'),
     ('wrong bucket: ALL takes the first one again and again', 'bpf/group.h', 'return bucket_run(s, g->first + first);', 'return bucket_run(s, g->first);'),
     ('a dead bucket is chosen: FAST_FAILOVER', 'bpf/group.h', '(b->weight || g->type == OFX_GROUP_FF) && bucket_live(s, number)', '(b->weight || g->type == OFX_GROUP_FF)'),
@@ -84,6 +84,9 @@ MUTANTS = (
     ('an invalid TTL is told as an action', 'bpf/packet_in.h', 'return packet_in_send(ctx, s, OFPR_INVALID_TTL,', 'return packet_in_send(ctx, s, 1,'),
     ('the flow cache is not told of changes', 'user/datapath/cache.c', '\t__atomic_add_fetch(&live(dp)->gen, 1, __ATOMIC_SEQ_CST);', '\tif (!live(dp)->gen)\n\t\tlive(dp)->gen = 1;'),
     ('the flow cache looks at no bits but the first rules\'', 'user/datapath/cache.c', 'mask_write(dp, i, live(dp)->mask[i] | word_mask(mask, i));', 'mask_write(dp, i, live(dp)->mask[i] ? live(dp)->mask[i] : word_mask(mask, i));'),
+    ('a match takes what is not there for zero', 'user/datapath/match.c', '\tmask->vlan_pcp |= zero & ~other;\n', ''),
+    ('the key does not tell what is not there', 'bpf/parse.h', '\ts->key.vlan_pcp |= ofx_key_no(s->key.shape);\n', ''),
+    ('an ND option that is not there has address zero', 'include/ofxdp/key.h', 'shape & OFX_SHAPE_ICMPV6 && !(shape & OFX_SHAPE_ND_LL)', '0'),
     ('RESET_COUNTS forgotten', 'user/switch/flow_mod.c', '\tif (!err && fm->flags & OFPFF_RESET_COUNTS)', '\tif (0)'),
 )
 

@@ -105,8 +105,8 @@ def set_field(frame, name, value, notes):
         if p.arp is None:
             missing('ARP')
         at, size = {'arp_op': (6, 2), 'arp_sha': (8, 6), 'arp_spa': (14, 4), 'arp_tha': (18, 6), 'arp_tpa': (24, 4)}[name]
-        if (name, value) == ('arp_op', 255):
-            notes.add('set-field of arp_op 255')
+        if name == 'arp_op' and value in (0, 255):
+            notes.add('set-field of arp_op 0 or 255')
         put(new, p.arp + at, size, value)
     elif name.startswith('mpls_'):
         if p.mpls is None:
@@ -245,10 +245,11 @@ def change(frame, a, notes):
     return put_ttl(frame, inner, inner4, frame[place])
 
 
-def matches(match, fields):
+def matches(match, fields, absent=None):
+    """absent: what a field of a header that is not there is taken for."""
     for name, (value, mask) in match.items():
-        have = fields.get(name, 0)
-        if (have if mask is None else have & mask) != value:
+        have = fields.get(name, 0 if name == 'vlan_vid' else absent)  # OFPVID_NONE
+        if have is None or (have if mask is None else have & mask) != value:
             return False
     return True
 
@@ -321,8 +322,10 @@ class Walk:
         fields = dict(p.fields, in_port=self.in_port, metadata=self.metadata, tunnel_id=self.tunnel_id)
         best = None
         for flow in self.state.tables.get(table, ()):
-            if (best is None or flow.priority > best.priority) and matches(flow.match, fields):
-                best = flow
+            if matches(flow.match, fields):
+                best = flow if best is None or flow.priority > best.priority else best
+            elif matches(flow.match, fields, 0):
+                self.result.notes.add('zero of a header that is not there')
         return best
 
     def walk(self):

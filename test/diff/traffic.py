@@ -9,13 +9,13 @@ from pipeline import SENDERS
 
 
 class Pools:
-    """Few values of each field, so that rules and packets meet."""
+    """Few values of each field, so that rules and packets meet; zeros, which a header that is not there must not have."""
 
     def __init__(self, r):
-        mac = [r.getrandbits(48) & ~(1 << 40) for _ in range(3)] + [0xffffffffffff, 1 << 40 | r.getrandbits(40)]
+        mac = [r.getrandbits(48) & ~(1 << 40) for _ in range(3)] + [0xffffffffffff, 1 << 40 | r.getrandbits(40), 0]
         net4, net6 = r.getrandbits(32), r.getrandbits(128)
-        ip4 = [net4 ^ r.getrandbits(r.choice((4, 8, 20, 32))) for _ in range(5)]
-        ip6 = [net6 ^ r.getrandbits(r.choice((8, 64, 90, 128))) for _ in range(5)]
+        ip4 = [net4 ^ r.getrandbits(r.choice((4, 8, 20, 32))) for _ in range(5)] + [0]
+        ip6 = [net6 ^ r.getrandbits(r.choice((8, 64, 90, 128))) for _ in range(5)] + [0]
         port = [r.getrandbits(16) for _ in range(4)] + [80, 0]
         self.values = {
             'in_port': SENDERS, 'eth_type': [IP4, IP6, ARP, 0x1234], 'metadata': [r.getrandbits(64) for _ in range(2)] + [r.getrandbits(4), 0],
@@ -25,7 +25,7 @@ class Pools:
             'ip_ecn': range(4), 'ip_proto': [TCP, UDP, SCTP, ICMP, ICMP6, 47, 4],
             'icmpv4_type': [0, 8, 3, r.getrandbits(8)], 'icmpv4_code': [0, 1, r.getrandbits(8)],
             'icmpv6_type': [128, 135, 135, 136, 136, r.getrandbits(8)], 'icmpv6_code': [0, 1, r.getrandbits(8)],
-            'arp_op': [1, 2, r.getrandbits(8)], 'ipv6_flabel': [0, r.getrandbits(20), r.getrandbits(20)],
+            'arp_op': [0, 1, 2, r.getrandbits(8)], 'ipv6_flabel': [0, r.getrandbits(20), r.getrandbits(20)],
             'mpls_label': [0, 3, r.getrandbits(20), r.getrandbits(20)], 'mpls_tc': range(8), 'mpls_bos': (0, 1),
             'pbb_isid': [0, r.getrandbits(24), r.getrandbits(24)],
             'ipv6_exthdr': [0, 1 << r.randrange(9), r.getrandbits(9)]}
@@ -194,8 +194,8 @@ class Traffic:
         if how < 0.9:
             return frame
         frame = bytearray(frame)
-        if how < 0.94:
-            return bytes(frame[:max(14, r.randrange(14, len(frame) + 1))])
+        if how < 0.95:  # half of the time within the first headers
+            return bytes(frame[:max(14, r.randrange(14, r.choice((min(len(frame), 74), len(frame))) + 1))])
         for _ in range(r.choice((1, 1, 2, 5))):
             at = r.randrange(len(frame)) if r.random() < 0.3 else r.randrange(12, min(len(frame), 70))
             frame[at] = r.getrandbits(8) if r.random() < 0.5 else frame[at] ^ 1 << r.randrange(8)

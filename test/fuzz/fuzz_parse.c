@@ -63,15 +63,34 @@ static void check_shape(const struct ofx_state *s)
 	__u64 shape = k->shape;
 
 	check(!(shape & OFX_SHAPE_LATER) || ((shape & OFX_SHAPE_FRAG) && !(shape & OFX_SHAPE_L4)));
-	check(!(shape & OFX_SHAPE_FRAG) || shape & (OFX_SHAPE_IPV4 | OFX_SHAPE_IPV6));
-	check(!(shape & OFX_SHAPE_ND) || ((shape & OFX_SHAPE_L4) && (shape & OFX_SHAPE_IPV6)));
+	check(!(shape & OFX_SHAPE_FRAG) || shape & OFX_SHAPE_IP);
+	check(!(shape & OFX_SHAPE_L4) || shape & OFX_SHAPE_IP);
+	check(!(shape & OFX_SHAPE_ICMPV4) || shape & OFX_SHAPE_IPV4);
+	check(!(shape & OFX_SHAPE_ICMPV6) || shape & OFX_SHAPE_IPV6);
+	check(!(shape & OFX_SHAPE_ND) || shape & OFX_SHAPE_ICMPV6);
 	check(!(shape & OFX_SHAPE_ROUTED) || shape & OFX_SHAPE_IPV6);
-	check(!s->off.nd_ll || shape & OFX_SHAPE_ND);
+	check(!(shape & OFX_SHAPE_ND_LL) || shape & OFX_SHAPE_ND);
+	check(!(shape & OFX_SHAPE_ND_LL) == !s->off.nd_ll);
 	check(!(shape & OFX_SHAPE_VLAN) == !k->vlan_vid);
 	check(shape & OFX_SHAPE_L4 || shape & OFX_SHAPE_ARP || (!k->tp_src && !k->tp_dst));
 	check(shape & OFX_SHAPE_ND || (!k->nd_target[0] && !k->nd_target[1] && !k->w[OFX_W_ND_LL]));
 	check(shape & OFX_SHAPE_IPV6 || (!k->w[OFX_W_ADDR3] && !k->ipv6_flabel && !k->ipv6_exthdr));
 	check(!k->w[OFX_W_TYPE]);
+}
+
+/* What the key says of headers that are not there. */
+static void check_absence(const struct ofx_state *s)
+{
+	const struct ofx_offsets *off = &s->off;
+	__u64 shape = s->key.shape, l4 = shape & OFX_SHAPE_L4;
+	__u8 no = s->key.vlan_pcp & OFX_NO_BITS;
+
+	check((l4 & (l4 - 1)) == 0);
+	check(!(no & OFX_NO_L3) == (off->l3 || off->mpls || off->pbb));
+	check(!(no & OFX_NO_L4) == !!off->l4);
+	check(!(no & OFX_NO_ND) == (!(shape & OFX_SHAPE_ICMPV6) || shape & OFX_SHAPE_ND));
+	check(!(no & OFX_NO_ND_LL) == (!(shape & OFX_SHAPE_ICMPV6) || off->nd_ll));
+	check(!(s->key.vlan_pcp & ~OFX_NO_BITS & ~7));
 }
 
 /* Fields are the bytes at their headers' offsets. */
@@ -249,6 +268,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	if (ctx.len >= 14) {
 		check_offsets(&s, ctx.len);
 		check_shape(&s);
+		check_absence(&s);
 		check_fields(&s, ctx.data);
 		run_steps(&ctx, &s, data[0]);
 		parse_packet(&ctx, &s);

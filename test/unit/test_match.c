@@ -142,6 +142,14 @@ static const struct {
 	 "80000d0410001000"
 	 "80000e0101",
 	 -1},
+	{"vlan_pcp of a vlan_vid that untagged packets have too",
+	 "80000d0400000fff"
+	 "80000e0101",
+	 OFPBMC_BAD_PREREQ},
+	{"vlan_pcp of vlan_vid bits that only a tag has",
+	 "80000d0400010fff"
+	 "80000e0101",
+	 -1},
 	{"vlan_pcp of a vlan_vid that is all wildcards",
 	 "80000d0400000000"
 	 "80000e0101",

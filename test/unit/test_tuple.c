@@ -50,6 +50,18 @@ static void test_ipv4(void **state)
 	}
 }
 
+/* That a header must not be absent, hardly any rule tells another by. */
+static void test_absence(void **state)
+{
+	struct ofx_key mask = ipv4(32, 0, 0xff, 0xffff), wide = ipv4(24, 0, 0, 0);
+
+	mask.vlan_pcp = 7 | OFX_NO_L4;
+	check(&mask, 0, &wide);
+	wide = ipv4(32, 0, 0xff, 0xffff);
+	wide.vlan_pcp = 7;
+	check(&mask, 1, &wide);
+}
+
 /* The protocol alone tells little; with a port it is always there. */
 static void test_protocol(void **state)
 {
@@ -174,9 +186,9 @@ static void test_priorities(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ipv4),	   cmocka_unit_test(test_protocol), cmocka_unit_test(test_no_prefix),
-		cmocka_unit_test(test_ipv6),	   cmocka_unit_test(test_check),    cmocka_unit_test(test_line_hits),
-		cmocka_unit_test(test_priorities),
+		cmocka_unit_test(test_ipv4),	  cmocka_unit_test(test_protocol),   cmocka_unit_test(test_absence),
+		cmocka_unit_test(test_no_prefix), cmocka_unit_test(test_ipv6),	     cmocka_unit_test(test_check),
+		cmocka_unit_test(test_line_hits), cmocka_unit_test(test_priorities),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

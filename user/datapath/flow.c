@@ -4,6 +4,7 @@
 #include <string.h>
 #include "include/openflow/openflow.h"
 #include "user/datapath/cache.h"
+#include "user/datapath/match.h"
 #include "user/datapath/tuple.h"
 #include "user/openflow/error.h"
 #include "user/util/memory.h"
@@ -150,8 +151,11 @@ static int flow_new(struct dp_tables *tables, const struct dp_rule *rule, uint32
 {
 	struct dp_flow *flow;
 	struct tuple *mask;
-	int err = tuple_of_mask(&tables->table[rule->table], &rule->match->mask, &mask);
+	struct ofx_key bits;
+	int err;
 
+	match_mask(rule->match, &bits);
+	err = tuple_of_mask(&tables->table[rule->table], &bits, &mask);
 	if (err)
 		return err;
 	flow = flow_set(tables, rule, id, mask);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "include/openflow/openflow.h"
+#include "user/datapath/match.h"
 #include "user/datapath/tuple.h"
 #include "user/openflow/error.h"
 
@@ -328,8 +329,10 @@ void rule_remove(struct dp_tables *tables, struct dp_flow *flow)
 struct dp_flow *dp_flow_find(struct dp *dp, uint8_t table, const struct of_match *match, uint16_t most)
 {
 	struct place p = {.tables = dp->tables};
+	struct ofx_key bits;
 
-	p.mask = tuple_find(&dp->tables->table[table], &match->mask);
+	match_mask(match, &bits);
+	p.mask = tuple_find(&dp->tables->table[table], &bits);
 	if (!p.mask)
 		return NULL;
 	for (int i = 0; i < OFX_KEY_WORDS; i++)

@@ -78,6 +78,7 @@ static int ipv4_bits(const struct ofx_key *k)
 void tuple_widen(const struct ofx_key *mask, int level, struct ofx_key *wide)
 {
 	*wide = *mask;
+	wide->vlan_pcp &= ~OFX_NO_BITS; /* hardly any packet has them */
 	widen_addresses(wide, level);
 	/* where the addresses tell rules apart well enough, ports need not */
 	if (!level && ipv4_bits(wide) >= WELL_APART)

@@ -21,12 +21,10 @@ static bool is(const struct of_match *m, enum ofx_field f, uint32_t value)
 	return of_match_has(m, f) && get(m, f) == value;
 }
 
-/* vlan_vid present and not NONE: the match may select tagged packets. */
-static bool may_be_tagged(const struct of_match *m)
+/* vlan_vid present and not NONE: the match takes no untagged packet, whose vlan_vid is zero. */
+static bool is_tagged(const struct of_match *m)
 {
-	uint16_t present = htobe16(OFPVID_PRESENT);
-
-	return of_match_has(m, OFX_F_VLAN_VID) && (!(m->mask.vlan_vid & present) || (m->value.vlan_vid & present));
+	return of_match_has(m, OFX_F_VLAN_VID) && m->value.vlan_vid;
 }
 
 static bool has_prereq(const struct of_match *m, enum ofx_prereq prereq)
@@ -37,7 +35,7 @@ static bool has_prereq(const struct of_match *m, enum ofx_prereq prereq)
 	case OFX_PRE_IN_PORT:
 		return of_match_has(m, OFX_F_IN_PORT);
 	case OFX_PRE_VLAN:
-		return may_be_tagged(m);
+		return is_tagged(m);
 	case OFX_PRE_IP:
 		return is(m, OFX_F_ETH_TYPE, 0x0800) || is(m, OFX_F_ETH_TYPE, 0x86dd);
 	case OFX_PRE_IPV4:
