@@ -2,7 +2,7 @@
 /*
  * The rare ops, one function call away from the loop in execute.h: changes that move or rewrite headers at once, and
  * the ends that are no output.  Set-fields noted so far go into the frame before a header moves, so that each action
- * sees what the ones before it did (§5.11: in the order of the list).
+ * sees what the ones before it did (§5.11: in the order of the list).  One whose header the packet lacks does nothing.
  */
 #ifndef BPF_ACTION_H
 #define BPF_ACTION_H
@@ -96,6 +96,8 @@ static __always_inline int action_change(ofx_ctx *ctx, struct ofx_state *s, cons
 		return action_done(pbb_push(ctx, s));
 	case OFX_OP_POP_PBB:
 		return action_done(pbb_pop(ctx, s));
+	case OFX_OP_PARSE:
+		return action_done(parse(ctx, s));
 	}
 	return drop(OFX_DROP_INTERNAL);
 }

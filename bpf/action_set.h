@@ -2,6 +2,7 @@
 /*
  * The action set (§5.10): write-actions put at most one action of a type into it, a set-field at most one per field;
  * at the end of the pipeline it is appended to the verdict, in the spec's order whatever order it was written in.
+ * Set-fields of all headers are kept: which of them the packet then has is seen when they are executed.
  */
 #ifndef BPF_ACTION_SET_H
 #define BPF_ACTION_SET_H
@@ -17,32 +18,20 @@ static __always_inline void action_set_clear(struct ofx_action_set *set)
 	set->output = 0;
 }
 
-/* Words of different headers don't merge: the later one takes the place.  1: it does. */
-static __always_inline int action_set_other_header(struct ofx_action_set *set, __u32 w, __u16 need)
-{
-	__u32 i = w - OFX_W_SHARED;
-	__u16 before;
-
-	if (i >= OFX_SHARED_WORDS)
-		return 0;
-	before = set->set_need[i];
-	set->set_need[i] = need;
-	return before != need;
-}
-
 static __always_inline void action_set_field(struct ofx_action_set *set, const struct ofx_op *op)
 {
-	__u32 w = op->a & 15, bit = 1u << w;
-	__u64 value = 0, mask = 0;
+	__u32 i = op->arg, bit;
+	__u64 head, value = 0, mask = 0;
 
-	if (w >= OFX_KEY_WORDS)
+	if (i >= OFX_SET_FIELDS)
 		return;
-	if (!action_set_other_header(set, w, op->b) && set->dirty & bit) {
-		value = set->set_value[w];
-		mask = set->set_mask[w];
+	bit = 1u << i;
+	if (set->dirty & bit) {
+		value = set->set[i].value;
+		mask = set->set[i].mask;
 	}
-	set->set_value[w] = (value & ~op->mask) | op->value;
-	set->set_mask[w] = mask | op->mask;
+	__builtin_memcpy(&head, op, sizeof(head));
+	op_write(&set->set[i], head, (value & ~op->mask) | op->value, mask | op->mask);
 	set->dirty |= bit;
 }
 
@@ -52,6 +41,8 @@ static __always_inline void action_set_write(struct ofx_action_set *set, const s
 	switch (op->code) {
 	case OFX_OP_SET:
 		action_set_field(set, op);
+		return;
+	case OFX_OP_PARSE: /* a set's fields are written at once */
 		return;
 	case OFX_OP_OUTPUT:
 	case OFX_OP_IN_PORT:
@@ -95,13 +86,9 @@ static __always_inline void action_set_add_op(struct ofx_state *s, __u8 code, __
 
 static __always_inline void action_set_add_fields(struct ofx_state *s)
 {
-	for (__u32 w = 0; w < OFX_KEY_WORDS; w++) {
-		__u32 i = w - OFX_W_SHARED;
-		__u16 need = i < OFX_SHARED_WORDS ? s->set.set_need[i] : 0;
-
-		if (s->set.dirty & 1u << w)
-			verdict_put(s, op_head(OFX_OP_SET, w, need, 0), s->set.set_value[w], s->set.set_mask[w]);
-	}
+	for (__u32 i = 0; i < OFX_SET_FIELDS; i++)
+		if (s->set.dirty & 1u << i)
+			verdict_copy(s, &s->set.set[i]);
 }
 
 /*

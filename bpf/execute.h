@@ -12,7 +12,7 @@
 #include "bpf/action.h"
 #include "bpf/group.h"
 
-/* OFX_OP_SET: pipeline fields at once, fields of the frame into the note.  OFX_NEXT, or the packet has been dropped. */
+/* OFX_OP_SET: pipeline fields at once, fields of the frame into the note. */
 static __always_inline int execute_set(struct ofx_state *s, const struct ofx_op *op)
 {
 	__u32 w = op->a & 15, bit = 1u << w;
@@ -28,8 +28,8 @@ static __always_inline int execute_set(struct ofx_state *s, const struct ofx_op 
 	}
 	if (w >= OFX_KEY_WORDS)
 		return OFX_NEXT;
-	if (op->b && !(s->key.shape & op->b))
-		return drop(OFX_DROP_ACTION_FAILED);
+	if (!key_has(&s->key, op))
+		return OFX_NEXT;
 	if (s->dirty & bit) {
 		value = s->set_value[w];
 		mask = s->set_mask[w];

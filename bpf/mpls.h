@@ -79,7 +79,7 @@ static __always_inline int ttl_copy(ofx_ctx *ctx, struct ttl_header from, struct
 	__u8 ttl, *new = ttl_of(ctx, to);
 
 	if (!from.kind || !to.kind || !old || !new)
-		return -1;
+		return 0;
 	ttl = *old;
 	if (to.kind == 4) {
 		struct iphdr *ip = pkt_at(ctx, to.at, sizeof(*ip));
@@ -93,7 +93,10 @@ static __always_inline int ttl_copy(ofx_ctx *ctx, struct ttl_header from, struct
 	return 0;
 }
 
-/* From the next-to-outermost header with a TTL to the outermost, or back.  -1: there are no two of them. */
+/*
+ * From the next-to-outermost header with a TTL to the outermost, or back; without two of them nothing is done.  0, or
+ * -1: not possible.
+ */
 __weak __noinline int ttl_copy_out(ofx_ctx *ctx, struct ofx_state *s)
 {
 	struct ttl_header outer;
@@ -119,24 +122,23 @@ static __always_inline __u8 *mpls_ttl(ofx_ctx *ctx, const struct ofx_state *s)
 	return s->key.shape & OFX_SHAPE_MPLS ? pkt_at(ctx, s->off.mpls + MPLS_TTL_AT, 1) : NULL;
 }
 
-/* 0, or -1: no label. */
+/* Of the outermost label, if there is one.  0. */
 __weak __noinline int mpls_ttl_set(ofx_ctx *ctx, struct ofx_state *s, __u8 ttl)
 {
 	__u8 *at = ctx && s ? mpls_ttl(ctx, s) : NULL;
 
-	if (!at)
-		return -1;
-	*at = ttl;
+	if (at)
+		*at = ttl;
 	return 0;
 }
 
-/* 0; 1: the TTL is invalid (it would become 0, or is), the packet unchanged; -1: no label. */
+/* The same; 1: the TTL is invalid (it would become 0, or is), the packet unchanged. */
 __weak __noinline int mpls_ttl_dec(ofx_ctx *ctx, struct ofx_state *s)
 {
 	__u8 *at = ctx && s ? mpls_ttl(ctx, s) : NULL;
 
 	if (!at)
-		return -1;
+		return 0;
 	if (*at <= 1)
 		return 1;
 	*at -= 1;
@@ -192,16 +194,18 @@ __weak __noinline int mpls_push(ofx_ctx *ctx, struct ofx_state *s, __u16 type)
 }
 
 /*
- * Take off the outermost label; type: the Ethernet type then, host order.  The frame is parsed anew.  -1: no label, or
- * one that has come behind more tags than parse looks through; nothing has changed.
+ * Take off the outermost label, if there is one; type: the Ethernet type then, host order.  The frame is parsed anew.
+ * 0, or -1: it has come behind more tags than parse looks through; nothing has changed.
  */
 __weak __noinline int mpls_pop(ofx_ctx *ctx, struct ofx_state *s, __u16 type)
 {
 	__u32 at;
 	pkt16 *to;
 
-	if (!ctx || !s || !(s->key.shape & OFX_SHAPE_MPLS))
+	if (!ctx || !s)
 		return -1;
+	if (!(s->key.shape & OFX_SHAPE_MPLS))
+		return 0;
 	at = s->off.mpls;
 	if (at > ETH_HLEN + 4 * OFX_VLANS)
 		return -1;

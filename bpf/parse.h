@@ -115,10 +115,8 @@ static __always_inline void parse_ipv4(ofx_ctx *ctx, struct ofx_state *s, __u32 
 	s->off.proto = at + offsetof(struct iphdr, protocol);
 	if (ip->frag_off & bpf_htons(0x3fff))
 		k->shape |= OFX_SHAPE_FRAG;
-	if (ip->frag_off & bpf_htons(0x1fff)) {
-		k->shape |= OFX_SHAPE_LATER;
-		return;
-	}
+	if (ip->frag_off & bpf_htons(0x1fff))
+		return; /* a later one: the transport header is in the first */
 	parse_l4(ctx, s, at + head, at + total);
 }
 

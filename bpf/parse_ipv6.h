@@ -81,10 +81,7 @@ static __always_inline int ext_fragment(struct ofx_state *s, __be16 frag)
 {
 	if (frag & bpf_htons(0xfff9))
 		s->key.shape |= OFX_SHAPE_FRAG;
-	if (!(frag & bpf_htons(0xfff8)))
-		return 0;
-	s->key.shape |= OFX_SHAPE_LATER;
-	return 1;
+	return (frag & bpf_htons(0xfff8)) != 0;
 }
 
 /*

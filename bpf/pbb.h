@@ -75,16 +75,18 @@ static __always_inline int pbb_move_front(ofx_ctx *ctx, __u32 at)
 }
 
 /*
- * Take off the I-TAG: the customer's addresses come to the front.  B-TAGs stay (§5.12: they "should be removed prior"),
- * now as the outer tags of the customer's frame.  The frame is parsed anew.  -1: no I-TAG, or one that has come behind
- * more tags than parse looks through; nothing has changed.
+ * Take off the I-TAG, if there is one: the customer's addresses come to the front.  B-TAGs stay (§5.12: they "should be
+ * removed prior"), now as the outer tags of the customer's frame.  The frame is parsed anew.  0, or -1: it has come
+ * behind more tags than parse looks through; nothing has changed.
  */
 __weak __noinline int pbb_pop(ofx_ctx *ctx, struct ofx_state *s)
 {
 	__u32 at;
 
-	if (!ctx || !s || !(s->key.shape & OFX_SHAPE_PBB))
+	if (!ctx || !s)
 		return -1;
+	if (!(s->key.shape & OFX_SHAPE_PBB))
+		return 0;
 	at = s->off.pbb;
 	if (at > ETH_HLEN + 4 * OFX_VLANS)
 		return -1;

@@ -24,7 +24,7 @@ static __always_inline void key_set(struct ofx_key *key, const struct ofx_op *op
 {
 	__u32 w = op->a & 15;
 
-	if (w < OFX_KEY_WORDS)
+	if (w < OFX_KEY_WORDS && key_has(key, op))
 		key->w[w] = (key->w[w] & ~op->mask) | op->value;
 }
 
@@ -91,6 +91,8 @@ static __always_inline int resolve_goto(struct ofx_state *s, const struct ofx_in
 	__u8 next = inst->next_table;
 
 	if (next == OFX_NO_TABLE) {
+		if (s->set.present | s->set.dirty && inst->flags & OFX_INST_NEW_TYPES)
+			verdict_add(s, OFX_OP_PARSE, 0, 0, 0);
 		if (s->set.present | s->set.dirty | s->set.output)
 			action_set_finish(s);
 		return 1;

@@ -4,6 +4,7 @@
  * a header moves or the packet leaves; then all are written at once and each checksum is updated once.
  *
  * What headers the frame has is told by s->key.shape and s->off alone: the rest of s->key already shows the new values.
+ * Whoever notes a set-field has asked whether its header is there (key_has()).
  */
 #ifndef BPF_SET_FIELD_H
 #define BPF_SET_FIELD_H
@@ -51,7 +52,7 @@ static __always_inline int set_mac(ofx_ctx *ctx, const struct ofx_state *s, __u3
 	return 0;
 }
 
-/* The eth_type that parse found: behind the tags, behind SNAP; -1 for 802.3 frames that have none. */
+/* The eth_type that parse found: behind the tags, behind SNAP.  802.3 frames that have none stay as they are. */
 static __always_inline int set_eth_type(ofx_ctx *ctx, const struct ofx_state *s)
 {
 	__u32 at = s->off.l3 ? s->off.l3 - 2 : 2 * ETH_ALEN + 4 * s->off.vlans;
@@ -60,7 +61,7 @@ static __always_inline int set_eth_type(ofx_ctx *ctx, const struct ofx_state *s)
 	if (type && bpf_ntohs(*type) < ETH_TYPE_MIN) {
 		at += 2;
 		if (parse_llc(ctx, &at) == bpf_htons(ETH_TYPE_NONE))
-			return -1;
+			return 0;
 		type = pkt_at(ctx, at - 2, 2);
 	}
 	if (!type)
@@ -184,8 +185,6 @@ static __always_inline int set_l4(ofx_ctx *ctx, const struct ofx_state *s, struc
 
 	if (!mask)
 		return 0;
-	if (s->key.shape & OFX_SHAPE_LATER)
-		return 0; /* the ports stand in the first fragment only: nothing to change here */
 	if (!(s->key.shape & OFX_SHAPE_ARP))
 		return set_l4_head(ctx, s, sums, value, mask);
 	op = pkt_at(ctx, s->off.l3 + 6, 2);
@@ -390,8 +389,9 @@ static __always_inline void set_pipeline(struct ofx_state *s)
 }
 
 /*
- * Write all pending set-fields; s->dirty is 0 then.  metadata and tunnel_id go to s->metadata, s->tunnel_id.  -1: a
- * header that one of them needs is not there (the others have been written).
+ * Write all pending set-fields; s->dirty is 0 then.  metadata and tunnel_id go to s->metadata, s->tunnel_id.  -1: one
+ * of them is not possible: its header is not there, or it is the port of a fragment of SCTP (the others have been
+ * written).
  */
 __weak __noinline int commit_sets(ofx_ctx *ctx, struct ofx_state *s)
 {

@@ -57,8 +57,8 @@ static __always_inline int simple_set(struct ofx_state *s, const struct ofx_op *
 
 	if (w == OFX_W_METADATA || w == OFX_W_TUNNEL_ID || s->made.kind != OFX_CACHED_NONE)
 		return 0; /* nobody looks at it any more */
-	if (op->b && !(s->key.shape & op->b))
-		return -1;
+	if (!key_has(&s->key, op))
+		return 0;
 	for (__u32 i = 0; i < OFX_CACHE_SETS; i++) {
 		if (i < more->n_sets && more->set[i].word != w)
 			continue;

@@ -37,18 +37,17 @@ static __always_inline int ttl_write(ofx_ctx *ctx, const struct ofx_state *s, in
 		if (dec && ip->hop_limit <= 1)
 			return 1;
 		ip->hop_limit = dec ? ip->hop_limit - 1 : ttl;
-		return 0;
 	}
-	return -1;
+	return 0;
 }
 
-/* 0, or -1: not an IP packet. */
+/* Of an IP packet; others stay as they are.  0, or -1: not possible. */
 __weak __noinline int ttl_set(ofx_ctx *ctx, struct ofx_state *s, __u8 ttl)
 {
 	return ctx && s ? ttl_write(ctx, s, 0, ttl) : -1;
 }
 
-/* 0; 1: the TTL is invalid (it would become 0, or is), the packet unchanged; -1: not an IP packet. */
+/* The same; 1: the TTL is invalid (it would become 0, or is), the packet unchanged. */
 __weak __noinline int ttl_dec(ofx_ctx *ctx, struct ofx_state *s)
 {
 	return ctx && s ? ttl_write(ctx, s, 1, 0) : -1;

@@ -40,6 +40,12 @@ static __always_inline int op_needs_frame(__u8 code)
 	return needs >> (code & 31) & 1;
 }
 
+/* Has the packet the header that an OFX_OP_SET is for?  Without it, the action does nothing (docs/actions.md). */
+static __always_inline int key_has(const struct ofx_key *key, const struct ofx_op *op)
+{
+	return !op->b || key->shape & op->b;
+}
+
 /*
  * An op's first word.  Ops are built and copied by words: clang 14 loses the store of a word that it puts together from
  * constant and variable members of a struct.

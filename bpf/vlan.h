@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Push and pop of VLAN tags (§5.12).  The caller has committed pending set-fields.  s->off stays right; s->key does not
- * follow (a match on a packet whose headers moved needs parse).
+ * Push and pop of VLAN tags (§5.12).  The caller has committed pending set-fields.  s->off and the key's shape stay
+ * right; its fields do not follow (a match on a packet whose headers moved needs parse).
  */
 #ifndef BPF_VLAN_H
 #define BPF_VLAN_H
@@ -31,16 +31,19 @@ static __always_inline void vlan_shift(struct ofx_offsets *off, int n)
 }
 
 /* Tags at offset 12, counted up to OFX_VLANS. */
-static __always_inline __u16 vlan_count(ofx_ctx *ctx)
+static __always_inline void vlan_count(ofx_ctx *ctx, struct ofx_state *s)
 {
+	__u64 shape = 0;
 	__u16 n = 0;
 
 	for (__u32 i = 0; i < OFX_VLANS; i++) {
 		if (!vlan_at(ctx, i))
 			break;
 		n = i + 1;
+		shape = i ? OFX_SHAPE_VLAN | OFX_SHAPE_VLAN2 : OFX_SHAPE_VLAN;
 	}
-	return n;
+	s->off.vlans = n;
+	s->key.shape = (s->key.shape & ~(__u64)(OFX_SHAPE_VLAN | OFX_SHAPE_VLAN2)) | shape;
 }
 
 /*
@@ -70,21 +73,23 @@ __weak __noinline int vlan_push(ofx_ctx *ctx, struct ofx_state *s, __u16 tpid)
 	((pkt16 *)to)[6] = bpf_htons(tpid);
 	((pkt16 *)to)[7] = tci;
 	vlan_shift(&s->off, VLAN_TAG);
-	s->off.vlans = vlan_count(ctx);
+	vlan_count(ctx, s);
 	return 0;
 }
 
 /*
- * Take off the outermost tag.  If that brings headers within reach of parse, the frame is parsed anew: they may not
- * have been seen yet.  -1: no tag; nothing has changed.
+ * Take off the outermost tag, if there is one.  If that brings headers within reach of parse, the frame is parsed anew:
+ * they may not have been seen yet.  0, or -1: not possible, and nothing has changed.
  */
 __weak __noinline int vlan_pop(ofx_ctx *ctx, struct ofx_state *s)
 {
 	pkt32 *from;
 	int deep;
 
-	if (!ctx || !s || !s->off.vlans)
+	if (!ctx || !s)
 		return -1;
+	if (!s->off.vlans)
+		return 0;
 	deep = vlan_at(ctx, OFX_VLANS) != NULL;
 	from = pkt_at(ctx, 0, ETH_HLEN + VLAN_TAG);
 	if (!from)
@@ -95,7 +100,7 @@ __weak __noinline int vlan_pop(ofx_ctx *ctx, struct ofx_state *s)
 	if (ctx_grow_head(ctx, -VLAN_TAG))
 		return -1;
 	vlan_shift(&s->off, -VLAN_TAG);
-	s->off.vlans = vlan_count(ctx);
+	vlan_count(ctx, s);
 	return deep && !vlan_at(ctx, OFX_VLANS) ? parse_packet(ctx, s) : 0;
 }
 

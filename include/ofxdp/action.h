@@ -15,8 +15,8 @@ enum ofx_op_code {
 	OFX_OP_NONE = 0,
 	OFX_OP_FLOW,	   /* arg = flow id, a = table, b = generation: count this flow; it is the current one */
 	OFX_OP_SET,	   /* a = key word; word = (word & ~mask) | value, value within mask, key's byte order;
-			    * b = OFX_SHAPE_* of which the packet must have one, 0: any packet will do;
-			    * arg = 1 by the action set (resolve writes that) */
+			    * b = OFX_SHAPE_* of which the packet must have one, or nothing is done; 0: every packet has it;
+			    * arg = its place in an action set (struct ofx_action_set) */
 	OFX_OP_OUTPUT,	   /* arg = port index (ofx_port_index); the packet's own in_port drops this copy */
 	OFX_OP_IN_PORT,	   /* output to the packet's in_port */
 	OFX_OP_FLOOD,	   /* ALL and FLOOD: every port but in_port and those with NO_FWD */
@@ -40,6 +40,7 @@ enum ofx_op_code {
 	OFX_OP_GROUP, /* arg = group index; the other members are the data plane's own (bpf/group.h), zero for user */
 	OFX_OP_METER, /* arg = meter index (meter.h): may end the packet or change its DSCP */
 	OFX_OP_SET_QUEUE, /* arg = queue, 1 – OFX_QUEUE_MAX: later outputs leave by it (queue.h) */
+	OFX_OP_PARSE,	  /* a set-field changed what the headers are taken for */
 	OFX_N_OPS
 };
 

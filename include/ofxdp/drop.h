@@ -21,7 +21,8 @@
 	X(TTL_INVALID, ttl_invalid, "IP TTL ran out and invalid-TTL packet-ins are off")                               \
 	X(FRAGMENT, fragment, "IP fragment while the switch is configured to drop fragments")                          \
 	X(TRUNCATED, truncated, "frame shorter than an Ethernet header")                                               \
-	X(ACTION_FAILED, action_failed, "an action does not fit the packet (no header to change, no room to grow)")    \
+	X(ACTION_FAILED, action_failed,                                                                                \
+	  "an action cannot be done to the packet (no room to grow, a label onto 802.3)")                              \
 	X(TOO_MANY_OPS, too_many_ops, "more actions than one packet may carry")                                        \
 	X(TOO_MANY_TABLES, too_many_tables, "more tables visited than there are")                                      \
 	X(TOO_MANY_ROUNDS, too_many_rounds, "more copies than one packet may make")                                    \

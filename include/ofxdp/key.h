@@ -40,10 +40,6 @@ enum ofx_key_word {
 	OFX_W_SHAPE = 15,
 };
 
-/* The words in which addresses, labels and service ids of headers that exclude each other share bytes. */
-#define OFX_W_SHARED OFX_W_ADDR
-#define OFX_SHARED_WORDS 4
-
 struct ofx_key {
 	union {
 		__u64 w[OFX_KEY_WORDS + 1];
@@ -126,7 +122,6 @@ struct ofx_key {
 /* … and what is no header.  Those above fit 16 bits: an op may need them (OFX_OP_SET). */
 #define OFX_SHAPE_VLAN2 (1 << 16)  /* two tags at least */
 #define OFX_SHAPE_FRAG (1 << 17)   /* a fragment, first or later */
-#define OFX_SHAPE_LATER (1 << 19)  /* a later fragment: no transport header */
 #define OFX_SHAPE_ROUTED (1 << 18) /* IPv6 routing header with segments left: ipv6_dst is not the last destination */
 
 #define OFX_SHAPE_IP (OFX_SHAPE_IPV4 | OFX_SHAPE_IPV6)

@@ -16,10 +16,13 @@
 #include "key.h"
 #include "limits.h"
 
-/* The action set (§5.10): one slot per action type, set-fields merged by key word. */
+/* Set-fields of one key word and one header; there are so many pairs of these (user/datapath/action.c). */
+#define OFX_SET_FIELDS 27
+
+/* The action set (§5.10): one slot per action type, set-fields merged by key word and header. */
 struct ofx_action_set {
 	__u32 present;	 /* bit OFX_OP_<code> for the slots below */
-	__u32 dirty;	 /* bit w: set_value[w], set_mask[w] are valid */
+	__u32 dirty;	 /* bit i: set[i] is valid */
 	__u16 push_vlan; /* TPID */
 	__u8 ip_ttl;
 	__u8 reason; /* of a CONTROLLER output */
@@ -30,11 +33,9 @@ struct ofx_action_set {
 	__u16 pop_mpls;	 /* Ethernet type of what is below */
 	__u8 mpls_ttl;
 	__u8 pad[5];
-	__u16 set_need[OFX_SHARED_WORDS]; /* of words OFX_W_SHARED and on: op.b, the header they are for */
-	__u64 set_value[OFX_KEY_WORDS];
-	__u64 set_mask[OFX_KEY_WORDS];
-	__u32 group; /* group index, of OFX_OP_GROUP */
-	__u32 queue; /* of OFX_OP_SET_QUEUE */
+	__u32 group;			   /* group index, of OFX_OP_GROUP */
+	__u32 queue;			   /* of OFX_OP_SET_QUEUE */
+	struct ofx_op set[OFX_SET_FIELDS]; /* OFX_OP_SET, by .arg */
 };
 
 struct ofx_stamp {

@@ -294,12 +294,13 @@ struct ofx_inst {
 _Static_assert(sizeof(struct ofx_inst) == 64, "a cache line");
 
 #define OFX_INST_CLEAR 1   /* clear-actions: empties the action set before these write-actions */
-#define OFX_INST_REPARSE 2 /* headers move, or a meter may remark: a goto parses the packet again (OFX_OP_RESUME) */
+#define OFX_INST_REPARSE 2 /* headers move or change, or a meter may remark: a goto parses again (OFX_OP_RESUME) */
 /*
  * Simple: OFX_SIMPLE_OPS at most, apply-actions SET, OUTPUT and IN_PORT only, write-actions none, or an output at the
  * end of the pipeline (bpf/simple.h).
  */
 #define OFX_INST_SIMPLE 4
+#define OFX_INST_NEW_TYPES 8 /* a set-field may change what headers are taken for: an action set then parses first */
 
 /*
  * A compiled flow entry, an element of `flows`; its number there, the slot, is also its identity: the flow id, index of

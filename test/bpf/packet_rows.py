@@ -23,7 +23,7 @@ from scapy.layers.l2 import ARP, LLC, SNAP, Dot1AD, Dot1Q, Dot3, Ether  # noqa: 
 from scapy.layers.sctp import SCTP, SCTPChunkData  # noqa: E402
 from scapy.packet import Raw  # noqa: E402
 
-VLAN, IPV4, IPV6, ARPS, MPLS, PBB, TCPS, UDPS, SCTPS, ICMP4S, ICMP6S, ND, SLL, TLL, _, _, VLAN2, FRAG, ROUTED, LATER = (1 << i for i in range(20))
+VLAN, IPV4, IPV6, ARPS, MPLS, PBB, TCPS, UDPS, SCTPS, ICMP4S, ICMP6S, ND, SLL, TLL, _, _, VLAN2, FRAG, ROUTED = (1 << i for i in range(19))
 NONEXT, XESP, AUTH, DEST, XFRAG, ROUTER, HOP, UNREP, UNSEQ = (1 << i for i in range(9))
 
 random.seed(1305)
@@ -121,7 +121,7 @@ def parse_rows():
     parsed('an unknown IP protocol', eth / other(99) / PAYLOAD, IPV4, **IN4, ip_proto='63')
     one, two = fragment(ip4 / udp / Raw(bytes(200)), 104)[:2]
     parsed('first fragment', eth / one, IPV4 | UDPS | FRAG, **IN4, ip_proto='11', udp_src='03e8', udp_dst='0035')
-    parsed('later fragment', eth / two, IPV4 | FRAG | LATER, **IN4, ip_proto='11')
+    parsed('later fragment', eth / two, IPV4 | FRAG, **IN4, ip_proto='11')
     whole = bytes(v4 / tcp)
     parsed('TCP cut in its header', eth / other(6) / bytes(tcp)[:19], IPV4, **IN4, ip_proto='06')
     for name, proto, size, shape in (('UDP', 17, 8, UDPS), ('SCTP', 132, 12, SCTPS), ('ICMP', 1, 8, ICMP4S)):
@@ -193,7 +193,7 @@ def parse_rows():
     parsed('no next header', eth / other6(59), **ext(IPV6, NONEXT, ip_proto='3b'))
     parsed('extension header cut', eth / other6(60) / bytes.fromhex('0601000000000000'), **ext(IPV6, DEST, ip_proto='3c'))
     chain('first fragment over IPv6', [frag(m=1)], XFRAG, shape=IPV6 | TCPS | FRAG, **TCPKEY)
-    chain('later fragment over IPv6', [frag(offset=5, nh=6)], XFRAG, Raw(bytes(40)), IPV6 | FRAG | LATER, ip_proto='06')
+    chain('later fragment over IPv6', [frag(offset=5, nh=6)], XFRAG, Raw(bytes(40)), IPV6 | FRAG, ip_proto='06')
 
     sll, tll = ICMPv6NDOptSrcLLAddr(lladdr=SRC), ICMPv6NDOptDstLLAddr(lladdr=DST)
     nsk = dict(IN6, ip_proto='3a', icmpv6_type='87', ipv6_nd_target=addr6(B6))
@@ -354,7 +354,7 @@ def fragment_rows():
     step, old, new = 'set=ipv4_dst:01020304', fragment(whole, 104), fragment(other, 104)
     emit('set in the first fragment', eth / old[0], [step + ',udp_dst:%04x' % 4711], [0], rebuild_ip(eth / new[0]))
     emit('set in a later fragment', eth / old[1], [step], [0], rebuild_ip(eth / new[1]))
-    emit('no ports in a later fragment', eth / old[1], ['set=udp_dst:1267'], [0], eth / old[1])
+    emit('no ports in a later fragment', eth / old[1], ['set=udp_dst:1267'], [-1], eth / old[1])
     first = fragment(ip4 / sctp / SCTPChunkData(data=bytes(200)), 104)[0]
     emit('no SCTP ports in a fragment', eth / first, ['set=sctp_dst:1267'], [-1], eth / first)
     whole6 = ip6 / IPv6ExtHdrFragment() / udp / Raw(bytes(range(200)))
@@ -391,7 +391,7 @@ def odd_set_rows():
     snap = bytes(Dot3(dst=DST, src=SRC) / LLC(dsap=0xaa, ssap=0xaa, ctrl=3) / SNAP(OUI=0, code=0x1234) / PAYLOAD)
     emit('set eth_type in SNAP', snap, ['set=eth_type:8848'], [0], snap[:20] + b'\x88\x48' + snap[22:])
     llc = bytes(Dot3(dst=DST, src=SRC) / LLC(dsap=0x42, ssap=0x42, ctrl=3) / PAYLOAD)
-    emit('no eth_type in 802.3', llc, ['set=eth_type:8848'], [-1])
+    emit('no eth_type in 802.3', llc, ['set=eth_type:8848'], [0])
     # The pseudo header has the protocol: TCP's and UDP's checksum follow it, where they were.
     for name, ip, top, at, checksum in (('TCP', ip4, tcp, 16, in4_chksum), ('UDP', ip4, udp, 6, in4_chksum),
                                         ('TCP over IPv6', ip6, tcp, 16, None), ('ICMP', ip4, ICMP(), None, None)):
@@ -457,7 +457,7 @@ def tag_rows():
         emit('pop of two, ' + name, eth / Dot1AD(vlan=9) / Dot1Q(vlan=7, prio=6) / pkt, ['pop'], [0],
              eth / Dot1Q(vlan=7, prio=6) / pkt)
         emit('pop both, ' + name, eth / Dot1AD(vlan=9) / Dot1Q(vlan=7, prio=6) / pkt, ['pop', 'pop'], [0, 0], eth / pkt)
-        emit('pop without a tag, ' + name, eth / pkt, ['pop'], [-1])
+        emit('pop without a tag, ' + name, eth / pkt, ['pop'], [0])
         emit('push, set, pop, push, ' + name, eth / pkt, ['push=8100', 'set=vlan_vid:1064,vlan_pcp:03', 'push=88a8', 'pop'],
              [0] * 4, eth / Dot1Q(vlan=100, prio=3) / pkt)
     ip = ip4 / tcp / PAYLOAD
@@ -466,7 +466,7 @@ def tag_rows():
     emit('push, set below the tag', eth / ip, ['push=8100', change], [0, 0], eth / Dot1Q(vlan=0) / out)
     emit('pop, set', eth / Dot1Q(vlan=1) / ip, ['pop', change], [0, 0], eth / out)
     third = eth / Dot1Q(vlan=1) / Dot1Q(vlan=2) / Dot1Q(vlan=3) / ip
-    emit('pop of three', third, ['pop', 'pop', 'pop', 'pop'], [0, 0, 0, -1], eth / ip)
+    emit('pop of three', third, ['pop', 'pop', 'pop', 'pop'], [0] * 4, eth / ip)
     emit('set behind three', third, [change], [0], eth / Dot1Q(vlan=1) / Dot1Q(vlan=2) / Dot1Q(vlan=3) / out)
     tags = Dot1Q(vlan=0) / Dot1Q(vlan=0) / Dot1Q(vlan=0) / Dot1Q(vlan=0)
     four = eth / tags
@@ -474,7 +474,7 @@ def tag_rows():
     emit('pop of five, set below', eth / Dot1AD(vlan=9) / tags / ip, ['pop', change, 'dec'], [0] * 3,
          four / IP(src=A4, dst='9.8.7.6', tos=0x4a, ttl=63, id=77) / TCP(sport=1000, dport=5555, flags='SA') / PAYLOAD)
     emit('pop of six, not seen below', eth / Dot1AD(vlan=9) / Dot1AD(vlan=8) / tags / ip, ['pop', 'dec', 'pop', 'dec'],
-         [0, -1, 0, 0], four / IP(src=A4, dst=B4, tos=0x4a, ttl=63, id=77) / tcp / PAYLOAD)
+         [0] * 4, four / IP(src=A4, dst=B4, tos=0x4a, ttl=63, id=77) / tcp / PAYLOAD)
     emit('push of four, set the outer one', eth / ip, ['push=8100'] * 4 + ['set=vlan_vid:1005,vlan_pcp:03'], [0] * 5,
          bytes(eth)[:12] + b'\x81\0\x60\5' + bytes(four / ip)[16:])
     emit('push of six, pop of them', eth / ip, ['push=8100'] * 6 + ['pop'] * 6, [0] * 12, eth / ip)
@@ -491,7 +491,7 @@ def ttl_rows():
     for ttl in (0, 1):
         emit('dec ttl %d' % ttl, eth / IP(ttl=ttl) / tcp, ['dec'], [1])
         emit('dec hlim %d' % ttl, eth / IPv6(hlim=ttl) / tcp, ['dec'], [1])
-    emit('dec of ARP', eth / ARP(), ['dec', 'ttl=4'], [-1, -1])
+    emit('dec of ARP', eth / ARP(), ['dec', 'ttl=4'], [0, 0])
     emit('dec behind a tag, set', eth / Dot1Q(vlan=1) / ip4 / tcp, ['dec', 'set=ip_dscp:01'], [0, 0],
          eth / Dot1Q(vlan=1) / IP(src=A4, dst=B4, tos=0x06, ttl=63, id=77) / tcp)
 
@@ -528,13 +528,13 @@ def mpls_pop_rows():
                  [0], head + kind + bytes(pkt))
             emit('pop of two, %s%04x' % (name, ethertype), head + b'\x88\x47' + bytes(label(bos=0) / label()) + bytes(pkt),
                  ['mpop=8848', 'mpop=%04x' % ethertype], [0, 0], head + kind + bytes(pkt))
-        emit('no label to pop, %04x' % ethertype, eth / pkt, ['mpop=%04x' % ethertype], [-1])
+        emit('no label to pop, %04x' % ethertype, eth / pkt, ['mpop=%04x' % ethertype], [0])
         tagged = eth / Dot1Q(vlan=7, prio=6) / pkt
         emit('push and pop, %04x' % ethertype, tagged, ['mpush=8847', 'mpop=8100', 'pop'], [0] * 3, eth / pkt)
     other = IP(src=A4, dst='9.8.7.6', tos=0x4a, ttl=63, id=77) / TCP(sport=1000, dport=5555, flags='SA') / PAYLOAD
     emit('pop, set below', typed(0x8847) / label() / ip4 / tcp / PAYLOAD, ['mpop=0800', 'set=ipv4_dst:09080706,tcp_dst:15b3', 'dec'],
          [0] * 3, eth / other)
-    emit('pop what is no IPv4', typed(0x8847) / label() / ip6, ['mpop=0800', 'set=ipv4_dst:09080706', 'dec'], [0, -1, -1],
+    emit('pop what is no IPv4', typed(0x8847) / label() / ip6, ['mpop=0800', 'set=ipv4_dst:09080706', 'dec'], [0, -1, 0],
          bytes(eth)[:12] + b'\x08\0' + bytes(ip6))
     below = typed(0x8847) / label() / ip4
     emit('push of four, pop below', below, ['push=8100'] * 4 + ['mpop=0800'], [0] * 5, bytes(eth)[:12] + b'\x81\0\0\0' * 4 +
@@ -573,17 +573,17 @@ def mpls_ttl_rows():
         two = head / label(bos=0, ttl=77) / label(ttl=5) / v4
         emit('copy TTL out, label to label' + name, two, ['copyout'], [0], head / label(bos=0, ttl=5) / label(ttl=5) / v4)
         emit('copy TTL in, label to label' + name, two, ['copyin'], [0], head / label(bos=0, ttl=77) / label(ttl=77) / v4)
-        emit('no TTL in ARP' + name, head / label() / ARP(), ['copyout', 'copyin'], [-1, -1])
-        emit('no TTL behind the stack' + name, head / label(bos=0), ['copyout', 'copyin'], [-1, -1])
+        emit('no TTL in ARP' + name, head / label() / ARP(), ['copyout', 'copyin'], [0, 0])
+        emit('no TTL behind the stack' + name, head / label(bos=0), ['copyout', 'copyin'], [0, 0])
     for outer, new in ((IP(src=A4, dst=B4, ttl=9), IP(src=A4, dst=B4, ttl=3)),
                        (IPv6(src=A6, dst=B6, hlim=9), IPv6(src=A6, dst=B6, hlim=3))):
         for inner, changed in ((IP(src=A4, dst=B4, ttl=3) / udp, IP(src=A4, dst=B4, ttl=9) / udp),
                                (IPv6(src=A6, dst=B6, hlim=3) / udp, IPv6(src=A6, dst=B6, hlim=9) / udp)):
             emit('copy TTL out, IP to IP', eth / outer / inner, ['copyout'], [0], eth / new / inner)
             emit('copy TTL in, IP to IP', eth / outer / inner, ['copyin'], [0], eth / outer / changed)
-        emit('no inner IP header', eth / outer / udp, ['copyout', 'copyin'], [-1, -1])
-    emit('no label', eth / ip4 / tcp, ['mttl=7', 'mdec'], [-1, -1])
-    emit('no TTL at all', eth / ARP(), ['copyout', 'copyin'], [-1, -1])
+        emit('no inner IP header', eth / outer / udp, ['copyout', 'copyin'], [0, 0])
+    emit('no label', eth / ip4 / tcp, ['mttl=7', 'mdec'], [0, 0])
+    emit('no TTL at all', eth / ARP(), ['copyout', 'copyin'], [0, 0])
 
 
 if __name__ == '__main__':

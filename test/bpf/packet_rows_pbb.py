@@ -63,7 +63,7 @@ def pbb_pop_rows():
         pkt = bytes(pkt)
         emit('pop an I-TAG, ' + name, backbone() + itag() + pkt, ['pbbpop'], [0], pkt)
         emit('pop two I-TAGs, ' + name, backbone() + itag() + backbone() + itag() + pkt, ['pbbpop', 'pbbpop', 'pbbpop'],
-             [0, 0, -1], pkt)
+             [0] * 3, pkt)
         emit('pop a B-TAG and an I-TAG, ' + name, backbone((0x88a8, 5)) + itag() + pkt, ['pop', 'pbbpop'], [0, 0], pkt)
         for tags in ([(0x88a8, 0x7005)], [(0x88a8, 0x7005), (0x8100, 6)], [(0x88a8, 0x7005)] + [(0x8100, 6 + i) for i in range(3)]):
             emit('pop an I-TAG behind %d tags, %s' % (len(tags), name), backbone(*tags) + itag() + pkt, ['pbbpop'], [0],
@@ -71,11 +71,11 @@ def pbb_pop_rows():
     out = IP(src=A4, dst='9.8.7.6', tos=0x4a, ttl=63, id=77) / TCP(sport=1000, dport=5555, flags='SA') / PAYLOAD
     emit('pop an I-TAG, set below', backbone() + itag() + bytes(eth / ip4 / tcp / PAYLOAD),
          ['pbbpop', 'set=ipv4_dst:09080706,tcp_dst:15b3', 'dec'], [0] * 3, eth / out)
-    emit('no I-TAG to pop', eth / ip4 / tcp, ['pbbpop'], [-1])
+    emit('no I-TAG to pop', eth / ip4 / tcp, ['pbbpop'], [0])
     whole = backbone() + itag() + bytes(eth / ip4)
     emit('push five tags, no I-TAG to pop', whole, ['push=8100'] * 5 + ['pbbpop', 'pop'], [0] * 5 + [-1, 0], whole[:12] + b'\x81\0\0\0' * 4 +
          whole[12:])
-    emit('no whole I-TAG to pop', backbone() + itag() + bytes(13), ['pbbpop'], [-1])
+    emit('no whole I-TAG to pop', backbone() + itag() + bytes(13), ['pbbpop'], [0])
 
 
 def pbb_set_rows():
@@ -91,7 +91,7 @@ def pbb_set_rows():
     emit('no I-SID in MPLS', typed(0x8847) / label() / ip4, ['set=pbb_isid:010203'], [-1])
     emit('set eth_dst before an I-TAG', backbone() + itag() + customer, ['set=eth_dst:' + mac(SRC)], [0],
          backbone(dst=SRC) + itag() + customer)
-    emit('no TTL in an I-TAG', backbone() + itag() + customer, ['dec', 'mdec', 'copyout', 'copyin'], [-1] * 4)
+    emit('no TTL in an I-TAG', backbone() + itag() + customer, ['dec', 'mdec', 'copyout', 'copyin'], [0] * 4)
 
 
 if __name__ == '__main__':

@@ -140,7 +140,7 @@ static inline struct ofx_op op(uint8_t code, uint8_t a, uint16_t b, uint32_t arg
 
 static inline struct ofx_op set_field(size_t offset, const void *bytes, size_t n)
 {
-	struct ofx_op o = op(OFX_OP_SET, offset / 8, 0, 0);
+	struct ofx_op o = op(OFX_OP_SET, offset / 8, 0, offset / 8);
 
 	memcpy((uint8_t *)&o.value + offset % 8, bytes, n);
 	memset((uint8_t *)&o.mask + offset % 8, 0xff, n);

@@ -402,6 +402,52 @@ static void test_set_field(void **state)
 	assert_int_equal(ops[0].a, OFX_W_ADDR2);
 	assert_int_equal(ops[1].a, OFX_W_ADDR3);
 	assert_int_equal(be64toh(ops[1].value), 1);
+	assert_int_equal(ops[1].b, OFX_SHAPE_IPV6);
+}
+
+/* In an action set, fields have a place of their own unless they share a word of the key and a header. */
+static void test_set_places(void **state)
+{
+	uint32_t of_word[OFX_SET_FIELDS] = {0}; /* word + 1, and the header that is needed */
+
+	for (int f = 0; f < OFX_N_FIELDS; f++) {
+		struct of_action set = {.type = OF_ACT_SET_FIELD, .set.field = f};
+		struct ofx_op ops[OFX_FLOW_OPS];
+		size_t n = 0;
+
+		if (!(of_fields[f].flags & OFX_FF_SET))
+			continue;
+		assert_int_equal(compile_one(set, ops, &n), 0);
+		for (size_t i = 0; i < n; i++) {
+			const uint32_t word = (ops[i].a + 1) << 16 | ops[i].b;
+
+			assert_true(ops[i].arg < OFX_SET_FIELDS);
+			assert_true(!of_word[ops[i].arg] || of_word[ops[i].arg] == word);
+			of_word[ops[i].arg] = word;
+		}
+	}
+	for (int i = 0; i < OFX_SET_FIELDS; i++)
+		for (int j = 0; j <= i; j++)
+			assert_true(of_word[i] && (i == j || of_word[i] != of_word[j]));
+}
+
+/* Behind a set-field that changes what headers are taken for, they are looked at anew before anything else is done. */
+static void test_new_types(void **state)
+{
+	struct of_action proto = {.type = OF_ACT_SET_FIELD, .set.field = OFX_F_IP_PROTO, .set.value = {17}};
+	struct of_action port = {.type = OF_ACT_SET_FIELD, .set.field = OFX_F_UDP_DST, .set.value = {0, 9}};
+	struct of_action out = {.type = OF_ACT_OUTPUT, .output.port = 1}, dec = {.type = OF_ACT_DEC_NW_TTL};
+	struct of_action list[] = {proto, out, port, dec, out, proto, proto, out};
+	const struct of_actions actions = {.n = 8, .v = list};
+	const uint8_t want[] = {OFX_OP_SET,    OFX_OP_OUTPUT, OFX_OP_PARSE, OFX_OP_SET, OFX_OP_DEC_IP_TTL,
+				OFX_OP_OUTPUT, OFX_OP_SET,    OFX_OP_PARSE, OFX_OP_SET, OFX_OP_OUTPUT};
+	struct ofx_op ops[OFX_FLOW_OPS];
+	size_t n = 0;
+
+	assert_int_equal(action_compile(&actions, 0, false, ops, &n, OFX_FLOW_OPS), 0);
+	assert_int_equal(n, sizeof(want));
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(ops[i].code, want[i]);
 }
 
 static void test_mpls(void **state)
@@ -551,6 +597,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set_field),
+		cmocka_unit_test(test_set_places),
+		cmocka_unit_test(test_new_types),
 		cmocka_unit_test(test_bad_actions),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_full),

@@ -45,7 +45,7 @@ class Coverage:
         line('actions run', self.actions)
         missed = [n for n in FIELDS if n not in self.fields and n + '/mask' not in self.fields] + sorted(ALL_ACTIONS - self.actions.keys())
         print('# not met: %s' % (', '.join(missed) or 'nothing'))
-        print('# not compared: %d packets: a set-field whose header is not there, or lies behind five tags' % self.undefined)
+        print('# not compared: %d packets: a change behind five tags, or one that is not possible behind an output' % self.undefined)
         for note, count in sorted(self.excluded.items()):
             print('# not compared with OVS: %d packets: %s (%s)' % (count, note, EXCLUDED[note]))
         for what, count in sorted(self.refused.items()):

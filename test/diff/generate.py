@@ -47,7 +47,7 @@ class Generator:
         self.pbb = not for_ovs and r.random() < 0.7
         self.pools, self.state, self.ids = Pools(r), State(), [0]
         self.traffic, self.groups = Traffic(r, self.pools, mpls, self.pbb), GroupMaker(self)
-        self.seen = []
+        self.seen, self.changes = [], {}  # changes: by table, what packets may have become that are sent there
 
     # -- flows
     def mask(self, name):
@@ -75,6 +75,8 @@ class Generator:
 
     def match(self, table):
         r, match = self.r, {}
+        if table in self.changes and r.random() < 0.25:
+            return dict(r.choice(self.changes[table]))
 
         def some(names, chance):
             for n in names:
@@ -141,7 +143,7 @@ class Generator:
             name = r.choice(shape.settable())
             if name == 'mpls_bos' and self.for_ovs:
                 name = 'mpls_tc'
-            if not self.for_ovs and r.random() < 0.04:  # what follows is another header then
+            if not self.for_ovs and r.random() < 0.06:  # what follows is another header then
                 name = r.choice(['eth_type'] + ['ip_proto'] * (shape.kind in (IP4, IP6)))
                 shape.kind, shape.proto = None if name == 'eth_type' else shape.kind, None
             return ('set', name, self.pools.pick(r, name))
@@ -213,8 +215,19 @@ class Generator:
                 flow.metadata = (self.pools.pick(r, 'metadata') & m, m)
             if r.random() < 0.75:
                 flow.goto = r.choice(later)
+        if flow.goto is not None and all(a[0] in ('set', 'output') for a in flow.apply):
+            self.changes.setdefault(flow.goto, [{}]).extend(
+                self.seen_later(flow.match, *a[1:]) for a in flow.apply if a[0] == 'set' and a[1] not in ('eth_type', 'ip_proto'))
         if flow.goto is None and not flow.write and not any(a[0] in ('output', 'group') for a in flow.apply) and r.random() < 0.8:
             flow.apply.append(self.output())
+
+    @staticmethod
+    def seen_later(match, name, value):
+        """A match for what a set-field has made of the packets of another match."""
+        out = {n: match[n] for n in ('eth_type', 'vlan_vid', 'ip_proto', 'icmpv6_type') if n in match and n != name}
+        if name == 'vlan_pcp':
+            out['vlan_vid'] = (0x1000, 0x1000)
+        return dict(out, **{name: (value, None)})
 
     def family(self, table, priority, later):
         """Flows of one priority that exclude each other: the same mask, other values."""

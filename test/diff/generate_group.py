@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Random groups and meters, and what becomes of them."""
-from frame import ARP, IP4, IP6, TCP, UDP
+from frame import ARP, ICMP, ICMP6, IP4, IP6, SCTP, TCP, UDP
 from pipeline import ANY, DEAD, DROP, FLAPPING, HIGH, LOW, PORTS, REMARK, Band, Bucket, Group, Meter, Mod
 
 IDS = (1, 2, 3, 7, 100, 65536, 0xfffffeff, 0xffffff00)
 MOST_COPIES = 10  # of one packet, by a group and those below it
+UNFIT = ((IP4, TCP), (IP4, UDP), (IP4, SCTP), (IP4, ICMP), (IP6, TCP), (IP6, ICMP6, None), (IP6, ICMP6, 135), (IP6, ICMP6, 136), (ARP,), (None, None, None, True))
 
 
 class GroupMaker:
@@ -89,13 +90,21 @@ class GroupMaker:
                 n = max(n, sum(each) if g.kind == 'all' else max(each, default=1))
         return n
 
+    def unfit(self):
+        """A change of a header that many packets lack: nothing keeps buckets from that."""
+        from generate import Shape
+        while True:
+            a = self.g.change(Shape(*self.r.choice(UNFIT)))
+            if a[0] in ('set', 'pop_vlan', 'set_ip_ttl', 'dec_ip_ttl') and a[1:2] not in (('eth_type',), ('ip_proto',)):
+                return a
+
     def bucket(self, number, kind, below):
         r, g, shape = self.r, self.g, self.needs[number].copy()
         g.tags_possible = g.for_ovs
         actions, seen = [], set()
         for _ in range(r.choice((0, 0, 1, 1, 2, 4))):
             before = shape.copy()
-            a = g.change(shape)
+            a = g.change(shape) if r.random() < 0.8 else self.unfit()
             if a[0] in ('pop_vlan', 'push_mpls', 'pop_mpls', 'pop_pbb', 'push_pbb') and (seen or g.for_ovs and a[0].endswith('mpls')):
                 shape = before  # in a set's order they would meet other headers
                 continue

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The reference: OpenFlow 1.3.5 pipelines on one frame, plain and slow.
 
-Each action rewrites the bytes at once and each table parses them anew.  A header that is not there (an action on a
-frame that a match could not promise to fit) ends the packet.  `notes` collects what OVS is known to do otherwise.
+Each action rewrites the bytes at once and each table parses them anew.  A match on a field of a header that is not there
+is none; an action on one does nothing.  `notes` collects what OVS is known to do otherwise.
 Which bucket a SELECT group takes is the switch's own affair: `choices` say it, permitted() goes through all of them.
 """
 import struct
@@ -15,12 +15,19 @@ PacketIn = namedtuple('PacketIn', 'frame length in_port reason table cookie meta
 NO_MATCH, ACTION, INVALID_TTL = 0, 1, 2
 
 
+MALFORMED = {'IPv4 malformed', 'IPv6 malformed', 'ARP malformed', 'transport header cut', 'ND cut'}
+
+
 class Ended(Exception):
     """The packet goes no further."""
 
 
+class Missing(Exception):
+    """The action has no header to act on."""
+
+
 def missing(what):
-    raise Ended('no ' + what)
+    raise Missing(what)
 
 
 class Result:
@@ -34,10 +41,10 @@ class Result:
         self.actions, self.end, self.bytes, self.undefined = set(), '', 0, False
 
 
-def fix_sums(p, new):
-    """Write into `new` the checksums of p.f as the change of bytes changes them (RFC 1624, equation 3)."""
-    for (place, udp, old_sum), (_, _, new_sum) in zip(p.sums(p.f), p.sums(new)):
-        old = half(p.f, place)
+def fix_sums(p, frame, new):
+    """Write into `new` the checksums of `frame` as the change of bytes changes them (RFC 1624, equation 3)."""
+    for (place, udp, old_sum), (_, _, new_sum) in zip(p.sums(frame), p.sums(new)):
+        old = half(frame, place)
         if udp and not old or old_sum == new_sum:  # the sum of what stays the same stays, even 0xffff for 0
             continue
         s = (~old & 0xffff) + (~old_sum & 0xffff) + new_sum
@@ -47,8 +54,8 @@ def fix_sums(p, new):
         if udp and not s:
             s = 0xffff
         new[place:place + 2] = struct.pack('>H', s)
-    if p.l4 is not None and p.proto == SCTP and new[p.l4:p.l4 + 8] != p.f[p.l4:p.l4 + 8]:
-        old, now = bytearray(p.f[p.l4:p.end]), bytearray(new[p.l4:p.end])
+    if p.l4 is not None and p.proto == SCTP and new[p.l4:p.l4 + 8] != frame[p.l4:p.l4 + 8]:
+        old, now = bytearray(frame[p.l4:p.end]), bytearray(new[p.l4:p.end])
         kept = bytes(old[8:12])
         old[8:12] = now[8:12] = bytes(4)
         crc = bytes(a ^ b ^ c for a, b, c in zip(kept, crc32c(old), crc32c(now)))
@@ -67,8 +74,9 @@ def put_bits(new, at, size, shift, bits, value):
 L4_AT = {'_src': 0, '_dst': 2}
 
 
-def set_field(frame, name, value, notes):
-    p, new = parse(frame), bytearray(frame)
+def set_field(frame, name, value, notes, p=None):
+    """p: the headers, if they are not those that the frame shows now."""
+    p, new = p or parse(frame), bytearray(frame)
     f = p.fields
     notes |= p.odd
     if name in ('eth_dst', 'eth_src'):
@@ -79,6 +87,7 @@ def set_field(frame, name, value, notes):
         put(new, p.type_at, 2, value)
     elif name in ('vlan_vid', 'vlan_pcp'):
         if not p.vlans:
+            notes.add('set-field of vlan_vid or vlan_pcp without a tag')
             missing('tag')
         put_bits(new, 14, 2, *((0, 12, value & 0xfff) if name == 'vlan_vid' else (13, 3, value)))
     elif name in ('ip_dscp', 'ip_ecn', 'ip_proto'):
@@ -122,21 +131,21 @@ def set_field(frame, name, value, notes):
             missing('ND')
         put(new, p.l4 + 8, 16, value)
     elif name in ('ipv6_nd_sll', 'ipv6_nd_tll'):
-        if p.nd_ll is None:
+        if name not in f:
             missing('ND option')
         put(new, p.nd_ll, 6, value)
     else:  # transport
         if p.l4 is None or name not in f:
             missing('transport header')
         if p.proto == SCTP and p.fragment:
-            missing('whole SCTP packet')
+            raise Ended('no whole SCTP packet')
         if name.startswith('icmp'):
             if p.nd and name == 'icmpv6_code' and value:
                 notes.add('ND code')
             new[p.l4 + (0 if name.endswith('type') else 1)] = value
         else:
             put(new, p.l4 + L4_AT[name[-4:]], 2, value)
-    fix_sums(p, new)
+    fix_sums(p, frame, new)
     return bytes(new)
 
 
@@ -194,7 +203,7 @@ def change(frame, a, notes):
         return frame[:12] + frame[16:]
     if kind == 'push_mpls':
         if half(frame, 12) < 0x600:
-            missing('Ethernet type')
+            raise Ended('no Ethernet type')
         place, _ = ttl_place(p)
         if p.mpls is not None:
             if len(p.labels()) > 2:
@@ -291,7 +300,7 @@ class Walk:
         self.flow_of, self.path = (lambda f: f) if whole else flow_of, path
         self.state, self.frame, self.in_port, self.choices, self.first = state, frame, in_port, choices, frame
         self.metadata = self.tunnel_id = self.level = self.selects = 0
-        self.by_set = self.other_proto = self.deep = False
+        self.by_set = self.deep = False
         self.set, self.result, self.flow, self.reason = {}, Result(), None, ACTION
         try:
             self.walk()
@@ -308,7 +317,7 @@ class Walk:
                 r.notes.add('invalid TTL with an action set')
             self.packet_in(INVALID_TTL)
         if why.startswith('no '):
-            r.notes.add('action on a missing header')
+            r.notes.add('action that is not possible')
             # nothing says whether an action behind the last output has to fail
             r.undefined |= bool(self.deep or r.outputs or r.packet_ins or r.groups)
 
@@ -359,17 +368,17 @@ class Walk:
     def run_set(self, actions):
         """In the order of 5.10; at last the group, or without one the output."""
         for kind in SET_ORDER + (('group',) if any(a[0] == 'group' for a in actions) else ('output',)):
+            # the set-fields of the action set are written at once, those of a bucket one after the other
+            p = parse(self.frame) if kind == 'set' and not self.level else None
             for a in actions:
                 if a[0] == kind:
-                    self.do(a)
+                    self.do(a, p)
 
-    def do(self, a):
+    def do(self, a, p=None):
         outer = a[1] in ('eth_dst', 'eth_src', 'vlan_vid', 'vlan_pcp', 'tunnel_id') if a[0] == 'set' else \
             not any(word in a[0] for word in ('ttl', 'mpls', 'pbb'))
         self.deep = parse(self.frame).deep
         if not outer and self.deep:  # a limit of ours: nothing behind the fourth tag is seen
-            self.result.undefined = True
-        if not outer and self.other_proto:  # nothing says what the headers behind are, whose type is not their own any more
             self.result.undefined = True
         self.result.actions.add(a[0] if a[0] != 'set' else 'set ' + a[1])
         if a[0] == 'pop_mpls' and 'push_mpls' in self.result.actions:
@@ -382,15 +391,20 @@ class Walk:
             self.group(self.state.groups[a[1]])
         elif a[:2] == ('set', 'tunnel_id'):
             self.tunnel_id = a[2]
-        elif a[0] == 'set':
-            self.other_proto |= a[1] in ('ip_proto', 'eth_type')
-            try:
-                self.frame = set_field(self.frame, a[1], a[2], self.result.notes)
-            except Ended:
-                self.result.undefined = True
-                raise
         else:
-            self.frame = change(self.frame, a, self.result.notes)
+            self.change(a, p)
+
+    def change(self, a, p):
+        notes = self.result.notes
+        try:
+            self.frame = set_field(self.frame, a[1], a[2], notes, p) if a[0] == 'set' else change(self.frame, a, notes)
+        except Missing:
+            if parse(self.frame).odd & MALFORMED:
+                notes.add('action on a malformed header')
+            self.result.actions.add(('set ' + a[1] if a[0] == 'set' else a[0]) + ' without its header')
+        except Ended:  # when set-fields are written is not said
+            self.result.undefined |= a[0] == 'set'
+            raise
 
     # -- outputs
     def output(self, port, max_len):

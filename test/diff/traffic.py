@@ -78,7 +78,7 @@ class Traffic:
             return frame
         q, new, data = parse(sent[-1]), bytearray(frame), p.l4 + 8
         new[data:data + 2] = struct.pack('>H', sum16(bytes(frame[data:data + 2] + sent[-1][q.l4 + 6:q.l4 + 8])))
-        oracle.fix_sums(p, new)
+        oracle.fix_sums(p, frame, new)
         return bytes(new)
 
     def take(self, want, name):

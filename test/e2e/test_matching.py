@@ -251,5 +251,15 @@ def test_a_match_is_told_as_it_was_sent(sw):
     equal(sw.dump(), [], 'flows')
 
 
+def test_a_change_of_a_missing_header_is_none_for_later_tables(sw):
+    sw.flows('table=0,ip,actions=set_field:9.9.9.9->ip_dst,goto_table:1', 'table=1,cookie=1,ip,nw_dst=9.9.9.9,actions=drop',
+             'table=1,cookie=2,priority=0,actions=drop')
+    with Client(sw.sock) as c:
+        for name, want in (('UDP in IPv4', 1), ('IPv4 header cut', 2)):
+            before = counts(c)
+            sw.tap(1).send(SHAPES[name][0])
+            check(wait_for(lambda: counts(c)[want] == before[want] + 1, 2), '%s: %r, then %r', name, before, counts(c))
+
+
 if __name__ == '__main__':
     run_tests(sys.modules[__name__], lambda: Switch(2))

@@ -62,7 +62,6 @@ static void check_shape(const struct ofx_state *s)
 	const struct ofx_key *k = &s->key;
 	__u64 shape = k->shape;
 
-	check(!(shape & OFX_SHAPE_LATER) || ((shape & OFX_SHAPE_FRAG) && !(shape & OFX_SHAPE_L4)));
 	check(!(shape & OFX_SHAPE_FRAG) || shape & OFX_SHAPE_IP);
 	check(!(shape & OFX_SHAPE_L4) || shape & OFX_SHAPE_IP);
 	check(!(shape & OFX_SHAPE_ICMPV4) || shape & OFX_SHAPE_IPV4);
@@ -174,12 +173,12 @@ static void pop_pbb(ofx_ctx *ctx, struct ofx_state *s)
 	parse_packet(ctx, s);
 	at = s->off.pbb;
 	memcpy(copy, ctx->data, len);
-	if (pbb_pop(ctx, s)) {
-		check(!at && ctx->len == len && equal(copy, ctx->data, len));
+	check(!pbb_pop(ctx, s));
+	if (!at) {
+		check(ctx->len == len && equal(copy, ctx->data, len));
 		return;
 	}
-	check(at && ctx->len == len - 18 && equal(copy + at + 4, ctx->data, 12) &&
-	      equal(copy + 12, ctx->data + 12, at - 14));
+	check(ctx->len == len - 18 && equal(copy + at + 4, ctx->data, 12) && equal(copy + 12, ctx->data + 12, at - 14));
 	check(equal(copy + at + 16, ctx->data + at - 2, ctx->len - (at - 2)));
 }
 
@@ -201,9 +200,12 @@ static void mpls(ofx_ctx *ctx, struct ofx_state *s, unsigned char steps)
 	} else {
 		check(mpls_push(ctx, s, 0x8847) == -1);
 	}
-	check(!off.mpls == (mpls_ttl_set(ctx, s, steps) == -1));
-	if (mpls_pop(ctx, s, 0x0800))
+	check(!mpls_ttl_set(ctx, s, steps) && (off.mpls || equal(copy, ctx->data, len)));
+	check(!mpls_pop(ctx, s, 0x0800));
+	if (!off.mpls) {
+		check(ctx->len == len && equal(copy, ctx->data, len));
 		return;
+	}
 	check(ctx->len == len - 4 && equal(copy, ctx->data, off.mpls - 2));
 	check(equal(copy + off.mpls + 4, ctx->data + off.mpls, ctx->len - off.mpls));
 }
@@ -213,10 +215,7 @@ static void copy_ttl(ofx_ctx *ctx, struct ofx_state *s)
 {
 	unsigned char copy[4];
 
-	if (ttl_copy_out(ctx, s)) {
-		check(ttl_copy_in(ctx, s) == -1);
-		return;
-	}
+	check(!ttl_copy_out(ctx, s));
 	memcpy(copy, ctx->data + s->off.mpls, sizeof(copy));
 	check(!ttl_copy_in(ctx, s) && equal(copy, ctx->data + s->off.mpls, sizeof(copy)));
 }

@@ -43,6 +43,7 @@ static void add_op(struct text *t, const struct ofx_op *op, const uint32_t *grou
 		[OFX_OP_COPY_TTL_IN] = "copy_ttl_in",
 		[OFX_OP_PUSH_PBB] = "push_pbb",
 		[OFX_OP_POP_PBB] = "pop_pbb",
+		[OFX_OP_PARSE] = "parse",
 	};
 
 	switch (op->code) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* of_actions → ops of include/ofxdp/action.h. */
+#include <assert.h>
 #include <string.h>
 #include "include/ofxdp/action.h"
 #include "include/ofxdp/key.h"
+#include "include/ofxdp/loop.h"
 #include "include/ofxdp/port.h"
 #include "include/ofxdp/queue.h"
 #include "include/openflow/openflow.h"
@@ -18,6 +20,7 @@ struct op_list {
 	struct ofx_op *ops;
 	size_t n, max;
 	size_t begin; /* ops before it belong to another list: never merged with */
+	bool retyped; /* a set-field has changed what the headers are taken for, and nothing has looked at them since */
 };
 
 static int op_add(struct op_list *list, struct ofx_op op)
@@ -50,41 +53,104 @@ static int compile_output(struct op_list *list, uint32_t port, uint16_t max_len,
 	return op_add(list, (struct ofx_op){.code = OFX_OP_OUTPUT, .arg = index});
 }
 
-/*
- * The header a set-field of this word is for, where headers share the word: a pop in between may have brought another
- * one to light, which the op must not write into.
- */
-static uint16_t needed_shape(unsigned int word, uint8_t prereq)
+/* The headers of which a packet must have one, or a set-field of the field does nothing; 0: every packet has it. */
+static uint16_t needed_shape(unsigned int field)
 {
-	if (word < OFX_W_SHARED || word >= OFX_W_SHARED + OFX_SHARED_WORDS)
-		return 0;
-	switch (prereq) {
-	case OFX_PRE_IPV4:
-		return OFX_SHAPE_IPV4;
-	case OFX_PRE_IPV6:
-		return OFX_SHAPE_IPV6;
-	case OFX_PRE_ARP:
-		return OFX_SHAPE_ARP;
-	case OFX_PRE_MPLS:
-		return OFX_SHAPE_MPLS;
-	case OFX_PRE_PBB:
-		return OFX_SHAPE_PBB;
+	static const uint16_t of_prereq[] = {
+		[OFX_PRE_VLAN] = OFX_SHAPE_VLAN,     [OFX_PRE_IP] = OFX_SHAPE_IP,
+		[OFX_PRE_IPV4] = OFX_SHAPE_IPV4,     [OFX_PRE_IPV6] = OFX_SHAPE_IPV6,
+		[OFX_PRE_ARP] = OFX_SHAPE_ARP,	     [OFX_PRE_MPLS] = OFX_SHAPE_MPLS,
+		[OFX_PRE_PBB] = OFX_SHAPE_PBB,	     [OFX_PRE_TCP] = OFX_SHAPE_TCP,
+		[OFX_PRE_UDP] = OFX_SHAPE_UDP,	     [OFX_PRE_SCTP] = OFX_SHAPE_SCTP,
+		[OFX_PRE_ICMPV4] = OFX_SHAPE_ICMPV4, [OFX_PRE_ICMPV6] = OFX_SHAPE_ICMPV6,
+		[OFX_PRE_ND] = OFX_SHAPE_ND,	     [OFX_PRE_ND_SOL] = OFX_SHAPE_ND_SLL,
+		[OFX_PRE_ND_ADV] = OFX_SHAPE_ND_TLL,
+	};
+
+	return field == OFX_F_VLAN_VID ? OFX_SHAPE_VLAN : of_prereq[of_fields[field].prereq];
+}
+
+static unsigned int first_word(unsigned int field)
+{
+	return of_fields[field].offset / 8;
+}
+
+static unsigned int last_word(unsigned int field)
+{
+	return (of_fields[field].offset + of_fields[field].bytes - 1u) / 8;
+}
+
+/* A field before this one that has its word and header, or the field itself. */
+static unsigned int field_beside(unsigned int field)
+{
+	unsigned int f = 0;
+
+	while (f < field && (!(of_fields[f].flags & OFX_FF_SET) || first_word(f) != first_word(field) ||
+			     needed_shape(f) != needed_shape(field)))
+		f++;
+	return f;
+}
+
+/* Where in an action set the field's first word is; the next words follow.  Made at the first call. */
+static uint32_t set_place(unsigned int field)
+{
+	static uint8_t place[OFX_N_FIELDS];
+	static uint32_t n;
+
+	for (unsigned int f = n ? OFX_N_FIELDS : 0; f < OFX_N_FIELDS; f++) {
+		unsigned int beside = field_beside(f);
+
+		if (!(of_fields[f].flags & OFX_FF_SET))
+			continue;
+		place[f] = beside == f ? n : place[beside];
+		n += beside == f ? 1 + last_word(f) - first_word(f) : 0;
 	}
-	return 0;
+	assert(n == OFX_SET_FIELDS);
+	return place[field];
 }
 
 /* One word of a set-field; joins the op before it if that writes the same word of the same header. */
-static int compile_set_word(struct op_list *list, uint8_t word, uint16_t need, uint64_t value, uint64_t mask)
+static int compile_set_word(struct op_list *list, struct ofx_op op)
 {
 	struct ofx_op *last = list->n > list->begin ? &list->ops[list->n - 1] : NULL;
 
-	if (last && last->code == OFX_OP_SET && last->a == word && last->b == need) {
-		last->value = (last->value & ~mask) | (value & mask);
-		last->mask |= mask;
+	if (last && last->code == OFX_OP_SET && last->arg == op.arg) {
+		last->value = (last->value & ~op.mask) | op.value;
+		last->mask |= op.mask;
 		return 0;
 	}
-	return op_add(list,
-		      (struct ofx_op){.code = OFX_OP_SET, .a = word, .b = need, .value = value & mask, .mask = mask});
+	return op_add(list, op);
+}
+
+static int compile_set_words(struct op_list *list, unsigned int field, const struct ofx_key *value,
+			     const struct ofx_key *mask)
+{
+	int err = 0;
+
+	for (unsigned int w = first_word(field); w <= last_word(field) && !err; w++)
+		if (mask->w[w])
+			err = compile_set_word(list, (struct ofx_op){.code = OFX_OP_SET,
+								     .a = w,
+								     .b = needed_shape(field),
+								     .arg = set_place(field) + w - first_word(field),
+								     .value = value->w[w] & mask->w[w],
+								     .mask = mask->w[w]});
+	return err;
+}
+
+bool action_changes_type(const struct of_action *a)
+{
+	return a->type == OF_ACT_SET_FIELD &&
+	       (a->set.field == OFX_F_ETH_TYPE || a->set.field == OFX_F_IP_PROTO || a->set.field == OFX_F_ICMPV6_TYPE);
+}
+
+/* What follows such a set-field in the list meets the headers as their types then say (§5.11). */
+static int compile_new_types(struct op_list *list, const struct of_action *a)
+{
+	if (!list->retyped || a->type == OF_ACT_OUTPUT || a->type == OF_ACT_SET_QUEUE)
+		return 0;
+	list->retyped = false;
+	return op_add(list, (struct ofx_op){.code = OFX_OP_PARSE});
 }
 
 static int compile_set_field(struct op_list *list, const struct of_action *a)
@@ -104,13 +170,8 @@ static int compile_set_field(struct op_list *list, const struct of_action *a)
 			mask.b[f->offset + i] &= a->set.mask[i];
 		value.b[f->offset + i] = a->set.value[i];
 	}
-	for (unsigned int w = f->offset / 8; w <= (f->offset + f->bytes - 1u) / 8; w++) {
-		int err = mask.w[w] ? compile_set_word(list, w, needed_shape(w, f->prereq), value.w[w], mask.w[w]) : 0;
-
-		if (err)
-			return err;
-	}
-	return 0;
+	list->retyped = action_changes_type(a);
+	return compile_set_words(list, a->set.field, &value, &mask);
 }
 
 static int compile_push_vlan(struct op_list *list, uint16_t ethertype)
@@ -183,8 +244,10 @@ int action_compile(const struct of_actions *actions, uint8_t reason, bool packet
 	struct op_list list = {.ops = ops, .n = *n, .max = max, .begin = *n};
 
 	for (size_t i = 0; i < actions->n; i++) {
-		int err = compile_action(&list, &actions->v[i], reason, packet_out);
+		int err = compile_new_types(&list, &actions->v[i]);
 
+		if (!err)
+			err = compile_action(&list, &actions->v[i], reason, packet_out);
 		if (err)
 			return err;
 	}

@@ -8,37 +8,32 @@
 #include "user/datapath/table.h"
 #include "user/openflow/error.h"
 
-/* May the packet's headers, as parse sees them, be others after these actions? */
-static bool moves_headers(const struct of_actions *actions)
+static bool moves_header(const struct of_action *a)
 {
-	for (size_t i = 0; i < actions->n; i++) {
-		const struct of_action *a = &actions->v[i];
-
-		switch (a->type) {
-		case OF_ACT_PUSH_VLAN:
-		case OF_ACT_POP_VLAN:
-		case OF_ACT_PUSH_MPLS:
-		case OF_ACT_POP_MPLS:
-		case OF_ACT_PUSH_PBB:
-		case OF_ACT_POP_PBB:
-			return true;
-		case OF_ACT_SET_FIELD:
-			break;
-		default:
-			continue;
-		}
-		switch (a->set.field) {
-		case OFX_F_VLAN_VID:
-			if (a->set.value[0] & 0x10) /* OFPVID_PRESENT: the tag stays */
-				break;
-			return true;
-		case OFX_F_ETH_TYPE:
-		case OFX_F_IP_PROTO:
-		case OFX_F_ICMPV6_TYPE:
-			return true;
-		}
+	switch (a->type) {
+	case OF_ACT_PUSH_VLAN:
+	case OF_ACT_POP_VLAN:
+	case OF_ACT_PUSH_MPLS:
+	case OF_ACT_POP_MPLS:
+	case OF_ACT_PUSH_PBB:
+	case OF_ACT_POP_PBB:
+		return true;
 	}
 	return false;
+}
+
+/* What these actions may make of the packet's headers, as parse sees them: OFX_INST_NEW_TYPES, OFX_INST_REPARSE. */
+static uint8_t header_flags(const struct of_actions *actions)
+{
+	uint8_t flags = 0;
+
+	for (size_t i = 0; i < actions->n; i++) {
+		if (action_changes_type(&actions->v[i]))
+			flags |= OFX_INST_NEW_TYPES | OFX_INST_REPARSE;
+		if (moves_header(&actions->v[i]))
+			flags |= OFX_INST_REPARSE;
+	}
+	return flags;
 }
 
 /* OFX_INST_SIMPLE: what follows from it is decided by one packet's headers as they came. */
@@ -82,10 +77,11 @@ static int compile(struct dp *dp, const struct of_instructions *inst, uint8_t re
 	f->n_write = n - f->n_apply;
 	f->next_table = inst->present & OF_INST_GOTO ? inst->goto_table : OFX_NO_TABLE;
 	f->flags = inst->present & OF_INST_CLEAR ? OFX_INST_CLEAR : 0;
-	if (inst->present & OF_INST_GOTO && ((inst->present & OF_INST_APPLY && moves_headers(&inst->apply)) ||
-					     inst->present & OF_INST_METER)) /* it may change the DSCP */
+	if (inst->present & OF_INST_APPLY)
+		f->flags |= header_flags(&inst->apply);
+	if (inst->present & OF_INST_METER) /* it may change the DSCP */
 		f->flags |= OFX_INST_REPARSE;
-	else if (is_simple(f, ops, n))
+	if (!(inst->present & OF_INST_GOTO && f->flags & OFX_INST_REPARSE) && is_simple(f, ops, n))
 		f->flags |= OFX_INST_SIMPLE;
 	return err;
 }

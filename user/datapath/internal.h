@@ -74,6 +74,8 @@ struct ofx_op;
  */
 int action_compile(const struct of_actions *actions, uint8_t reason, bool packet_out, struct ofx_op *ops, size_t *n,
 		   size_t max);
+/* Is it a set-field that changes what the headers behind are taken for? */
+bool action_changes_type(const struct of_action *a);
 
 /*
  * port.c and its neighbours (port_*.c, veth.c, link.c, ethtool.c, trap.c): interfaces, netlink, attachments, LOCAL and
