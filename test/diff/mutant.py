@@ -61,7 +61,7 @@ MUTANTS = (
     ('SELECT takes buckets of weight 0', 'bpf/group.h', 'if (b->upto > at)', 'if (b->upto >= at)'),
     ('watched groups forgotten', 'bpf/liveness.h', 'if (b->watch_group != OFX_NOT_WATCHED)', 'if (0)'),
     ('a port is live without a carrier', 'bpf/liveness.h', '1u << __LINK_STATE_NOCARRIER | 1u << __LINK_STATE_DORMANT', '1u << __LINK_STATE_DORMANT'),
-    ('set-fields before a group are lost', 'bpf/group.h', '\tif (commit(ctx, s))\n\t\treturn drop(OFX_DROP_ACTION_FAILED);\n\treturn loop_fork(ctx, s);\n}\n\n#endif', '\ts->dirty = 0;\n\treturn loop_fork(ctx, s);\n}\n\n#endif'),
+    ('set-fields before a group are lost', 'bpf/group.h', '\tif (commit(ctx, s))\n\t\treturn drop(OFX_DROP_ACTION_FAILED);\n\treturn group_fork(ctx, s);\n}\n\n#endif', '\ts->dirty = 0;\n\treturn group_fork(ctx, s);\n}\n\n#endif'),
     ('a bucket\'s packet-in names a later flow', 'bpf/group.h', '\ts->flow = flow;\n\ts->gen = gen;\n', ''),
     ('a bucket counts for its neighbour', 'bpf/group.h', 'count_group(s, OFX_GROUPS + number);', 'count_group(s, OFX_GROUPS + (number ^ 1));'),
     ('flows behind a group are not counted', 'bpf/group.h', '\tgroup_count_rest(s);\n\tverdict_begin(s);', '\tverdict_begin(s);'),
