@@ -78,12 +78,12 @@ int sw_barrier(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 /* port.c */
 void sw_ports_start(struct sw *sw);
 bool sw_port_exists(const struct sw *sw, uint32_t port_no);
-/* Call fn for OFPP_ANY's every port or the one.  OFPBRC_BAD_PORT if there is none of that number. */
-int sw_port_each(struct sw *sw, uint32_t port_no, void (*fn)(struct sw *sw, uint32_t port_no, void *aux), void *aux);
+/* This port, or all (OFPP_ANY): *port_nos with `n` of them, to be freed.  -ENOENT: there is no such port; -ENOMEM. */
+int sw_port_choose(struct sw *sw, uint32_t port_no, uint32_t **port_nos, size_t *n);
 void sw_port_status(void *aux, uint8_t reason, const struct of_port *port);
 int sw_port_mod(struct sw *sw, const struct of_port_mod *pm);
-int sw_port_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t port_no);
-int sw_port_desc(struct sw *sw, struct sw_conn *conn, uint32_t xid);
+/* OFPMP_PORT_STATS, OFPMP_PORT_DESC */
+int sw_port_multipart(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 
 /* role.c, async.c, config.c, features.c */
 int sw_role_request(struct sw *sw, struct sw_conn *conn, uint32_t xid, const struct of_role *request);
@@ -126,8 +126,8 @@ void sw_meters_free(struct sw *sw);
 /* OFPMP_METER, OFPMP_METER_CONFIG */
 int sw_meter_multipart(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 int sw_meter_features(struct sw *sw, struct sw_conn *conn, uint32_t xid);
-int sw_queue_config(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t port_no);
-int sw_queue_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t port_no, uint32_t queue);
+int sw_queue_config(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
+int sw_queue_stats(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);
 
 /* multipart.c */
 int sw_multipart(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg);

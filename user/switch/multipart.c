@@ -93,9 +93,10 @@ int sw_multipart(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 	case OFPMP_TABLE:
 		return sw_table_stats(sw, conn, msg);
 	case OFPMP_PORT_STATS:
-		return sw_port_stats(sw, conn, xid, r->port_no);
+	case OFPMP_PORT_DESC:
+		return sw_port_multipart(sw, conn, msg);
 	case OFPMP_QUEUE:
-		return sw_queue_stats(sw, conn, xid, r->port_no, r->queue);
+		return sw_queue_stats(sw, conn, msg);
 	case OFPMP_GROUP:
 	case OFPMP_GROUP_DESC:
 		return sw_group_multipart(sw, conn, msg);
@@ -108,8 +109,6 @@ int sw_multipart(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 		return sw_meter_features(sw, conn, xid);
 	case OFPMP_TABLE_FEATURES:
 		return sw_table_features(sw, conn, msg);
-	case OFPMP_PORT_DESC:
-		return sw_port_desc(sw, conn, xid);
 	case OFPMP_EXPERIMENTER:
 		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_EXPERIMENTER);
 	}

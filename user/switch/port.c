@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Ports: PORT_STATUS, PORT_MOD, statistics and descriptions (§7.2.1, §7.3.4.3, §7.3.5.6, §7.3.5.7, §7.4.3). */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "include/ofxdp/port.h"
 #include "user/switch/internal.h"
@@ -31,20 +33,15 @@ bool sw_port_exists(const struct sw *sw, uint32_t port_no)
 	return index < OFX_PORTS && sw->port_exists[index];
 }
 
-int sw_port_each(struct sw *sw, uint32_t port_no, void (*fn)(struct sw *sw, uint32_t port_no, void *aux), void *aux)
+int sw_port_choose(struct sw *sw, uint32_t port_no, uint32_t **port_nos, size_t *n)
 {
-	uint32_t port_nos[OFX_PORTS];
-	size_t n;
-
-	if (port_no != OFPP_ANY) {
-		if (!sw_port_exists(sw, port_no))
-			return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_PORT);
-		fn(sw, port_no, aux);
-		return 0;
-	}
-	n = dp_port_list(sw->dp, port_nos, OFX_PORTS);
-	for (size_t i = 0; i < n && i < OFX_PORTS; i++)
-		fn(sw, port_nos[i], aux);
+	if (port_no != OFPP_ANY && !sw_port_exists(sw, port_no))
+		return -ENOENT;
+	*port_nos = malloc(OFX_PORTS * sizeof(**port_nos));
+	if (!*port_nos)
+		return -ENOMEM;
+	(*port_nos)[0] = port_no;
+	*n = port_no == OFPP_ANY ? dp_port_list(sw->dp, *port_nos, OFX_PORTS) : 1;
 	return 0;
 }
 
@@ -76,7 +73,7 @@ int sw_port_mod(struct sw *sw, const struct of_port_mod *pm)
 	return pm->mask ? dp_port_config(sw->dp, pm->port_no, pm->config & pm->mask, pm->mask) : 0;
 }
 
-static void put_stats(struct sw *sw, uint32_t port_no, void *mp)
+static void put_stats(struct sw *sw, uint32_t port_no, struct of_multipart *mp)
 {
 	struct of_port_stats stats = {0};
 
@@ -84,19 +81,7 @@ static void put_stats(struct sw *sw, uint32_t port_no, void *mp)
 		of_multipart_port_stats(mp, &stats);
 }
 
-int sw_port_stats(struct sw *sw, struct sw_conn *conn, uint32_t xid, uint32_t port_no)
-{
-	struct of_multipart mp;
-
-	if (port_no != OFPP_ANY && !sw_port_exists(sw, port_no))
-		return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_PORT);
-	of_multipart_begin(&mp, &conn->replies, OFPMP_PORT_STATS, xid);
-	sw_port_each(sw, port_no, put_stats, &mp);
-	of_multipart_end(&mp);
-	return 0;
-}
-
-static void put_desc(struct sw *sw, uint32_t port_no, void *mp)
+static void put_desc(struct sw *sw, uint32_t port_no, struct of_multipart *mp)
 {
 	struct of_port port;
 
@@ -104,12 +89,14 @@ static void put_desc(struct sw *sw, uint32_t port_no, void *mp)
 		of_multipart_port_desc(mp, &port);
 }
 
-int sw_port_desc(struct sw *sw, struct sw_conn *conn, uint32_t xid)
+int sw_port_multipart(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 {
-	struct of_multipart mp;
+	const bool stats = msg->multipart.type == OFPMP_PORT_STATS;
+	uint32_t *port_nos;
+	size_t n;
+	int err = sw_port_choose(sw, stats ? msg->multipart.port_no : OFPP_ANY, &port_nos, &n);
 
-	of_multipart_begin(&mp, &conn->replies, OFPMP_PORT_DESC, xid);
-	sw_port_each(sw, OFPP_ANY, put_desc, &mp);
-	of_multipart_end(&mp);
-	return 0;
+	if (err)
+		return err == -ENOENT ? OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_BAD_PORT) : err;
+	return sw_multipart_each(sw, conn, msg, port_nos, n, stats ? put_stats : put_desc);
 }

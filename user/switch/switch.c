@@ -169,7 +169,7 @@ static int act(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 	case OF_BARRIER_REQUEST:
 		return sw_barrier(sw, conn, msg);
 	case OF_QUEUE_GET_CONFIG_REQUEST:
-		return sw_queue_config(sw, conn, msg->xid, msg->queue_port);
+		return sw_queue_config(sw, conn, msg);
 	case OF_ROLE_REQUEST:
 		return sw_role_request(sw, conn, msg->xid, &msg->role);
 	case OF_GET_ASYNC_REQUEST:
