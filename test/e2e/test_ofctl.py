@@ -160,7 +160,7 @@ def test_port_mod(sw):
     sw.of('mod-port', '1', 'no-receive')
     sw.forward([(1, U)], {})
     sw.of('mod-port', '1', 'receive')
-    sw.flows('actions=controller')
+    sw.flows('priority=0,actions=controller')  # of table misses only: test_port_config.py has the others
     sw.of('mod-port', '1', 'no-packet-in')
     with Client(sw.sock) as c:
         sw.forward([(1, U), (2, U)], {})
