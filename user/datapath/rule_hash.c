@@ -149,8 +149,8 @@ static int region_add(struct rule_hash *h, struct rule_region r, uint64_t hash, 
 			rule_store(line, free, word, tag);
 			return 0;
 		}
-		if (n == OFX_MORE_LINES)
-			return h->phase == RULES_FILL ? -EAGAIN : -ENOSPC;
+		if (n == OFX_MORE_LINES) /* rules may have come faster than it grew */
+			return h->phase != RULES_STEADY ? -EAGAIN : -ENOSPC;
 		if (!line->more)
 			return line_append(h, r, line, word, tag);
 	}
