@@ -119,7 +119,7 @@ build/pktgen build/verifier build/benchgen:
 	$(Q)$(CC) -o $@ $^ $(LIBS)
 
 # The controller of the benchmarks (test/bench/control.py).
-build/ofclient: $(patsubst %,build/obj/test/bench/of%.o,client conn packet) build/obj/libofxdp.a
+build/ofclient: $(patsubst %,build/obj/test/bench/of%.o,client conn packet turn) build/obj/libofxdp.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $^ $(LIBS)
 

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+// clang-format off
 /*
  * ofclient SOCKET COMMAND …   a controller that measures; each command prints one line of JSON
  *
  *   load SHAPE N           add entries 0 … N-1 of l2, 5t or lpm (ofshape.h) in one go; to the barrier reply
  *   clear                  delete all entries
  *   dump                   all flow entries, request to last reply
- *   newmask N              add an entry with a mask the table does not have, delete it; N times, each to the barrier
- * reply packet-out N           64-byte frames from port 1 to port 2, in one go; to the barrier reply packet-in NETNS
- * PPS S  send frames of new flows on eth0 there, S seconds; count the packet-ins reactive NETNS NETNS PPS N   send N
- * frames of new flows on eth0 in the first, answer each packet-in with a flow-mod and a packet-out, see them on eth0 in
- * the second; microseconds from end to end
+ *   newmask N              add an entry with a mask the table does not have, delete it; N times, each to the barrier reply
+ *   packet-out N           64-byte frames from port 1 to port 2, in one go; to the barrier reply
+ *   packet-in NETNS PPS S  send frames of new flows on eth0 there, S seconds; count the packet-ins
+ *   reactive NETNS NETNS PPS N
+ *                          send N frames of new flows on eth0 in the first, answer each packet-in with a flow-mod and a
+ *                          packet-out, see them on eth0 in the second; microseconds from end to end
+ *   turn PID S             send standard input and a barrier request, go on for S seconds after the reply; the longest
+ *                          time to an echo reply on another connection, and CPU time of the switch, PID, meanwhile
  */
+// clang-format on
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +24,7 @@
 #include "test/bench/ofshape.h"
 
 static struct ofconn conn;
+static const char *socket_path;
 
 static double seconds_since(uint64_t start)
 {
@@ -212,14 +218,24 @@ static int reactive(char **args)
 	return reactive_run(&conn, args[0], args[1], number(args[2]), number(args[3]));
 }
 
+static int turn(char **args)
+{
+	return turn_run(&conn, socket_path, number(args[0]), number(args[1]));
+}
+
 static const struct command {
 	const char *name;
 	int n_args;
 	int (*run)(char **args);
 } commands[] = {
-	{"load", 2, load},	   {"clear", 0, clear},		  {"dump", 0, dump},
-	{"newmask", 1, newmask},   {"packet-out", 1, packet_out}, {"packet-in", 3, packet_in},
+	{"load", 2, load},
+	{"clear", 0, clear},
+	{"dump", 0, dump},
+	{"newmask", 1, newmask},
+	{"packet-out", 1, packet_out},
+	{"packet-in", 3, packet_in},
 	{"reactive", 4, reactive},
+	{"turn", 2, turn},
 };
 
 int main(int argc, char **argv)
@@ -227,7 +243,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 2 && i < sizeof(commands) / sizeof(*commands); i++) {
 		if (strcmp(argv[2], commands[i].name) || argc != 3 + commands[i].n_args)
 			continue;
-		ofconn_open(&conn, argv[1]);
+		socket_path = argv[1];
+		ofconn_open(&conn, socket_path);
 		return commands[i].run(argv + 3);
 	}
 	fprintf(stderr, "usage: see the head of test/bench/ofclient.c\n");

@@ -13,4 +13,11 @@ void frame_of(uint32_t i, uint8_t frame[FRAME_LEN]);
 int packet_in_run(struct ofconn *c, const char *netns, uint32_t pps, uint32_t seconds);
 int reactive_run(struct ofconn *c, const char *from, const char *to, uint32_t pps, uint32_t n);
 
+/*
+ * Send what standard input has, then a barrier request, and go on for these seconds after its reply.  Meanwhile another
+ * connection to the same socket asks for echoes: the longest time to an answer, and the most CPU time that the switch,
+ * the process `pid`, used from question to answer.
+ */
+int turn_run(struct ofconn *c, const char *path, uint32_t pid, uint32_t seconds);
+
 #endif
