@@ -84,8 +84,10 @@ def test_action_set_of_another_header(sw):
     sw.flows('table=0,mpls,actions=write_actions(set_field:7->mpls_label,output:2),goto_table:1',
              'table=1,mpls,actions=pop_mpls:0x0800')
     sw.forward([(1, mpls(entry(5)))], {2: [U]})
-    sw.flows('table=0,ip,actions=push_mpls:0x8847,write_actions(set_field:10.9.8.7->ip_dst,output:2),goto_table:1',
-             'table=1,mpls,actions=write_actions(set_field:7->mpls_label,pop_mpls:0x0800)')
+    sw.flows('table=0,ip,actions=write_actions(set_field:10.9.8.7->ip_dst,output:2),goto_table:1',
+             'table=1,ip,actions=push_mpls:0x8847,goto_table:2',
+             'table=2,mpls,actions=write_actions(set_field:7->mpls_label),goto_table:3',
+             'table=3,mpls,actions=write_actions(pop_mpls:0x0800)')
     sw.forward([(1, U)], {2: [udp(1, 2, dip='10.9.8.7')]})
 
 
