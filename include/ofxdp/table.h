@@ -318,7 +318,7 @@ struct ofx_flow {
 	__u8 flags;  /* OFX_FLOW_* */
 	__u32 inst;  /* number in `insts` */
 	__u16 mask;  /* number in `subtables` */
-	__u16 tuple; /* number in `subtables`: where it is hashed; user's own, changes when it is moved */
+	__u16 tuple; /* number in `subtables`: where it is hashed, 0: nowhere; user's own, changes when it is moved */
 	__u32 first; /* in op_pool: the further match words */
 	__u64 match[OFX_FLOW_WORDS];
 };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ofxdpctl tables: how each flow table lies in the maps: its tuples, how many rules in each, and what that may cost a
- * packet.
+ * ofxdpctl tables: how each flow table lies in the maps: its tuples, how many flow entries in each, and what that may
+ * cost a packet.
  *
- * `longest`: the most rules that one packet may have to be compared with in a tuple, those of one hash (tags
- * that are the same by chance are not counted).  `probes` of a table: of all its tuples together, at least
- * one each: no packet needs more.
+ * `longest`: the most rules of a tuple that one packet may have to be compared with: those whose line and tag its hash
+ * leads to.  More than a few have the same hash; one or two more may be there by chance, in a full table.  `probes` of
+ * a table: of all its tuples together, at least one each: no packet needs more.
  */
 #include <bpf/bpf.h>
 #include <inttypes.h>
@@ -77,9 +77,23 @@ static const struct ofx_flow *flow_at(const struct flows *f, uint32_t slot)
 	return chunk ? &chunk[slot % OFX_FLOW_CHUNK] : NULL;
 }
 
-/* The rules that one hash may lead to. */
+static void flows_count(struct counts *c, const struct flows *f)
+{
+	for (uint32_t i = 0; i < f->n; i++) {
+		const struct ofx_flow *of = f->chunk[i].at;
+
+		for (uint32_t k = 0; k < OFX_FLOW_CHUNK; k++)
+			c->tuple[of[k].tuple % OFX_SUBTABLES].rules += of[k].tuple != 0;
+	}
+}
+
+/*
+ * The rules of a line and of those behind it.  Of flow entries with equal matches only the one of the highest priority
+ * is there.
+ */
 struct line_words {
 	const struct ofx_flow *flow[LINE_WORDS];
+	uint8_t tag[LINE_WORDS];
 	uint32_t n;
 };
 
@@ -94,43 +108,20 @@ static void line_read(const struct flows *f, const struct ofx_rule_line *lines, 
 
 			if (!of)
 				continue;
+			l->tag[l->n] = ofx_line_tag(&lines[at], i);
 			l->flow[l->n++] = of;
 		}
 	}
 }
 
-/* What the flow asks for in a key word.  Those that stand in op_pool are taken to be alike. */
-static uint64_t word_of(const struct ofx_subtable *subtables, const struct ofx_flow *f, uint8_t at)
-{
-	const struct ofx_subtable *mask = &subtables[f->mask % OFX_SUBTABLES];
-
-	for (int i = 0; i < OFX_FLOW_WORDS && i < mask->n_words; i++)
-		if (mask->at[i] == at)
-			return f->match[i];
-	return 0;
-}
-
-static bool same_hash(const struct ofx_subtable *subtables, const struct ofx_flow *a, const struct ofx_flow *b)
-{
-	const struct ofx_subtable *t = &subtables[a->tuple % OFX_SUBTABLES];
-
-	if (a->tuple != b->tuple)
-		return false;
-	for (size_t i = 0; i < t->n_words && i < ARRAY_LEN(t->at); i++)
-		if ((word_of(subtables, a, t->at[i]) ^ word_of(subtables, b, t->at[i])) & t->mask[i])
-			return false;
-	return true;
-}
-
-static void line_count(struct counts *c, const struct ofx_subtable *subtables, const struct line_words *l)
+static void line_count(struct counts *c, const struct line_words *l)
 {
 	for (uint32_t i = 0; i < l->n; i++) {
 		struct tuple_count *t = &c->tuple[l->flow[i]->tuple % OFX_SUBTABLES];
 		uint32_t same = 0;
 
 		for (uint32_t j = 0; j < l->n; j++)
-			same += same_hash(subtables, l->flow[i], l->flow[j]);
-		t->rules++;
+			same += l->tag[i] == l->tag[j] && l->flow[i]->tuple == l->flow[j]->tuple;
 		t->longest = same > t->longest ? same : t->longest;
 	}
 }
@@ -139,21 +130,19 @@ static int count_rules(const struct pins *pins, struct counts *c)
 {
 	__attribute__((cleanup(flows_close))) struct flows flows = {0};
 	__attribute__((cleanup(mapped_close))) struct mapped lines = {0};
-	__attribute__((cleanup(mapped_close))) struct mapped subtables = {0};
 	_close_ int geometry_fd = pins_map(pins, "rule_geometry");
 	struct ofx_rule_geometry g = {0};
-	uint32_t zero = 0, n_chunks, n_subtables;
+	uint32_t zero = 0, n_chunks;
 
 	if (geometry_fd < 0 || bpf_map_lookup_elem(geometry_fd, &zero, &g.word) || flows_open(&flows, pins) ||
-	    !pins_mapped(&subtables, pins_map(pins, "subtables"), sizeof(struct ofx_subtable), &n_subtables) ||
-	    n_subtables < OFX_SUBTABLES ||
 	    !pins_mapped(&lines, pins_map(pins, "rule_lines"), sizeof(struct ofx_line_chunk), &n_chunks))
 		return -1;
+	flows_count(c, &flows);
 	for (uint32_t i = 0; i < g.lines; i++) {
 		struct line_words l;
 
 		line_read(&flows, lines.at, n_chunks * OFX_LINE_CHUNK, g.base + i, &l);
-		line_count(c, subtables.at, &l);
+		line_count(c, &l);
 	}
 	return 0;
 }
@@ -198,16 +187,18 @@ static void print_sum(struct report *r, const struct counts *c, uint32_t table, 
 		      uint64_t misses)
 {
 	uint32_t probes = 0, longest = 0;
+	uint64_t rules = 0;
 
 	for (uint32_t i = 0; i < list->n; i++) {
 		uint32_t n = tuple_of(c, &list->entries[i])->longest;
 
+		rules += tuple_of(c, &list->entries[i])->rules;
 		probes += n ?: 1;
 		longest = n > longest ? n : longest;
 	}
 	report_cell(r, "%u", table);
 	report_cell(r, "table");
-	report_cell(r, "%u", list->n);
+	report_cell(r, "%" PRIu64, rules);
 	report_cell(r, "%u", longest);
 	report_cell(r, "%u", probes);
 	report_cell(r, "%u", list->n ? list->entries[0].max_priority : 0);

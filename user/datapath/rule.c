@@ -274,6 +274,7 @@ int rule_add(struct dp_tables *tables, struct dp_flow *flow)
 			lookup_uncount(&p.tuple->lookup, flow->priority);
 	}
 	if (err) {
+		p.of->tuple = 0;
 		p.mask->lookup.table->n_masks -= first;
 		return err;
 	}
@@ -320,6 +321,7 @@ void rule_remove(struct dp_tables *tables, struct dp_flow *flow)
 
 	place_of_flow(&p, tables, flow);
 	place_remove(&p, flow);
+	p.of->tuple = 0;
 	lookup_uncount(&p.tuple->lookup, flow->priority);
 	p.mask->n_at[p.level]--;
 	if (!mask_has_rules(p.mask))
