@@ -1,39 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Allocations fail, one after the other: the request is refused, nothing of it is done, and nothing is lost.  (What the
- * linker wraps: the Makefile.)
+ * Allocations fail, one after the other: the request is refused, nothing of it is done, and nothing is lost.
  */
-#include <stdlib.h>
 #include "test/switch/rig.h"
-
-static unsigned int fail_at; /* the so-manieth allocation from now on; 0: none */
-
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-
-static bool fails(void)
-{
-	return fail_at && !--fail_at;
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-	return fails() ? NULL : __real_reallocarray(p, n, size);
-}
+#include "test/unit/fail_alloc.h"
 
 /* --- one request under want of memory --- */
 

@@ -98,22 +98,30 @@ static int take_index(struct dp_groups *groups, uint32_t *index)
 	return numbers_take(&groups->indexes, index) ? 0 : no_room(groups, GROUP_MOD_FAILED(OUT_OF_GROUPS));
 }
 
+static int group_new(struct dp_groups *groups, uint32_t id, struct group **out)
+{
+	_free_ struct group *g = calloc(1, sizeof(*g));
+	int err = g ? take_index(groups, &g->index) : -ENOMEM;
+
+	if (err)
+		return err;
+	g->id = id;
+	if (!hash_add(groups->by_id, id, g)) {
+		numbers_give(&groups->indexes, g->index);
+		return -ENOMEM;
+	}
+	*out = take_ptr(g);
+	return 0;
+}
+
 /* A reference to the group with that number, which need not exist. */
 static int group_get(struct dp_groups *groups, uint32_t id, struct group **out)
 {
 	struct group *g = find_number(groups, id);
-	int err;
+	int err = g ? 0 : group_new(groups, id, &g);
 
-	if (!g) {
-		g = calloc(1, sizeof(*g));
-		err = g ? take_index(groups, &g->index) : -ENOMEM;
-		if (err) {
-			free(g);
-			return err;
-		}
-		g->id = id;
-		HASH_ADD(hh, groups->by_id, id, sizeof(g->id), g);
-	}
+	if (err)
+		return err;
 	g->refs++;
 	*out = g;
 	return 0;

@@ -238,7 +238,7 @@ static void index_give(struct dp_meters *m, uint32_t index)
 }
 
 /* The rest of an add: `meter` has its index. */
-static int add(struct dp *dp, struct dp_meter *meter, const struct ofx_meter *config)
+static int slot_add(struct dp *dp, struct dp_meter *meter, const struct ofx_meter *config)
 {
 	struct dp_meters *m = dp->meters;
 	int err = slot_write(dp, config, &meter->slot);
@@ -252,29 +252,52 @@ static int add(struct dp *dp, struct dp_meter *meter, const struct ofx_meter *co
 	return err;
 }
 
+/* Into the maps. */
+static int index_add(struct dp *dp, struct dp_meter *meter, const struct ofx_meter *config)
+{
+	int err = index_take(dp, meter->id, &meter->index);
+
+	if (err)
+		return err;
+	err = slot_add(dp, meter, config);
+	if (err)
+		index_give(dp->meters, meter->index);
+	return err;
+}
+
+/* Known by its number, not in the maps yet.  NULL: out of memory. */
+static struct dp_meter *meter_new(struct dp_meters *m, uint32_t id)
+{
+	_free_ struct dp_meter *meter = memory_may(METER_BYTES) ? calloc(1, sizeof(*meter)) : NULL;
+
+	if (!meter)
+		return NULL;
+	meter->id = id;
+	return hash_add(m->by_id, id, meter) ? take_ptr(meter) : NULL;
+}
+
+static void meter_free(struct dp_meters *m, struct dp_meter *meter)
+{
+	HASH_DEL(m->by_id, meter);
+	free(meter);
+}
+
 int dp_meter_add(struct dp *dp, const struct of_meter_mod *mm)
 {
 	struct dp_meters *m = dp->meters;
-	_free_ struct dp_meter *meter = memory_may(METER_BYTES) ? calloc(1, sizeof(*meter)) : NULL;
 	struct ofx_meter config = {0};
-	struct dp_meter *done;
+	struct dp_meter *meter;
 	int err = compile(mm, &config);
 
-	if (err || !meter)
-		return err ? err : -ENOMEM;
-	meter->id = mm->meter;
-	err = index_take(dp, mm->meter, &meter->index);
 	if (err)
 		return err;
-	err = add(dp, meter, &config);
-	if (err) {
-		index_give(m, meter->index);
-		return err;
-	}
-	done = take_ptr(meter);
-	HASH_ADD(hh, m->by_id, id, sizeof(done->id), done);
-	m->n += !is_virtual(done->id);
-	return 0;
+	meter = meter_new(m, mm->meter);
+	err = meter ? index_add(dp, meter, &config) : -ENOMEM;
+	if (!err)
+		m->n += !is_virtual(mm->meter);
+	else if (meter)
+		meter_free(m, meter);
+	return err;
 }
 
 int dp_meter_modify(struct dp *dp, const struct of_meter_mod *mm)
@@ -312,8 +335,7 @@ void dp_meter_delete(struct dp *dp, uint32_t id)
 		log_warn("cannot take meter %u out of its map: %s", id, strerror(errno));
 	retire(dp, meter->index, meter->slot);
 	m->n -= !is_virtual(id);
-	HASH_DEL(m->by_id, meter);
-	free(meter);
+	meter_free(m, meter);
 }
 
 uint32_t dp_max_meters(const struct dp *dp)
@@ -349,8 +371,7 @@ void meters_close(struct dp *dp)
 	if (!m)
 		return;
 	HASH_ITER (hh, m->by_id, meter, next) {
-		HASH_DEL(m->by_id, meter);
-		free(meter);
+		meter_free(m, meter);
 	}
 	numbers_close(&m->indexes);
 	numbers_close(&m->slots);

@@ -63,8 +63,10 @@ static struct known *find_or_add(struct dp_queues *q, struct known_key key)
 		return NULL;
 	k->key = key;
 	k->since_ns = port_clock();
-	HASH_ADD(hh, q->known, key, sizeof(k->key), k);
-	return k;
+	if (hash_add(q->known, key, k))
+		return k;
+	free(k);
+	return NULL;
 }
 
 static void drop(struct dp_queues *q, struct known *k)

@@ -6,6 +6,7 @@
 #include "include/openflow/openflow.h"
 #include "user/datapath/cache.h"
 #include "user/openflow/error.h"
+#include "user/util/cleanup.h"
 
 #define OWN_MASKS 4 /* so many masks of a table are tuples each; with more, those of the first are moved (move.c) */
 
@@ -197,25 +198,25 @@ void tuples_group(struct ofx_list *list)
 static int tuple_new(struct table *t, const struct ofx_key *mask, struct tuple **out)
 {
 	struct dp_tables *tables = t->tables;
+	_free_ struct tuple *made = calloc(1, sizeof(*made));
 	struct tuple *tuple;
 	uint32_t number;
-	int err = tables_take(&tables->subtable_numbers, &number);
+	int err = made ? tables_take(&tables->subtable_numbers, &number) : -ENOMEM;
 
 	if (err)
 		return err;
-	tuple = calloc(1, sizeof(*tuple));
-	if (!tuple) {
+	made->mask = *mask;
+	if (!hash_add(tables->by_mask, mask, made)) {
 		numbers_give(&tables->subtable_numbers, number);
 		return -ENOMEM;
 	}
+	tuple = take_ptr(made);
 	tuple->lookup.table = t;
 	tuple->lookup.number = number;
-	tuple->mask = *mask;
 	describe(mask, &tables->subtables[number]);
 	tuple->quick = mask_is_quick(mask);
 	tuple_choose_check(tuple);
 	tables->tuple[number] = tuple;
-	HASH_ADD(hh, tables->by_mask, mask, sizeof(tuple->mask), tuple);
 	TAILQ_INSERT_TAIL(&t->tuples, tuple, next);
 	*out = tuple;
 	return 0;

@@ -75,16 +75,18 @@ static int count_watch(uint32_t id, bool watch, void *aux)
 	return 0;
 }
 
-/* Into the table.  Buckets may have watched it before it was there. */
-static void group_enter(struct sw *sw, struct sw_group *g)
+/* Into the table.  Buckets may have watched it before it was there.  False: out of memory. */
+static bool group_enter(struct sw *sw, struct sw_group *g)
 {
 	struct watch_count c = {.id = g->id};
 
+	if (!hash_add(sw->groups, id, g))
+		return false;
 	for (const struct sw_group *other = sw->n_unmet ? sw->groups : NULL; other; other = other->hh.next)
 		sw_group_each_ref(other->buckets, other->n_buckets, count_watch, &c);
 	g->watched = c.n;
 	sw->n_unmet -= c.n;
-	HASH_ADD(hh, sw->groups, id, sizeof(g->id), g);
+	return true;
 }
 
 static int add_ref(uint32_t id, bool watch, void *sw)
@@ -125,6 +127,21 @@ void sw_groups_free(struct sw *sw)
 
 /* --- add, modify --- */
 
+/* A group with that number, without buckets yet.  NULL: out of memory. */
+static struct sw_group *group_new(struct sw *sw, uint32_t id)
+{
+	struct sw_group *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->id = id;
+	g->created = sw_now();
+	if (group_enter(sw, g))
+		return g;
+	free(g);
+	return NULL;
+}
+
 static int add(struct sw *sw, const struct of_group_mod *gm)
 {
 	struct dp_copies copies;
@@ -138,19 +155,18 @@ static int add(struct sw *sw, const struct of_group_mod *gm)
 	err = sw_group_check(sw, gm, NULL, &copies);
 	if (err)
 		return err;
-	g = calloc(1, sizeof(*g));
 	buckets = buckets_copy(gm->buckets, gm->n_buckets);
-	err = g && buckets ? dp_group_add(sw->dp, gm, copies) : -ENOMEM;
+	if (!buckets)
+		return -ENOMEM;
+	g = group_new(sw, gm->group);
+	err = g ? dp_group_add(sw->dp, gm, copies) : -ENOMEM;
 	if (err) {
-		if (buckets)
-			buckets_free(buckets, gm->n_buckets);
-		free(g);
+		buckets_free(buckets, gm->n_buckets);
+		if (g)
+			group_free(sw, g);
 		return err;
 	}
-	g->id = gm->group;
-	g->created = sw_now();
 	g->copies = copies;
-	group_enter(sw, g);
 	group_set(sw, g, gm, buckets);
 	return 0;
 }

@@ -73,6 +73,26 @@ static void set_config(struct sw_meter *meter, const struct of_meter_mod *mm)
 		memcpy(meter->bands, mm->bands, mm->n_bands * sizeof(*mm->bands));
 }
 
+static struct sw_meter *meter_new(struct sw *sw, uint32_t id)
+{
+	struct sw_meter *meter = calloc(1, sizeof(*meter));
+
+	if (!meter)
+		return NULL;
+	meter->id = id;
+	meter->created = sw_now();
+	if (hash_add(sw->meters, id, meter))
+		return meter;
+	free(meter);
+	return NULL;
+}
+
+static void meter_free(struct sw *sw, struct sw_meter *meter)
+{
+	HASH_DEL(sw->meters, meter);
+	free(meter);
+}
+
 static int add(struct sw *sw, const struct of_meter_mod *mm)
 {
 	struct sw_meter *meter;
@@ -86,17 +106,13 @@ static int add(struct sw *sw, const struct of_meter_mod *mm)
 	err = check_config(mm);
 	if (err)
 		return err;
-	meter = calloc(1, sizeof(*meter));
+	meter = meter_new(sw, mm->meter);
 	err = meter ? dp_meter_add(sw->dp, mm) : -ENOMEM;
-	if (err) {
-		free(meter);
-		return err;
-	}
-	meter->id = mm->meter;
-	meter->created = sw_now();
-	set_config(meter, mm);
-	HASH_ADD(hh, sw->meters, id, sizeof(meter->id), meter);
-	return 0;
+	if (!err)
+		set_config(meter, mm);
+	else if (meter)
+		meter_free(sw, meter);
+	return err;
 }
 
 /* The meter's counters and duration go on, its bands' begin anew (§6.8). */
@@ -147,8 +163,7 @@ static void bury(struct sw *sw, uint32_t id)
 		if (!is_meant(meter, id))
 			continue;
 		dp_meter_delete(sw->dp, meter->id);
-		HASH_DEL(sw->meters, meter);
-		free(meter);
+		meter_free(sw, meter);
 	}
 }
 
@@ -184,8 +199,7 @@ void sw_meters_free(struct sw *sw)
 	struct sw_meter *meter, *next;
 
 	HASH_ITER (hh, sw->meters, meter, next) {
-		HASH_DEL(sw->meters, meter);
-		free(meter);
+		meter_free(sw, meter);
 	}
 }
 

@@ -30,16 +30,15 @@ static struct sw_subtable *subtable_new(struct sw *sw, uint8_t table, const stru
 	if (!s)
 		return NULL;
 	s->buckets = calloc(1u << FIRST_BITS, sizeof(*s->buckets));
-	if (!s->buckets) {
-		free(s);
-		return NULL;
-	}
 	s->bits = FIRST_BITS;
 	s->sw = sw;
 	s->table = table;
 	memcpy(&s->shape, shape, key);
-	HASH_ADD_KEYPTR(hh, sw->tables[table].subtables, &s->shape, key, s);
-	return s;
+	if (s->buckets && hash_add_key(sw->tables[table].subtables, &s->shape, key, s))
+		return s;
+	free(s->buckets);
+	free(s);
+	return NULL;
 }
 
 struct sw_subtable *sw_subtable_get(struct sw *sw, uint8_t table, const struct sw_shape *shape)

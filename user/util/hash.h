@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * uthash, with a last word: its tables take memory in macros that can't fail, so want of it ends the program, as uthash
- * would have it, but not without a line.  Only for tables of few elements, such as groups and masks.
+ * uthash, whose additions may fail: by itself it ends the program where there is no memory.  So only these two add; for
+ * all else its own macros are right.  Only for tables of few elements, such as groups and masks: it doubles all at
+ * once.
  */
 #ifndef UTIL_HASH_H
 #define UTIL_HASH_H
 
-#include <stdlib.h>
-#include "user/util/log.h"
-
-#define uthash_fatal(text)                                                                                             \
-	do {                                                                                                           \
-		log_error("hash table: %s", text);                                                                     \
-		log_flush();                                                                                           \
-		abort();                                                                                               \
-	} while (0)
-
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
+
+/*
+ * Add an element by its member `field`, or by a key that lies elsewhere; its handle is `hh`.  False: out of memory, and
+ * the table is as it was.
+ */
+#define hash_add(table, field, element)                                                                                \
+	({                                                                                                             \
+		HASH_ADD(hh, table, field, sizeof((element)->field), element);                                         \
+		(element)->hh.tbl != NULL;                                                                             \
+	})
+#define hash_add_key(table, key, size, element)                                                                        \
+	({                                                                                                             \
+		HASH_ADD_KEYPTR(hh, table, key, size, element);                                                        \
+		(element)->hh.tbl != NULL;                                                                             \
+	})
 
 #endif
