@@ -58,20 +58,8 @@ static int open_loop(struct daemon *d)
 	return -ENOMEM;
 }
 
-/* Sockets that clients find at once; they are served once the event loop runs, when there is a switch. */
 static int listen_all(struct daemon *d, const struct options *o)
 {
-	const struct control_options control = {
-		.probe_ms = PROBE_MS,
-		.handshake_ms = HANDSHAKE_MS,
-		.max_backoff_ms = MAX_BACKOFF_MS,
-		.packet_in_limit = PACKET_IN_LIMIT,
-		.max_unsent = o->max_unsent,
-	};
-
-	d->control = control_new(d->sw, d->base, &control);
-	if (!d->control)
-		return -ENOMEM;
 	for (size_t i = 0; i < o->n_listeners; i++) {
 		int error = control_listen(d->control, o->listeners[i]);
 
@@ -81,21 +69,53 @@ static int listen_all(struct daemon *d, const struct options *o)
 	return 0;
 }
 
-struct listening {
+static int connect_all(struct daemon *d, const struct options *o)
+{
+	for (size_t i = 0; i < o->n_controllers; i++) {
+		int error = control_connect(d->control, &o->controllers[i]);
+
+		if (error)
+			return error;
+	}
+	if (!o->n_controllers && !o->n_listeners)
+		log_warn("no controller (-c) and no listener (-l): the switch stays empty");
+	return 0;
+}
+
+/* Sockets that clients find at once; they are served, and controllers called, once the event loop runs. */
+static int open_control(struct daemon *d, const struct options *o)
+{
+	const struct control_options control = {
+		.probe_ms = PROBE_MS,
+		.handshake_ms = HANDSHAKE_MS,
+		.max_backoff_ms = MAX_BACKOFF_MS,
+		.packet_in_limit = PACKET_IN_LIMIT,
+		.max_unsent = o->max_unsent,
+	};
+	int error;
+
+	d->control = control_new(d->sw, d->base, &control);
+	if (!d->control)
+		return -ENOMEM;
+	error = listen_all(d, o);
+	return error ? error : connect_all(d, o);
+}
+
+struct starting {
 	struct daemon *d;
 	const struct options *o;
 };
 
 static int on_ready(void *aux)
 {
-	struct listening *l = aux;
+	struct starting *s = aux;
 
-	return listen_all(l->d, l->o);
+	return open_control(s->d, s->o);
 }
 
 static int open_switch(struct daemon *d, const struct options *o)
 {
-	struct listening listening = {d, o};
+	struct starting starting = {d, o};
 	struct sw_config sw_config = {.dpid = o->dpid ? o->dpid : options_default_dpid(o->name), .name = o->name};
 	struct sockaddr_storage controllers[OPTIONS_CONTROLLERS];
 	struct dp_config config = {
@@ -112,7 +132,7 @@ static int open_switch(struct daemon *d, const struct options *o)
 		.n_controllers = o->n_controllers,
 		.controllers = controllers,
 		.ready = on_ready,
-		.ready_aux = &listening,
+		.ready_aux = &starting,
 	};
 	int error;
 
@@ -127,18 +147,6 @@ static int open_switch(struct daemon *d, const struct options *o)
 	sw_start(d->sw, d->dp);
 	log_info("switch %s, datapath id %016llx, entry program %s", o->name, (unsigned long long)sw_config.dpid,
 		 dp_pin_path(d->dp));
-	return 0;
-}
-
-static int connect_all(struct daemon *d, const struct options *o)
-{
-	for (size_t i = 0; i < o->n_controllers; i++) {
-		int error = control_connect(d->control, &o->controllers[i]);
-		if (error)
-			return error;
-	}
-	if (!o->n_controllers && !o->n_listeners)
-		log_warn("no controller (-c) and no listener (-l): the switch stays empty");
 	return 0;
 }
 
@@ -174,15 +182,27 @@ static int close_all(struct daemon *d)
 	return error;
 }
 
-/* A descriptor is a connection more.  Programs are told less than they may have only for the sake of select(). */
-static void raise_fd_limit(void)
+static void raise_to_hard(int which)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
+	if (getrlimit(which, &limit))
 		return;
 	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	setrlimit(which, &limit);
+}
+
+/*
+ * As much as we may have, for all that follows.  A descriptor is a connection or a map more; programs are told less
+ * than they may have only for the sake of select().  Locked is the memory that AF_XDP sockets receive into.
+ */
+static void raise_limits(void)
+{
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+
+	raise_to_hard(RLIMIT_NOFILE);
+	if (setrlimit(RLIMIT_MEMLOCK, &unlimited)) /* CAP_SYS_RESOURCE is missing */
+		raise_to_hard(RLIMIT_MEMLOCK);
 }
 
 static int run(const struct options *o)
@@ -191,13 +211,10 @@ static int run(const struct options *o)
 	int error;
 
 	log_start();
-	raise_fd_limit();
 	error = open_loop(&d);
 
 	if (!error)
 		error = open_switch(&d, o);
-	if (!error)
-		error = connect_all(&d, o);
 	if (!error) {
 		sd_notify(0, "READY=1");
 		error = event_base_dispatch(d.base) < 0 ? -EIO : 0;
@@ -227,6 +244,7 @@ int main(int argc, char **argv)
 	case OPTIONS_RUN:
 		break;
 	}
+	raise_limits();
 	if (options.cleanup)
 		return dp_cleanup(options.name, options.pin_root, options.state_dir) ? EXIT_FAILURE : EXIT_SUCCESS;
 	return run(&options);

@@ -38,6 +38,24 @@ def test_not_root(sw):
     refused(sw, '-n', 'nr', '-i', 's1', words=['root'], prefix=['setpriv', '--reuid=65534', '--clear-groups', '--inh-caps=-all'])
 
 
+def test_missing_capabilities(sw):
+    """All that are needed and missing are named at once; more than that is not asked for."""
+    def only(*caps):
+        return ['setpriv', '--bounding-set=' + ','.join(['-all'] + ['+' + c for c in caps]), '--inh-caps=-all', 'prlimit',
+                '--memlock=8388608:8388608']
+    refused(sw, '-n', 'mc', '-i', 's1', prefix=only('chown'),
+            words=['CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_NET_RAW and CAP_IPC_LOCK are missing'])
+    refused(sw, '-n', 'mc', '-i', 's1', prefix=only('sys_admin'), words=['CAP_NET_ADMIN, CAP_NET_RAW and CAP_IPC_LOCK are missing'])
+    refused(sw, '-n', 'mc', '-i', 's1', prefix=only('bpf', 'net_admin', 'net_raw', 'perfmon'),
+            words=['CAP_IPC_LOCK is missing', '33792 kB of locked memory'])
+    refused(sw, '-n', 'mc', '--cleanup', prefix=only('chown'), words=['CAP_BPF and CAP_NET_ADMIN are missing'])
+    with Switch(2, start=False) as s:
+        into = s.box.into
+        s.box.into = lambda ns: into(ns) + only('bpf', 'net_admin', 'net_raw', 'perfmon', 'ipc_lock')
+        s.start()
+        equal(s.term(), 0, 'status of a switch that has just what it needs')
+
+
 def test_missing_interface(sw):
     refused(sw, '-n', 'mi', '-i', 'nosuch0', '--no-local', words=['nosuch0'])
 
@@ -86,7 +104,7 @@ def test_too_little_of_what_a_process_may_have(sw):
     poor = ['setpriv', '--bounding-set=-ipc_lock,-sys_resource', '--inh-caps=-ipc_lock,-sys_resource', 'prlimit']
     refused(sw, '-n', 'lm', '--no-local', words=['locked memory'], prefix=poor + ['--memlock=0:0'])
     for n in (20, 60):
-        refused(sw, '-n', 'lm', '--no-local', words=['Too many open files'], prefix=poor + ['--nofile=%d:%d' % (n, n)])
+        refused(sw, '-n', 'lm', '--no-local', words=['Too many open files'], prefix=['prlimit', '--nofile=%d:%d' % (n, n)])
 
 
 def test_pin_root_that_is_none(sw):

@@ -102,6 +102,7 @@ static void try_connect(struct active *a)
 
 int control_connect(struct control *control, const struct control_target *target)
 {
+	static const struct timeval at_once = {0};
 	struct active *a = calloc(1, sizeof(*a));
 
 	if (!a)
@@ -113,8 +114,7 @@ int control_connect(struct control *control, const struct control_target *target
 	evtimer_assign(&a->retry, control->base, on_retry, a);
 	evtimer_assign(&a->connecting, control->base, on_connecting, a);
 	LIST_INSERT_HEAD(&control->actives, a, link);
-	try_connect(a);
-	return 0;
+	return evtimer_add(&a->retry, &at_once) ? -ENOMEM : 0;
 }
 
 void active_free(struct active *a)

@@ -32,6 +32,7 @@ int control_parse_target(const char *text, struct control_target *target);
 
 /* NULL: no memory. */
 struct control *control_new(struct sw *sw, struct event_base *base, const struct control_options *options);
+/* Once the event loop runs, and again whenever the connection ends.  -ENOMEM. */
 int control_connect(struct control *control, const struct control_target *target);
 /* "ptcp:PORT[:ADDR]" (loopback unless ADDR is given) or "punix:PATH".  An error: one sentence was logged. */
 int control_listen(struct control *control, const char *text);

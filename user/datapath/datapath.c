@@ -183,7 +183,7 @@ int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void 
 	int err = check_name(config->name);
 
 	if (!err)
-		err = load_check();
+		err = load_check(true);
 	if (err)
 		return err;
 	dp = calloc(1, sizeof(*dp));
@@ -220,7 +220,7 @@ int dp_cleanup(const char *name, const char *pin_root, const char *state_dir)
 	int err = check_name(name);
 
 	if (!err)
-		err = load_check();
+		err = load_check(false);
 	if (err)
 		return err;
 	memcpy(dp.name, name, strlen(name));

@@ -2,12 +2,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/cache.h"
@@ -16,6 +15,7 @@
 #include "user/datapath/internal.h"
 #include "user/datapath/load.h"
 #include "user/datapath/need.h"
+#include "user/datapath/right.h"
 #include "user/datapath/rule_hash.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
@@ -29,37 +29,21 @@
 #define OPS_PER_FLOW 16 /* places in op_pool, in all */
 #define DESCRIPTORS 128 /* of maps, programs, sockets; connections have more, and so have CPUs for a moment */
 
-static const struct {
-	int number;
-	const char *name;
-} needed_caps[] = {
-	{CAP_BPF, "CAP_BPF"},
-	{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
-	{CAP_NET_RAW, "CAP_NET_RAW"},
-	{CAP_PERFMON, "CAP_PERFMON"},
-};
-
-static int check_rights(void)
+static int check_sockets(void)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+	_close_ int fd = socket(AF_XDP, SOCK_RAW, 0);
+	int err = fd < 0 ? -errno : 0;
 
-	if (syscall(SYS_capget, &header, data))
-		return -errno;
-	for (size_t i = 0; i < ARRAY_LEN(needed_caps); i++) {
-		int n = needed_caps[i].number;
-
-		if (data[n / 32].effective >> (n % 32) & 1 || data[0].effective >> CAP_SYS_ADMIN & 1)
-			continue;
-		log_error("%s is missing: run as root", needed_caps[i].name);
-		return -EPERM;
-	}
-	return 0;
+	if (err == -EAFNOSUPPORT)
+		log_error("this kernel has no AF_XDP sockets: one with CONFIG_XDP_SOCKETS is needed");
+	else if (err)
+		log_error("cannot open an AF_XDP socket: %s", strerror(-err));
+	return err;
 }
 
-int load_check(void)
+int load_check(bool start)
 {
-	int major = 0, minor = 0, err = check_rights();
+	int major = 0, minor = 0, err = rights_check(start);
 	struct utsname u;
 
 	if (err)
@@ -73,7 +57,7 @@ int load_check(void)
 		log_error("%s is missing: a kernel with CONFIG_DEBUG_INFO_BTF is needed", BTF);
 		return -ENOSYS;
 	}
-	return 0;
+	return start ? check_sockets() : 0;
 }
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
@@ -159,19 +143,17 @@ static int choose_sizes(struct dp *dp, uint32_t max_flows)
 	return 0;
 }
 
-/* As many as we may have.  That it is too little is said here, for libbpf may give another reason. */
-static int raise_descriptors(void)
+/* That it is too little is said here, for libbpf may give another reason. */
+static int check_descriptors(void)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return -errno;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_max >= DESCRIPTORS)
+	if (limit.rlim_cur >= DESCRIPTORS)
 		return 0;
 	log_error("Too many open files: the switch has some %d, and `ulimit -Hn` is %llu", DESCRIPTORS,
-		  (unsigned long long)limit.rlim_max);
+		  (unsigned long long)limit.rlim_cur);
 	return -EMFILE;
 }
 
@@ -199,19 +181,17 @@ static int make_cpus(struct dp *dp)
 
 int load_open(struct dp *dp, uint32_t max_flows, uint64_t netns)
 {
-	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	int err = choose_sizes(dp, max_flows);
 
 	if (err)
 		return err;
 	libbpf_set_print(print_libbpf);
-	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	dp->skel = ofxdp_bpf__open();
 	if (!dp->skel) {
 		log_error("cannot open the BPF object: %s", strerror(errno));
 		return -errno;
 	}
-	err = raise_descriptors();
+	err = check_descriptors();
 	if (!err)
 		err = plan(dp);
 	if (!err)

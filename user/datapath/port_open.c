@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <linux/if_link.h>
 #include <string.h>
-#include <sys/resource.h>
 #include "build/ofxdp.skel.h"
 #include "user/datapath/ethtool.h"
 #include "user/datapath/netns.h"
@@ -284,17 +283,6 @@ int port_take_local(struct dp *dp)
 	return err;
 }
 
-/* Each port holds up to three maps open. */
-static void raise_descriptors(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r))
-		return;
-	r.rlim_cur = r.rlim_max < 65536 ? r.rlim_max : 65536;
-	setrlimit(RLIMIT_NOFILE, &r);
-}
-
 /* Sets for the ports that are configured, by the numbers they will probably get. */
 static int open_sets(struct dp *dp, const struct dp_config *config)
 {
@@ -325,7 +313,6 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 	struct dp_ports *p = dp->ports;
 	int err;
 
-	raise_descriptors();
 	p->with_local = !config->no_local;
 	p->prog_fd = bpf_program__fd(dp->skel->progs.ofx_port);
 	p->prog_id = program_id(p->prog_fd);
