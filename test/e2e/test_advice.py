@@ -281,7 +281,7 @@ def test_another_program_by_bpf_link(_):
 
 
 def test_another_program(_):
-    """Another switch's, native or generic."""
+    """Another switch's, native or generic; it runs, or has died."""
     for mtu in (1500, 5000):
         with Switch(1, start=False) as s:
             sh('ip', '-n', s.box.hosts[1], 'link', 'set', 'eth0', 'mtu', mtu)
@@ -291,9 +291,14 @@ def test_another_program(_):
             s.args += ['--dpid', '0b']
             s.sock += '2'
             line = refused(s)
-            check('another XDP program' in line and 'ofx_port' in line, line)
-            s.box.stop(s.proc)
+            check('another XDP program' in line and 'switch %s, which is running' % other in line, line)
             s.name = other
+            s.kill9()
+            s.name = s.name[:-1] + 'X'
+            line = refused(s)
+            check('switch %s, whose daemon has died' % other in line, line)
+            follow(s, s.sw, line.replace('ofxdpd -n', OFXDPD + ' -n'))
+            s.start()
 
 
 if __name__ == '__main__':

@@ -9,9 +9,11 @@
 #include "build/ofxdp.skel.h"
 #include "user/datapath/former.h"
 #include "user/datapath/group.h"
+#include "user/datapath/identity.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/load.h"
 #include "user/datapath/netns.h"
+#include "user/datapath/owner.h"
 #include "user/datapath/pin.h"
 #include "user/datapath/port_state.h"
 #include "user/datapath/queue.h"
@@ -51,14 +53,46 @@ static int check_netns(struct dp *dp, const char *what)
 	return -EXDEV;
 }
 
+static int own(struct dp *dp)
+{
+	dp->owner_fd = owner_take(dp->name, netns_cookie());
+	return dp->owner_fd < 0 ? dp->owner_fd : 0;
+}
+
+static void disown(struct dp *dp)
+{
+	if (dp->owner_fd >= 0)
+		close(dp->owner_fd);
+	dp->owner_fd = -1;
+}
+
 static int take_folder(struct dp *dp, const struct dp_config *config, struct former *former)
 {
 	int err = pin_folder_take(dp, config->pin_root, true);
 
 	/* Read first: a refusal below must not take a former daemon's switch for an empty folder. */
 	if (!err)
-		err = former_read(dp->pin_dir, former);
-	return err ? err : check_netns(dp, "…");
+		err = former_read(dp->pin_dir, dp->name, netns_cookie(), former);
+	if (!err)
+		err = check_netns(dp, "…");
+	return err ? err : own(dp);
+}
+
+/* Let each program say whose it is. */
+static int identify(struct dp *dp)
+{
+	_close_ int map = identity_make(dp->name, netns_cookie());
+	struct bpf_program *prog;
+	int err = map < 0 ? map : 0;
+
+	bpf_object__for_each_program(prog, dp->skel->obj)
+	{
+		if (!err)
+			err = identity_bind(bpf_program__fd(prog), map);
+	}
+	if (err)
+		log_error("cannot mark the BPF programs as this switch's: %s", strerror(-err));
+	return err;
 }
 
 /* What is new stays invisible to packets until ports_open(). */
@@ -67,6 +101,8 @@ static int load(struct dp *dp, const struct dp_config *config, const struct form
 	int err = load_open(dp, config->max_flows, netns_inode());
 
 	dp->max_probes = config->max_probes;
+	if (!err)
+		err = identify(dp);
 	if (!err)
 		err = grace_open(dp);
 	if (!err)
@@ -97,8 +133,8 @@ static int take_ports(struct dp *dp, const struct dp_config *config, const struc
 	if (!err)
 		err = cpus_watch(&dp->cpus, dp->base);
 	if (!err && former->n_generations) {
-		log_info("took over from a former daemon; its %llu flow rules were dropped",
-			 (unsigned long long)former->rules);
+		log_info("took over from a former daemon%s; its %llu flow rules were dropped",
+			 former->n_unpinned ? ", whose pins had vanished" : "", (unsigned long long)former->rules);
 		former_remove(dp->pin_dir, dp->generation);
 	}
 	return err;
@@ -141,7 +177,7 @@ static void leave_former(struct dp *dp, const struct former *former)
 /* The pins stay with what could not be given back: they tell whose it is. */
 static int abandon(struct dp *dp)
 {
-	int err = ports_abandon(dp->pin_dir, dp->name);
+	int err = ports_abandon(dp->pin_dir, dp->name, netns_cookie());
 
 	if (!err) {
 		pin_folder_remove(dp);
@@ -160,6 +196,7 @@ int dp_close(struct dp *dp)
 		return 0;
 	close_parts(dp);
 	err = abandon(dp);
+	disown(dp);
 	free(dp);
 	return err;
 }
@@ -192,13 +229,14 @@ int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void 
 	dp->cb = *cb;
 	dp->aux = aux;
 	dp->base = base;
-	dp->lock_fd = -1;
+	dp->lock_fd = dp->owner_fd = -1;
 	memcpy(dp->name, config->name, strlen(config->name));
 	dp->dpid = config->dpid;
 	state_path(dp->state_path, sizeof(dp->state_path), config->state_dir, dp->name);
 	err = open_locked(dp, config, &former);
 	if (err) {
 		leave_former(dp, &former);
+		disown(dp);
 		former_free(&former);
 		free(dp);
 		return err;
@@ -214,10 +252,22 @@ int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void 
 	return 0;
 }
 
+static bool anything_unpinned(struct dp *dp)
+{
+	struct former former;
+	bool any;
+
+	former_read(dp->pin_dir, dp->name, netns_cookie(), &former);
+	any = former.n;
+	former_free(&former);
+	return any;
+}
+
 int dp_cleanup(const char *name, const char *pin_root, const char *state_dir)
 {
-	struct dp dp = {.lock_fd = -1};
+	struct dp dp = {.lock_fd = -1, .owner_fd = -1};
 	int err = check_name(name);
+	bool folder;
 
 	if (!err)
 		err = load_check(false);
@@ -226,20 +276,19 @@ int dp_cleanup(const char *name, const char *pin_root, const char *state_dir)
 	memcpy(dp.name, name, strlen(name));
 	state_path(dp.state_path, sizeof(dp.state_path), state_dir, name);
 	err = pin_folder_take(&dp, pin_root, false);
-	if (err == -ENOENT) {
-		state_forget(dp.state_path);
-		log_info("nothing is left of a switch named %s", name);
-		return 0;
-	}
+	folder = !err;
 	if (!err)
 		err = check_netns(&dp, "--cleanup");
-	if (err) {
-		pin_folder_leave(&dp);
-		return err;
-	}
-	err = abandon(&dp);
+	if (!err || err == -ENOENT)
+		err = own(&dp);
+	if (!err && (folder || anything_unpinned(&dp)))
+		err = abandon(&dp);
+	else if (!err)
+		log_info("nothing is left of a switch named %s", name);
 	if (!err)
 		state_forget(dp.state_path);
+	pin_folder_leave(&dp);
+	disown(&dp);
 	return err;
 }
 

@@ -9,8 +9,11 @@
 #include <string.h>
 #include "include/ofxdp/table.h"
 #include "user/datapath/former.h"
+#include "user/datapath/identity.h"
 #include "user/datapath/mapped.h"
 #include "user/util/cleanup.h"
+
+#define ENTRY "ofx_port" /* the program on all ports */
 
 static void close_dir(DIR **dir)
 {
@@ -20,20 +23,25 @@ static void close_dir(DIR **dir)
 
 #define _closedir_ __attribute__((cleanup(close_dir)))
 
+static int push(struct former *f, uint32_t id, int fd)
+{
+	struct former_program *more = realloc(f->programs, (f->n + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	f->programs = more;
+	f->programs[f->n++] = (struct former_program){id, fd};
+	return 0;
+}
+
 static int former_add(struct former *f, int fd)
 {
 	struct bpf_prog_info info = {0};
 	uint32_t len = sizeof(info);
-	struct former_program *more;
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &len) || info.type != BPF_PROG_TYPE_XDP)
 		return -EINVAL;
-	more = realloc(f->programs, (f->n + 1) * sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	f->programs = more;
-	f->programs[f->n++] = (struct former_program){info.id, fd};
-	return 0;
+	return push(f, info.id, fd);
 }
 
 /* Maps and links have other info structs, so the kind is asked by name: programs are pinned as ofx_<name>. */
@@ -73,9 +81,8 @@ static uint64_t count_in_line(const struct ofx_rule_line *line)
 }
 
 /* Of chains of the same match the first: near enough for a message. */
-static uint64_t count_rules(const char *dir)
+static uint64_t count_rules(int lines_fd, int geometry_fd)
 {
-	_close_ int lines_fd = pinned_map(dir, "rule_lines"), geometry_fd = pinned_map(dir, "rule_geometry");
 	struct ofx_rule_geometry g = {0};
 	struct bpf_map_info info = {0};
 	uint32_t zero = 0, len = sizeof(info), n_lines;
@@ -102,8 +109,59 @@ static uint64_t count_rules(const char *dir)
 	return n;
 }
 
-int former_read(const char *pin_dir, struct former *f)
+static uint64_t count_pinned_rules(const char *dir)
 {
+	_close_ int lines = pinned_map(dir, "rule_lines"), geometry = pinned_map(dir, "rule_geometry");
+
+	return count_rules(lines, geometry);
+}
+
+static uint64_t count_rules_of(int prog_fd)
+{
+	_close_ int lines = identity_map(prog_fd, "rule_lines"), geometry = identity_map(prog_fd, "rule_geometry");
+
+	return count_rules(lines, geometry);
+}
+
+/* --- without pins --- */
+
+static uint32_t memory_of(int prog_fd)
+{
+	_close_ int fd = identity_map(prog_fd, "ofx_memory");
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+struct search {
+	struct former *former;
+	const char *name;
+	uint64_t netns;
+};
+
+static bool add_unpinned(void *aux, int fd, const struct bpf_prog_info *info, const struct identity *identity)
+{
+	const struct search *s = aux;
+	struct former *f = s->former;
+
+	if (info->type != BPF_PROG_TYPE_XDP || !identity_is(identity, s->name, s->netns))
+		return false;
+	if (!f->memory_id && !strcmp(info->name, ENTRY))
+		f->memory_id = memory_of(fd);
+	if (former_fd(f, info->id) >= 0 || push(f, info->id, fd))
+		return false;
+	if (!strcmp(info->name, ENTRY) && !f->n_generations)
+		f->rules = count_rules_of(fd);
+	f->n_unpinned++;
+	return true;
+}
+
+/* --- all --- */
+
+int former_read(const char *pin_dir, const char *name, uint64_t netns, struct former *f)
+{
+	struct search search = {f, name, netns};
 	_closedir_ DIR *d = opendir(pin_dir);
 	char path[PATH_MAX];
 	struct dirent *e;
@@ -120,8 +178,10 @@ int former_read(const char *pin_dir, struct former *f)
 		if (generation <= f->last)
 			continue;
 		f->last = generation;
-		f->rules = count_rules(path);
+		f->rules = count_pinned_rules(path);
 	}
+	identity_walk(add_unpinned, &search);
+	f->n_generations += !!f->n_unpinned;
 	return 0;
 }
 

@@ -24,6 +24,7 @@ struct dp {
 	char entry_pin[PATH_MAX];    /* pinned ofx_port */
 	char state_path[PATH_MAX];   /* port_state.h */
 	int lock_fd;
+	int owner_fd; /* owner.h */
 	struct ofxdp_bpf *skel;
 	struct trace trace;
 	struct cpus cpus;
@@ -89,9 +90,10 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 void ports_close(struct dp *dp);
 /*
  * Detach every interface from any generation's programs, give it its former state back, delete the switch's own
- * interfaces.  Needs the pin folder, no living daemon.  An error: what could not be given back has been logged.
+ * interfaces.  There is no living daemon of that name in that network namespace, ours.  An error: what could not be
+ * given back has been logged.
  */
-int ports_abandon(const char *pin_dir, const char *name);
+int ports_abandon(const char *pin_dir, const char *name, uint64_t netns);
 /* Tell all ports through cb.port_status, and from now on every change. */
 void ports_announce(struct dp *dp);
 /* The internal pairs' ends exist after ports_open: NAME-c0, NAME-c1, NAME-l0, NAME-l1. */

@@ -123,13 +123,6 @@ int pin_folder_take(struct dp *dp, const char *pin_root, bool create)
 	return 0;
 }
 
-void pin_folder_leave(struct dp *dp)
-{
-	if (dp->lock_fd >= 0)
-		close(dp->lock_fd);
-	dp->lock_fd = -1;
-}
-
 static bool folder_empty(const char *path)
 {
 	DIR *d = opendir(path);
@@ -144,18 +137,33 @@ static bool folder_empty(const char *path)
 	return empty;
 }
 
-void pin_folder_remove(struct dp *dp)
+/* rmdir() refuses what is not empty: the root goes with the last switch. */
+static void trim(const struct dp *dp)
 {
 	char root[sizeof(dp->pin_dir)];
 
-	pins_remove(dp->pin_dir);
-	/* The root goes with the last switch: rmdir refuses while there are others. */
 	memcpy(root, dp->pin_dir, sizeof(root));
-	rmdir(dirname(root));
-	pin_folder_leave(dp);
+	if (!rmdir(dp->pin_dir))
+		rmdir(dirname(root));
+}
+
+void pin_folder_leave(struct dp *dp)
+{
+	if (dp->lock_fd < 0)
+		return;
+	trim(dp);
+	close(dp->lock_fd);
+	dp->lock_fd = -1;
 	if (dp->mounted_bpffs && folder_empty(BPFFS))
 		umount(BPFFS);
 	dp->mounted_bpffs = false;
+}
+
+void pin_folder_remove(struct dp *dp)
+{
+	if (dp->lock_fd >= 0)
+		pins_remove(dp->pin_dir);
+	pin_folder_leave(dp);
 }
 
 static int netns_map(const struct dp *dp, char *path)

@@ -17,7 +17,7 @@ struct dp;
 int pin_folder_take(struct dp *dp, const char *pin_root, bool create);
 /* Remove the folder with everything in it (and bpffs, if this process mounted it and nobody else uses it), unlock. */
 void pin_folder_remove(struct dp *dp);
-/* Unlock, leave the contents. */
+/* Unlock, leave what is in it; an empty folder goes. */
 void pin_folder_leave(struct dp *dp);
 
 /* The cookie of the network namespace that the folder belongs to (netns.h); 0: none yet. */

@@ -156,17 +156,18 @@ static int abandon_all(struct abandon *a)
 	return list || listed || remembered || own || relays ? -EIO : 0;
 }
 
-int ports_abandon(const char *pin_dir, const char *name)
+int ports_abandon(const char *pin_dir, const char *name, uint64_t netns)
 {
-	_close_ int sock = ethtool_open(), memory = memory_open(pin_dir, false);
-	struct abandon a = {.sock = sock, .memory = memory, .name = name};
+	_close_ int sock = ethtool_open(), memory = -1;
+	struct abandon a = {.sock = sock, .name = name};
 	int err = sock < 0 ? sock : nl_open(&a.nl);
 
 	if (err) {
 		log_error("cannot give the ports back: no netlink socket: %s", strerror(-err));
 		return err;
 	}
-	former_read(pin_dir, &a.former);
+	former_read(pin_dir, name, netns, &a.former);
+	a.memory = memory = memory_open(pin_dir, a.former.memory_id, false);
 	err = abandon_all(&a);
 	former_free(&a.former);
 	nl_close(&a.nl);

@@ -33,25 +33,28 @@ static bool fits(int fd)
 	       info.value_size == sizeof(struct port_memory);
 }
 
-int memory_open(const char *pin_dir, bool create)
+int memory_open(const char *pin_dir, uint32_t kept_id, bool create)
 {
 	char path[PATH_MAX];
-	_close_ int fd = -1;
+	_close_ int pinned = -1, kept = -1, made = -1;
 
 	snprintf(path, sizeof(path), "%s/memory", pin_dir);
-	fd = bpf_obj_get(path);
-	if (fd >= 0 && fits(fd))
-		return take_fd(fd);
+	pinned = bpf_obj_get(path);
+	if (pinned >= 0 && fits(pinned))
+		return take_fd(pinned);
+	kept = kept_id ? bpf_map_get_fd_by_id(kept_id) : -1;
+	if (kept >= 0 && !fits(kept))
+		close(take_fd(kept));
 	if (!create)
-		return -ENOENT;
-	if (fd >= 0) {
+		return kept >= 0 ? take_fd(kept) : -ENOENT;
+	if (pinned >= 0)
 		unlink(path);
-		close(take_fd(fd));
-	}
-	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "ofx_memory", IFNAMSIZ, sizeof(struct port_memory), 4 * OFX_PORTS, NULL);
-	if (fd < 0 || bpf_obj_pin(fd, path))
+	made = kept >= 0 ? take_fd(kept)
+			 : bpf_map_create(BPF_MAP_TYPE_HASH, "ofx_memory", IFNAMSIZ, sizeof(struct port_memory),
+					  4 * OFX_PORTS, NULL);
+	if (made < 0 || bpf_obj_pin(made, path))
 		return -errno;
-	return take_fd(fd);
+	return take_fd(made);
 }
 
 static void make_key(char key[IFNAMSIZ], const char *name)

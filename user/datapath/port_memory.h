@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What is remembered of ports over the daemon's life, by interface name, in a map pinned as NAME/memory: the port
- * number, and what the interface was like before it became a port, so that any later daemon can give that back.
+ * number, and what the interface was like before it became a port, so that any later daemon can give that back.  The
+ * entry program keeps the map as well, should the pin vanish.
  */
 #ifndef DATAPATH_PORT_MEMORY_H
 #define DATAPATH_PORT_MEMORY_H
@@ -18,8 +19,11 @@ struct port_memory {
 	uint32_t features; /* those of port_features that were on and were switched off; bit by index */
 };
 
-/* The map's fd, or a negative errno; -ENOENT: there is none and `create` is false. */
-int memory_open(const char *pin_dir, bool create);
+/*
+ * The map's fd, or a negative errno; -ENOENT: there is none and `create` is false.  kept_id: of the map that a former
+ * daemon's program keeps, for want of the pin; 0: none.
+ */
+int memory_open(const char *pin_dir, uint32_t kept_id, bool create);
 bool memory_get(int memory, const char *name, struct port_memory *m);
 int memory_put(int memory, const char *name, const struct port_memory *m);
 /* Does a name other than `name` own this number? */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "user/datapath/ethtool.h"
+#include "user/datapath/identity.h"
 #include "user/datapath/netns.h"
 #include "user/datapath/port.h"
 #include "user/datapath/port_memory.h"
@@ -317,10 +318,12 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 	p->prog_fd = bpf_program__fd(dp->skel->progs.ofx_port);
 	p->prog_id = program_id(p->prog_fd);
 	p->relay_id = program_id(bpf_program__fd(dp->skel->progs.ofx_relay));
-	p->memory = memory_open(dp->pin_dir, true);
+	p->memory = memory_open(dp->pin_dir, former->memory_id, true);
 	if (p->memory >= 0)
 		state_load(p->memory, dp->state_path);
-	err = p->memory < 0 ? p->memory : open_sets(dp, config);
+	err = p->memory < 0 ? p->memory : identity_bind(p->prog_fd, p->memory);
+	if (!err)
+		err = open_sets(dp, config);
 	if (!err)
 		err = veths_make(dp, former);
 	if (!err)

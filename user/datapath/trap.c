@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "user/datapath/identity.h"
+#include "user/datapath/netns.h"
+#include "user/datapath/owner.h"
 #include "user/datapath/port.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
@@ -35,11 +38,40 @@ static uint32_t bpf_link_of(const struct link *link, uint32_t prog_id)
 	return 0;
 }
 
+/* The program is another switch's. */
+static void log_switch(const struct link *link, const struct identity *whose, const char *mode)
+{
+	static const char that[] = "another XDP program is attached already, that of switch";
+
+	if (owner_lives(whose->name, whose->netns))
+		log_error("port %s: %s %s, which is running: let it go with `ip link set dev %s %s off`", link->name,
+			  that, whose->name, link->name, mode);
+	else if (whose->netns == netns_cookie())
+		log_error("port %s: %s %s, whose daemon has died: run `ofxdpd -n %s --cleanup`", link->name, that,
+			  whose->name, whose->name);
+	else
+		log_error("port %s: %s %s, which was in another network namespace: remove it with `ip link set dev %s "
+			  "%s off promisc off`",
+			  link->name, that, whose->name, link->name, mode);
+}
+
+static bool is_switchs(uint32_t id, struct identity *whose)
+{
+	_close_ int fd = bpf_prog_get_fd_by_id(id);
+
+	return fd >= 0 && identity_of(fd, whose);
+}
+
 void trap_foreign(const struct link *link, uint32_t id, const char *mode)
 {
 	uint32_t by = bpf_link_of(link, id);
 	char name[BPF_OBJ_NAME_LEN];
+	struct identity whose;
 
+	if (is_switchs(id, &whose)) {
+		log_switch(link, &whose, mode);
+		return;
+	}
 	trap_program_name(id, name);
 	if (by)
 		log_error(

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Pins vanish with a mount namespace while programs stay on interfaces: such a switch is known by its programs, taken over,
+cleaned up; and one whose daemon lives in another mount namespace is left alone."""
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sys
+
+from lib import OFXDPCTL, OFXDPD, PIN_ROOT, SLOW, Switch, check, equal, run_tests, sh, udp, wait_for
+
+U = udp(1, 2)
+OWN_BPFFS = 'mount -t bpf -o mode=0700 bpf /sys/fs/bpf && exec "$@"'
+PRIVATE = {
+    'unshare': ['unshare', '-m', 'sh', '-c', OWN_BPFFS, 'sh'],
+    'ip netns exec': ['ip', 'netns', 'exec', '{}'],
+    'PID namespace': ['unshare', '-mpf', '--mount-proc', '--kill-child', 'sh', '-c', OWN_BPFFS, 'sh'],
+}
+
+
+class Private(Switch):
+    """Its daemon runs in a mount namespace that ends with it."""
+
+    def __init__(self, way, *args, **kw):
+        self.way = way
+        super().__init__(*args, **kw)
+
+    def prefix(self):
+        return [x.format(self.sw) for x in PRIVATE[self.way]]
+
+    def argv(self, *extra):
+        return self.prefix() + super().argv(*extra)
+
+    def once(self, *argv):
+        """A program that ends, in such a namespace; what it says."""
+        return self.box.run(self.sw, *self.prefix(), *argv, check=False)
+
+    def daemon(self):
+        """Its process id: `unshare -f` is its parent."""
+        return int(sh('pgrep', '-P', self.proc.pid, check=False).strip() or self.proc.pid)
+
+    def kill9(self):
+        pid = self.daemon()
+        super().kill9()
+        check(wait_for(lambda: not os.path.exists('/proc/%d/exe' % pid), 5), 'the daemon did not end')
+
+    def term(self):
+        os.kill(self.daemon(), signal.SIGTERM)
+        status = self.proc.wait(10 * SLOW)
+        self.box.processes.remove(self.proc)
+        return status
+
+
+def look(s):
+    """What the switch changes at interfaces."""
+    links = re.sub(r'^\d+: |qlen \d+|numtxqueues.*|prog/xdp id \d+.*', '', sh('ip', '-n', s.sw, '-d', 'link'), flags=re.M)
+    return links + ''.join(s.box.run(s.sw, 'ethtool', '-k', 's%d' % i) for i in s.ports)
+
+
+def each_way(f):
+    def test(_):
+        for way in PRIVATE:
+            with Private(way, 2, start=False, local=True) as s:
+                print('# ' + way)
+                f(s)
+    return test
+
+
+@each_way
+def test_start_takes_over(s):
+    before = look(s)
+    s.start()
+    s.add('in_port=1,actions=output:2')
+    s.kill9()
+    s.forward([(1, U)], {2: [U]})
+    s.start()
+    check('pins had vanished' in s.tail(), 'the log does not tell it: %s', s.tail())
+    equal(s.dump(), [], 'flows')
+    s.add('in_port=1,actions=output:2')
+    s.forward([(1, U)], {2: [U]})
+    equal(s.term(), 0, 'status')
+    equal(look(s), before, 'interfaces')
+
+
+@each_way
+def test_cleanup(s):
+    before = look(s)
+    s.start()
+    s.kill9()
+    check('xdp' in look(s), 'nothing is left to be cleaned')
+    equal(s.once(OFXDPD, '-n', s.name, '--cleanup'), '', 'what --cleanup says')
+    equal(look(s), before, 'interfaces')
+    check('nothing is left' in s.once(OFXDPD, '-n', s.name, '--cleanup'), 'what it says the second time')
+
+
+@each_way
+def test_a_living_daemon_is_left_alone(s):
+    """Here or there, a second daemon of that name sees no pins, yet takes nothing."""
+    s.start()
+    s.add('in_port=1,actions=output:2')
+    before = look(s)
+    start = [OFXDPD, '-n', s.name, '--no-local', '-i', 's1', '-i', 's2']
+    for argv in (start, [OFXDPD, '-n', s.name, '--cleanup']):
+        for said in (s.once(*argv), s.box.run(s.sw, *argv, check=False)):
+            check('a switch named %s is running already' % s.name in said.strip().split('\n')[-1], 'it says: %s', said)
+    equal(look(s), before, 'interfaces')
+    s.forward([(1, U)], {2: [U]})
+    other = s.box.run(s.sw, OFXDPD, '-n', s.name[:-1] + 'X', '--no-local', '-i', 's1', check=False)
+    check('switch %s, which is running' % s.name in other, 'another switch says: %s', other)
+    s.forward([(1, U)], {2: [U]})
+    equal(s.term(), 0, 'status')
+
+
+# --- pins that are not all there ---
+
+def pins(s):
+    return '%s/%s' % (PIN_ROOT, s.name)
+
+
+def generation(s):
+    return os.path.dirname(os.readlink(pins(s) + '/port'))
+
+
+PARTS = {
+    'memory': lambda s: os.unlink(pins(s) + '/memory'),
+    'netns': lambda s: os.unlink(pins(s) + '/netns'),
+    'port': lambda s: os.unlink(pins(s) + '/port'),
+    'ofx_port': lambda s: os.unlink('%s/%s/ofx_port' % (pins(s), generation(s))),
+    'maps': lambda s: [os.unlink('%s/%s/%s' % (pins(s), generation(s), x)) for x in ('rule_lines', 'flows', 'drops', 'state')],
+    'generation': lambda s: shutil.rmtree('%s/%s' % (pins(s), generation(s))),
+    'all': lambda s: shutil.rmtree(pins(s)),
+}
+
+
+def without(part):
+    """A switch whose daemon died, without that part of its pins."""
+    s = Switch(2, start=False, local=True)
+    before = look(s)
+    s.start()
+    s.add('in_port=1,actions=output:2')
+    s.kill9()
+    PARTS[part](s)
+    s.forward([(1, U)], {2: [U]})
+    return s, before
+
+
+def test_start_without_some_pins(_):
+    for part in PARTS:
+        print('# ' + part)
+        s, before = without(part)
+        with s:
+            s.start()
+            equal(s.dump(), [], 'flows')
+            s.add('in_port=1,actions=output:2')
+            s.forward([(1, U)], {2: [U]})
+            equal(len(s.ctl('ports')), 3, 'ports that ofxdpctl shows')
+            equal(s.term(), 0, 'status')
+            equal(look(s), before, 'interfaces')
+
+
+def test_cleanup_without_some_pins(_):
+    for part in PARTS:
+        print('# ' + part)
+        s, before = without(part)
+        with s:
+            equal(s.box.run(s.sw, OFXDPD, '-n', s.name, '--cleanup'), '', 'what --cleanup says')
+            equal(look(s), before, 'interfaces')
+            check(not os.path.exists(pins(s)), 'the pin folder is there still')
+
+
+def test_failed_start_without_pins(_):
+    """It leaves no empty folder, and the switch as it was."""
+    s, _ = without('all')
+    with s:
+        out = s.box.run(s.sw, *s.argv('-l', 'punix:/nowhere/x'), check=False)
+        check('cannot listen' in out, 'it says: %s', out)
+        check(not os.path.exists(pins(s)), 'there is a pin folder')
+        s.forward([(1, U)], {2: [U]})
+        s.start()
+
+
+def test_older_layout(_):
+    s = Switch(2, start=False, local=True)
+    with s:
+        before = look(s)
+        s.start()
+        s.add('in_port=1,actions=output:2')
+        s.kill9()
+        old = generation(s)
+        os.rename('%s/%s' % (pins(s), old), pins(s) + '/v1-1')
+        os.unlink(pins(s) + '/port')
+        os.symlink('v1-1/ofx_port', pins(s) + '/port')
+        said = s.box.run(s.sw, OFXDPCTL, s.name, 'drops', check=False)
+        check('another layout' in said, 'ofxdpctl says: %s', said)
+        s.forward([(1, U)], {2: [U]})
+        s.start()
+        check(generation(s) != old and not os.path.exists(pins(s) + '/v1-1'), 'generation: %s', os.listdir(pins(s)))
+        equal(s.term(), 0, 'status')
+        equal(look(s), before, 'interfaces')
+
+
+if __name__ == '__main__':
+    run_tests(sys.modules[__name__], contextlib.nullcontext)
