@@ -201,6 +201,28 @@ static void meters(void **state)
 	assert_int_equal(rig_count(rig), 0);
 }
 
+/* A group whose deletion was refused can be used as before. */
+static void refused_deletion(void **state)
+{
+	struct of_flow_mod fm = route(0, UINT32_MAX);
+	struct rig *rig = *state;
+	struct buf body = {0}, message;
+	unsigned int n = 0;
+
+	group(rig, OFPGC_ADD, 1);
+	buf_put_be16(&body, OFPGC_DELETE);
+	buf_put_be16(&body, 0);
+	buf_put_be32(&body, 5);
+	message = with_header(OFPT_GROUP_MOD, &body);
+	fm.inst = to_group;
+	for (unsigned int at = 1; handle(rig, &message, at) && was_refused(rig); at++, n++) {
+		rig_flow_mod(rig, 0, &fm);
+		rig_expect_nothing(rig, 0);
+	}
+	assert_true(n);
+	buf_free(&message);
+}
+
 static void statistics(void **state)
 {
 	static const uint16_t types[] = {OFPMP_FLOW, OFPMP_AGGREGATE};
@@ -240,6 +262,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(flows, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(groups, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(meters, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(refused_deletion, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(statistics, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(packet_out, rig_setup, rig_teardown),
 	};

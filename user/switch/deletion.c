@@ -60,5 +60,6 @@ int sw_deletion_start(struct sw *sw, struct sw_conn *conn, const struct of_msg *
 	job->changes = true;
 	job->step = remove_some;
 	job->end = deletion_end;
+	ops->doom(sw, id);
 	return sw_job_start(sw, conn, job);
 }

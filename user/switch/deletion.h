@@ -14,6 +14,8 @@
 
 /* id: of a dying group or meter, or all that are dying (OFPG_ALL, OFPM_ALL). */
 struct sw_deletion_ops {
+	/* Mark it dying: the deletion begins, and cannot fail any more. */
+	void (*doom)(struct sw *sw, uint32_t id);
 	bool (*uses)(const struct sw *sw, const struct sw_instructions *inst, uint32_t id);
 	/* Sets of instructions that name it. */
 	uint32_t (*n_sets)(const struct sw *sw, uint32_t id);
@@ -22,7 +24,7 @@ struct sw_deletion_ops {
 	uint8_t reason; /* of the entries' FLOW_REMOVED */
 };
 
-/* The caller has marked it dying.  As a handler. */
+/* As a handler. */
 int sw_deletion_start(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg, uint32_t id,
 		      const struct sw_deletion_ops *ops);
 

@@ -232,6 +232,12 @@ static int modify(struct sw *sw, const struct of_group_mod *gm)
 
 /* --- delete --- */
 
+static void doom(struct sw *sw, uint32_t id)
+{
+	for (struct sw_group *g = sw->groups; g; g = g->hh.next)
+		g->dying |= id == OFPG_ALL || id == g->id;
+}
+
 /* Those added while all are being deleted are not. */
 static bool is_meant(const struct sw_group *g, uint32_t id)
 {
@@ -274,7 +280,7 @@ static void bury(struct sw *sw, uint32_t id)
 static int delete (struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 {
 	static const struct sw_deletion_ops ops = {
-		.uses = uses, .n_sets = n_sets, .bury = bury, .reason = OFPRR_GROUP_DELETE};
+		.doom = doom, .uses = uses, .n_sets = n_sets, .bury = bury, .reason = OFPRR_GROUP_DELETE};
 	const uint32_t id = msg->group_mod.group;
 	const struct sw_group *g = sw_group_find(sw, id);
 
@@ -284,8 +290,6 @@ static int delete (struct sw *sw, struct sw_conn *conn, const struct of_msg *msg
 		return 0;
 	if (g && g->chained)
 		return GROUP_MOD_FAILED(CHAINED_GROUP);
-	for (struct sw_group *each = sw->groups; each; each = each->hh.next)
-		each->dying |= id == OFPG_ALL || id == each->id;
 	return sw_deletion_start(sw, conn, msg, id, &ops);
 }
 

@@ -133,6 +133,12 @@ static int modify(struct sw *sw, const struct of_meter_mod *mm)
 	return err;
 }
 
+static void doom(struct sw *sw, uint32_t id)
+{
+	for (struct sw_meter *meter = sw->meters; meter; meter = meter->hh.next)
+		meter->dying |= id == OFPM_ALL || id == meter->id;
+}
+
 /* Those added while all are being deleted are not. */
 static bool is_meant(const struct sw_meter *meter, uint32_t id)
 {
@@ -171,13 +177,11 @@ static void bury(struct sw *sw, uint32_t id)
 static int delete (struct sw *sw, struct sw_conn *conn, const struct of_msg *msg)
 {
 	static const struct sw_deletion_ops ops = {
-		.uses = uses, .n_sets = n_sets, .bury = bury, .reason = OFPRR_DELETE};
+		.doom = doom, .uses = uses, .n_sets = n_sets, .bury = bury, .reason = OFPRR_DELETE};
 	const uint32_t id = msg->meter_mod.meter;
 
 	if (!is_valid(id) && id != OFPM_ALL)
 		return METER_MOD_FAILED(INVALID_METER);
-	for (struct sw_meter *meter = sw->meters; meter; meter = meter->hh.next)
-		meter->dying |= id == OFPM_ALL || id == meter->id;
 	return sw_deletion_start(sw, conn, msg, id, &ops);
 }
 
