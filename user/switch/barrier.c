@@ -22,7 +22,8 @@ static int look(struct sw *sw, struct sw_conn *conn, struct sw_job *job, bool *m
 		return reply(conn, job->xid);
 	if (!job->last_try)
 		return -EAGAIN;
-	log_warn("a barrier reply goes out before packet-outs that it was to wait for: they do not come through");
+	log_peer(LOG_LVL_WARN,
+		 "a barrier reply goes out before packet-outs that it was to wait for: they do not come through");
 	return reply(conn, job->xid);
 }
 

@@ -5,11 +5,13 @@
 #include <time.h>
 #include "include/openflow/openflow.h"
 #include "user/switch/internal.h"
+#include "user/switch/job.h"
 #include "user/util/cleanup.h"
 
 #define AHEAD_FAR 16 /* buckets */
 #define AHEAD_NEAR 8
 #define CACHE_LINE 64
+#define LOOKED_AT_ONCE 256 /* entries from one look at the clock to the next */
 
 #define TRIM_CHUNKS 32 /* 2 MB: half a millisecond */
 #define TRIM_MS 5
@@ -294,7 +296,8 @@ static bool walk_subtable(struct sw *sw, struct sw_walk *walk, uint32_t *budget,
 	return meet_all(sw, walk, budget, fn, aux);
 }
 
-bool sw_walk_step(struct sw *sw, struct sw_walk *walk, uint32_t budget, sw_flow_fn fn, void *aux)
+/* False: all tables are done. */
+static bool walk_some(struct sw *sw, struct sw_walk *walk, uint32_t budget, sw_flow_fn fn, void *aux)
 {
 	for (; walk->table <= walk->last; walk->table++) {
 		if (!walk->at)
@@ -307,6 +310,22 @@ bool sw_walk_step(struct sw *sw, struct sw_walk *walk, uint32_t budget, sw_flow_
 		}
 	}
 	return false;
+}
+
+bool sw_walk_step(struct sw *sw, struct sw_walk *walk, uint32_t budget, sw_flow_fn fn, void *aux)
+{
+	const uint64_t end = sw_now() + SW_JOB_STEP_NS;
+
+	while (budget) {
+		const uint32_t some = budget < LOOKED_AT_ONCE ? budget : LOOKED_AT_ONCE;
+
+		if (!walk_some(sw, walk, some, fn, aux))
+			return false;
+		if (sw_now() >= end)
+			break;
+		budget -= some;
+	}
+	return true;
 }
 
 void sw_selection_begin(struct sw_selection *s, uint8_t table, const struct of_match *match,

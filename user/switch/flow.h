@@ -93,8 +93,9 @@ bool sw_flow_is_chosen(const struct sw_flow *flow, const struct sw_flow_filter *
 
 /*
  * Entries of a table (OFPTT_ALL: of all), in steps, between which entries may come and go: those there all the time are
- * met exactly once.  `budget`: about how many entries a step looks at.  fn may remove the entry it is called for, and
- * add none.  False: that was the last step.  sw_walk_end: after any number of steps.
+ * met exactly once.  `budget`: about how many entries a step looks at, unless they cost more time than a step may take
+ * (SW_JOB_STEP_NS: with many CPUs a counter has many parts).  fn may remove the entry it is called for, and add none.
+ * False: that was the last step.  sw_walk_end: after any number of steps.
  */
 typedef void (*sw_flow_fn)(struct sw_flow *flow, void *aux);
 struct sw_walk {

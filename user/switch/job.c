@@ -138,8 +138,8 @@ static void step_alone(evutil_socket_t fd, short what, void *aux)
 		*last = job;
 	} else {
 		if (err)
-			log_warn("message of type %u, of a connection that ended, failed in part (error %d)", job->type,
-				 err);
+			log_peer(LOG_LVL_WARN, "a %s of a connection that has ended failed in part (error %d)",
+				 of_type_name(job->type), err);
 		sw_job_free(job);
 	}
 	go_on(sw);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "user/switch/internal.h"
+#include "user/switch/job.h"
 #include "user/util/memory.h"
 
 #define TICK_MS 100
@@ -9,6 +10,18 @@
 #define SLICES 8	 /* ticks in which all idle entries are looked at: 0.8 s … */
 #define MAX_LOOKS 4096	 /* … as long as a tick takes no more than so many */
 #define MAX_ENDED 512	 /* entries removed in one tick */
+#define CLOCK_LOOKS 64	 /* entries from one look at the clock to the next */
+
+/* What a tick may take, whatever entries cost (with many CPUs a counter has many parts). */
+struct budget {
+	uint64_t end; /* sw_now() */
+	uint32_t n;   /* entries done */
+};
+
+static bool in_time(struct budget *b)
+{
+	return ++b->n % CLOCK_LOOKS || sw_now() < b->end;
+}
 
 /* --- heap of deadlines --- */
 
@@ -175,11 +188,11 @@ void sw_timeout_stop(struct sw *sw, struct sw_flow *flow)
 /* --- the tick --- */
 
 /* Remove what is due by its deadline; what is too much for one tick is due at once again. */
-static void end_hard(struct sw *sw, uint64_t now)
+static void end_hard(struct sw *sw, uint64_t now, struct budget *budget)
 {
 	const struct sw_timeouts *t = &sw->timeouts;
 
-	for (int n = 0; t->n_heap && t->heap[0]->deadline <= now && n < MAX_ENDED; n++)
+	for (int n = 0; t->n_heap && t->heap[0]->deadline <= now && n < MAX_ENDED && in_time(budget); n++)
 		sw_flow_remove(sw, t->heap[0]->flow, OFPRR_HARD_TIMEOUT);
 }
 
@@ -204,12 +217,12 @@ void sw_timeout_before_reset(struct sw *sw, struct sw_flow *flow)
 }
 
 /* True: some that are due may be left. */
-static bool end_idle(struct sw *sw, uint64_t now)
+static bool end_idle(struct sw *sw, uint64_t now, struct budget *budget)
 {
 	struct sw_timeouts *t = &sw->timeouts;
 	uint32_t left = (t->n_idle + SLICES - 1) / SLICES, ended = 0;
 
-	for (left = left < MAX_LOOKS ? left : MAX_LOOKS; left && ended < MAX_ENDED; left--) {
+	for (left = left < MAX_LOOKS ? left : MAX_LOOKS; left && ended < MAX_ENDED && in_time(budget); left--) {
 		struct sw_timeout *timeout = t->look ? t->look : TAILQ_FIRST(&t->idle);
 
 		t->look = TAILQ_NEXT(timeout, idle);
@@ -218,17 +231,18 @@ static bool end_idle(struct sw *sw, uint64_t now)
 		sw_flow_remove(sw, timeout->flow, OFPRR_IDLE_TIMEOUT);
 		ended++;
 	}
-	return ended == MAX_ENDED;
+	return left;
 }
 
 static void tick(evutil_socket_t fd, short what, void *aux)
 {
 	struct sw *sw = aux;
 	uint64_t now = sw_now();
+	struct budget budget = {.end = now + SW_JOB_STEP_NS};
 	bool more;
 
-	end_hard(sw, now);
-	more = end_idle(sw, now);
+	end_hard(sw, now, &budget);
+	more = end_idle(sw, now, &budget);
 	sw_publish(sw);
 	arm(&sw->timeouts, more);
 }
