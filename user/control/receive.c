@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Messages out of the stream, as many as a slice of time allows. */
 #include <errno.h>
-#include <time.h>
 #include "include/openflow/openflow.h"
 #include "user/control/session.h"
 #include "user/util/clock.h"
@@ -13,20 +12,11 @@
 
 /* --- slices --- */
 
-/* The kernel's tick: 1, 4 or 10 ms, but next to no cost. */
-static uint64_t tick(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
-
 static void slice_begin(struct control *c)
 {
 	uint64_t now = clock_ns();
 
-	c->slice.tick = tick();
+	c->slice.tick = clock_coarse_ns();
 	c->slice.now_ms = now / 1000000;
 	c->slice.end = now + SLICE_NS;
 }
@@ -34,7 +24,7 @@ static void slice_begin(struct control *c)
 /* After n steps.  A long one is seen by the tick, many short ones by the exact clock. */
 static bool slice_over(const struct control *c, unsigned int n)
 {
-	return tick() != c->slice.tick || (n % SLICE_LOOK == 0 && clock_ns() >= c->slice.end);
+	return clock_coarse_ns() != c->slice.tick || (n % SLICE_LOOK == 0 && clock_ns() >= c->slice.end);
 }
 
 /* --- framing --- */

@@ -7,26 +7,18 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/action.h"
 #include "include/ofxdp/packet_in.h"
 #include "user/datapath/group.h"
 #include "user/datapath/punt.h"
+#include "user/util/clock.h"
 
 #define OFPR_ACTION 1
 #define IN_FLIGHT_MAX 128 /* a veth's receive ring has 256 places */
-#define MARK_US 10000
+#define MARK_NS 10000000
 #define MARK_LEN 64
 #define KICKS 16 /* sendto() sends at most 32 frames, and asks to be called again with EAGAIN */
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000ull + t.tv_nsec / 1000;
-}
 
 /* The number of the last packet-out that was executed. */
 static uint64_t read_done(struct dp_punt *punt)
@@ -36,7 +28,7 @@ static uint64_t read_done(struct dp_punt *punt)
 
 	if (more) {
 		punt->done += more;
-		punt->moved_us = now_us();
+		punt->moved_ns = clock_ns();
 	}
 	return punt->done;
 }
@@ -120,10 +112,10 @@ static struct ofx_inject *chunk(struct dp_punt *punt, uint64_t *addr)
 static void mark(struct dp *dp)
 {
 	struct dp_punt *punt = dp->punt;
-	uint64_t addr, now = now_us();
+	uint64_t addr, now = clock_ns();
 	struct ofx_inject *head;
 
-	if (now - punt->moved_us < MARK_US || now - punt->marked_us < MARK_US)
+	if (now - punt->moved_ns < MARK_NS || now - punt->marked_ns < MARK_NS)
 		return;
 	head = chunk(punt, &addr);
 	if (!head)
@@ -131,7 +123,7 @@ static void mark(struct dp *dp)
 	*head = (struct ofx_inject){.magic = dp->magic, .kind = OFX_INJECT_MARK, .arg = punt->sent};
 	memset(head + 1, 0, MARK_LEN - sizeof(*head));
 	if (!send_chunk(punt, addr, MARK_LEN))
-		punt->marked_us = now;
+		punt->marked_ns = now;
 }
 
 uint64_t dp_packet_out_last(const struct dp *dp)

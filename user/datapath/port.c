@@ -16,6 +16,7 @@
 #include "user/datapath/port_memory.h"
 #include "user/datapath/queue.h"
 #include "user/util/cleanup.h"
+#include "user/util/clock.h"
 #include "user/util/log.h"
 
 struct port *port_find(struct dp_ports *p, uint32_t ifindex)
@@ -233,7 +234,7 @@ int port_join(struct dp *dp, const struct link *link, uint32_t index, bool gener
 		log_error("port %s: the switch has %u ports, and no room for more", link->name, p->n);
 		return -ENOSPC;
 	}
-	*port = (struct port){.exists = true, .generic = generic, .link = *link, .added_ns = port_clock()};
+	*port = (struct port){.exists = true, .generic = generic, .link = *link, .added_ns = clock_ns()};
 	port_counters(dp, index, &port->base);
 	err = local ? 0 : port_prepare(&p->nl, p->sock, p->memory, link, index, generic);
 	if (!err) {

@@ -123,7 +123,6 @@ void port_describe(struct dp *dp, const struct port *port, struct of_port *to);
 void port_tell(struct dp *dp, uint8_t reason, struct port *port);
 /* The counters of an index since the programs were loaded, all CPUs together. */
 void port_counters(struct dp *dp, uint32_t index, struct port_totals *sum);
-uint64_t port_clock(void); /* CLOCK_MONOTONIC, ns */
 /* LOCAL's link is the host's side of its pair, where the host can see it. */
 const struct link *port_outer_link(const struct dp_ports *ports, const struct port *port);
 bool port_is_up(const struct dp_ports *ports, const struct port *port);

@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include "build/ofxdp.skel.h"
 #include "include/openflow/openflow.h"
 #include "user/datapath/ethtool.h"
 #include "user/datapath/port.h"
 #include "user/datapath/port_memory.h"
 #include "user/util/cleanup.h"
+#include "user/util/clock.h"
 #include "user/util/log.h"
 
 #define GENERIC_MARK "/generic" /* no interface name has a slash */
@@ -135,14 +135,6 @@ void port_counters(struct dp *dp, uint32_t index, struct port_totals *sum)
 		cell_port_add(&dp->cpus.cpu[i].state->port[index], sum);
 }
 
-uint64_t port_clock(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 #define PORT_COUNTERS 12 /* from rx_packets to collisions: neighbours */
 _Static_assert(offsetof(struct of_port_stats, collisions) - offsetof(struct of_port_stats, rx_packets) ==
 		       (PORT_COUNTERS - 1) * sizeof(uint64_t),
@@ -173,7 +165,7 @@ int dp_port_stats(struct dp *dp, uint32_t port_no, struct of_port_stats *to)
 	base = &port->base;
 	port_counters(dp, ofx_port_index(port_no), &c);
 	link_get(&dp->ports->nl, port->link.ifindex, NULL, &link); /* an interface that has just gone shows zeros */
-	age = port_clock() - port->added_ns;
+	age = clock_ns() - port->added_ns;
 	tx = c.tx_packets - base->tx_packets;
 	dropped = c.tx_dropped - base->tx_dropped;
 	*to = (struct of_port_stats){

@@ -2,6 +2,7 @@
 /* Lines about ports: what an operator wants to know, without a link that flaps filling the log. */
 #include <stdio.h>
 #include "user/datapath/port.h"
+#include "user/util/clock.h"
 #include "user/util/log.h"
 
 #define WINDOW_S 10
@@ -26,7 +27,7 @@ static bool may(struct line_limit *l, uint64_t now, uint32_t max)
 
 bool port_may_log(struct dp_ports *p, uint32_t index)
 {
-	uint64_t now = port_clock();
+	uint64_t now = clock_ns();
 
 	return !p->announced || (may(&p->lines[index], now, PORT_LINES) && may(&p->all_lines, now, ALL_LINES));
 }
@@ -60,7 +61,7 @@ static bool due(const struct line_limit *l, uint64_t now)
 
 void port_log_flush(struct dp_ports *p)
 {
-	uint64_t now = port_clock();
+	uint64_t now = clock_ns();
 	char title[PORT_TITLE_SIZE];
 	uint32_t n = 0;
 

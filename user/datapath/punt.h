@@ -41,8 +41,8 @@ struct dp_punt {
 	uint32_t n_free_tx;
 	uint64_t sent;	    /* number of the last packet-out given to the kernel */
 	uint64_t done;	    /* of the last that is known to be executed … */
-	uint64_t moved_us;  /* … since when */
-	uint64_t marked_us; /* when the last OFX_INJECT_MARK was sent */
+	uint64_t moved_ns;  /* … since when */
+	uint64_t marked_ns; /* when the last OFX_INJECT_MARK was sent */
 	struct mapped injected;
 	/* packet_in.c: drops that only user counts */
 	uint64_t drops;

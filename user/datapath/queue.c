@@ -16,6 +16,7 @@
 #include "user/datapath/queue.h"
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
+#include "user/util/clock.h"
 #include "user/util/hash.h"
 #include "user/util/log.h"
 
@@ -62,7 +63,7 @@ static struct known *find_or_add(struct dp_queues *q, struct known_key key)
 	if (!k)
 		return NULL;
 	k->key = key;
-	k->since_ns = port_clock();
+	k->since_ns = clock_ns();
 	if (hash_add(q->known, key, k))
 		return k;
 	free(k);
@@ -99,7 +100,7 @@ static void keep_counters(struct known *k, struct qdisc_class *c)
 	uint32_t before = k->drops, now = c->drops;
 
 	if (c->packets < k->packets || c->bytes < k->bytes || (now < before && !has_wrapped(before, now))) {
-		k->since_ns = port_clock();
+		k->since_ns = clock_ns();
 		k->drops = now;
 	} else {
 		k->drops += (uint32_t)(now - before);
@@ -171,7 +172,7 @@ static uint16_t share(uint64_t bytes_per_s, uint32_t speed)
 static struct of_queue describe(struct dp *dp, const struct port *port, const struct qdisc_class *class, uint32_t speed)
 {
 	const struct known *k = find(dp->queues, (struct known_key){port->link.ifindex, class->classid});
-	uint64_t age = k ? port_clock() - k->since_ns : 0;
+	uint64_t age = k ? clock_ns() - k->since_ns : 0;
 
 	return (struct of_queue){
 		.port_no = ofx_port_no(port_index(dp->ports, port)),

@@ -14,6 +14,7 @@
 #include "user/datapath/netns.h"
 #include "user/datapath/port.h"
 #include "user/util/cleanup.h"
+#include "user/util/clock.h"
 #include "user/util/log.h"
 
 #define LATER_NS 5000000000ull
@@ -178,7 +179,7 @@ static void advise(struct dp *dp, struct port *port)
 
 void trap_later(struct port *port)
 {
-	port->advise_ns = port_clock() + LATER_NS;
+	port->advise_ns = clock_ns() + LATER_NS;
 }
 
 void trap_relay_gone(struct dp *dp, struct port *port)
@@ -190,7 +191,7 @@ void trap_relay_gone(struct dp *dp, struct port *port)
 
 void trap_due(struct dp *dp)
 {
-	const uint64_t now = port_clock();
+	const uint64_t now = clock_ns();
 
 	for (uint32_t i = 0; i < OFX_PORTS; i++) {
 		struct port *port = &dp->ports->port[i];

@@ -13,6 +13,7 @@
 #include "user/datapath/port.h"
 #include "user/datapath/queue.h"
 #include "user/datapath/veth.h"
+#include "user/util/clock.h"
 #include "user/util/log.h"
 
 /* Between two times that pairs are made anew: twice as long each time that it failed. */
@@ -200,7 +201,7 @@ static void restored(struct dp_ports *p, int err)
 	v->wait_ns = err && v->wait_ns ? 2 * v->wait_ns : RESTORE_MIN_NS;
 	if (v->wait_ns > RESTORE_MAX_NS)
 		v->wait_ns = RESTORE_MAX_NS;
-	v->restore_ns = port_clock() + v->wait_ns;
+	v->restore_ns = clock_ns() + v->wait_ns;
 	if (err) {
 		log_error("cannot make the switch's own interfaces anew: %s; packet-ins, packet-outs or copies fail",
 			  strerror(-err));
@@ -217,7 +218,7 @@ void veths_restore(struct dp *dp)
 	uint32_t lost = p->veths.lost;
 	int err;
 
-	if (!lost || port_clock() < p->veths.restore_ns)
+	if (!lost || clock_ns() < p->veths.restore_ns)
 		return;
 	err = make_again(dp);
 	if (!err && lost & 1u << PAIR_CTL)

@@ -7,6 +7,7 @@
 #include "user/switch/internal.h"
 #include "user/switch/job.h"
 #include "user/util/cleanup.h"
+#include "user/util/clock.h"
 
 #define AHEAD_FAR 16 /* buckets */
 #define AHEAD_NEAR 8
@@ -15,14 +16,6 @@
 
 #define TRIM_CHUNKS 32 /* 2 MB: half a millisecond */
 #define TRIM_MS 5
-
-uint64_t sw_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * SW_SECOND + ts.tv_nsec;
-}
 
 /* Hashes of controllers' values must not be foreseeable. */
 static uint32_t hash_of(const struct sw *sw, uint16_t priority, const struct sw_match *match)
@@ -37,7 +30,7 @@ struct sw_flow *sw_flow_new(struct sw *sw, uint8_t table, uint16_t priority, con
 
 	if (!flow)
 		return NULL;
-	*flow = (struct sw_flow){.priority = priority, .hash = hash_of(sw, priority, match), .created = sw_now()};
+	*flow = (struct sw_flow){.priority = priority, .hash = hash_of(sw, priority, match), .created = clock_ns()};
 	memcpy(flow->value, match->value, n * sizeof(flow->value[0]));
 	flow->subtable = sw_subtable_get(sw, table, &match->shape);
 	if (!flow->subtable) {
@@ -314,14 +307,14 @@ static bool walk_some(struct sw *sw, struct sw_walk *walk, uint32_t budget, sw_f
 
 bool sw_walk_step(struct sw *sw, struct sw_walk *walk, uint32_t budget, sw_flow_fn fn, void *aux)
 {
-	const uint64_t end = sw_now() + SW_JOB_STEP_NS;
+	const uint64_t end = clock_ns() + SW_JOB_STEP_NS;
 
 	while (budget) {
 		const uint32_t some = budget < LOOKED_AT_ONCE ? budget : LOOKED_AT_ONCE;
 
 		if (!walk_some(sw, walk, some, fn, aux))
 			return false;
-		if (sw_now() >= end)
+		if (clock_ns() >= end)
 			break;
 		budget -= some;
 	}

@@ -22,14 +22,12 @@ struct sw_flow {
 	struct sw_subtable *subtable; /* table and shape; one reference */
 	uint64_t cookie;
 	union {				    /* by `timed` */
-		uint64_t created;	    /* sw_now() of the add; flow entry's duration counts from it */
+		uint64_t created;	    /* clock_ns() of the add; flow entry's duration counts from it */
 		struct sw_timeout *timeout; /* has it too */
 	};
 	uint64_t value[];
 };
 
-/* Nanoseconds of the monotonic clock. */
-uint64_t sw_now(void);
 #define SW_SECOND 1000000000ull
 
 /* Its instructions from now on, of which it takes a reference (NULL: none). */

@@ -7,6 +7,7 @@
 #include "user/switch/job.h"
 #include "user/switch/overlap.h"
 #include "user/util/cleanup.h"
+#include "user/util/clock.h"
 
 #define DELETED_AT_ONCE 512   /* entries looked at in a step: some 1 ms; … */
 #define MODIFIED_AT_ONCE 2048 /* … the same */
@@ -100,7 +101,7 @@ static int replace(struct sw *sw, struct sw_flow *flow, const struct of_flow_mod
 	if (fm->flags & OFPFF_RESET_COUNTS)
 		reset_counters(sw, flow);
 	sw_timeout_stop(sw, flow);
-	flow->created = sw_now();
+	flow->created = clock_ns();
 	set_properties(sw, flow, fm, timeout);
 	return 0;
 }

@@ -4,6 +4,7 @@
  * counters (late packet-ins name it until then), and its FLOW_REMOVED carries those.
  */
 #include "user/switch/internal.h"
+#include "user/util/clock.h"
 
 /* `created` of a removed entry is its duration, `hash` the reason. */
 static void send_flow_removed(struct sw *sw, const struct sw_flow *flow, uint64_t packets, uint64_t bytes)
@@ -48,7 +49,7 @@ void sw_flow_gone(void *aux, void *owner, uint64_t packets, uint64_t bytes)
 
 void sw_flow_remove(struct sw *sw, struct sw_flow *flow, uint8_t reason)
 {
-	const uint64_t now = sw_now();
+	const uint64_t now = clock_ns();
 
 	dp_flow_remove(sw->dp, flow->dp);
 	sw->changed = true;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "user/switch/internal.h"
 #include "user/switch/job.h"
+#include "user/util/clock.h"
 
 #define ENTRIES_AT_ONCE 512 /* some 64 KB, some 100 us */
 #define SUMMED_AT_ONCE 4096
@@ -61,7 +62,7 @@ static int put_flows(struct sw *sw, struct sw_conn *conn, struct sw_job *job, bo
 {
 	struct stats *s = job->aux;
 
-	s->now = sw_now();
+	s->now = clock_ns();
 	of_multipart_begin(&s->mp, &conn->replies, OFPMP_FLOW, job->xid);
 	*more = sw_walk_step(sw, &s->selection.walk, ENTRIES_AT_ONCE, put_flow, s);
 	if (*more)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/switch/deletion.h"
 #include "user/switch/internal.h"
+#include "user/util/clock.h"
 
 #define GROUP_MOD_FAILED(code) OF_ERROR(OFPET_GROUP_MOD_FAILED, OFPGMFC_##code)
 
@@ -135,7 +136,7 @@ static struct sw_group *group_new(struct sw *sw, uint32_t id)
 	if (!g)
 		return NULL;
 	g->id = id;
-	g->created = sw_now();
+	g->created = clock_ns();
 	if (group_enter(sw, g))
 		return g;
 	free(g);
@@ -319,7 +320,7 @@ static void put_stats(struct sw *sw, uint32_t id, struct of_multipart *mp)
 
 	if (!g)
 		return;
-	age = sw_now() - g->created;
+	age = clock_ns() - g->created;
 	stats.ref_count = g->flows + g->chained;
 	stats.duration_sec = age / SW_SECOND;
 	stats.duration_nsec = age % SW_SECOND;

@@ -17,7 +17,7 @@ struct sw_group {
 	size_t n_buckets;
 	struct of_bucket *buckets;
 	struct dp_copies copies;   /* as the datapath has been told */
-	uint64_t created;	   /* sw_now() of the add */
+	uint64_t created;	   /* clock_ns() of the add */
 	uint32_t chained, watched; /* buckets that forward here, that watch this one */
 	uint32_t flows;		   /* flow entries that forward here */
 	uint32_t sets;		   /* of instructions (instruction.h) that do, those of no entry yet among them */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "user/switch/internal.h"
 #include "user/util/cleanup.h"
+#include "user/util/clock.h"
 #include "user/util/log.h"
 
 #define LOOKS_NS 300000 /* so long a job that waits looks each time round, other work in between, then now and then */
@@ -21,7 +22,7 @@ struct sw_job *sw_job_new(struct sw *sw, const struct of_msg *msg)
 	if (!job)
 		return NULL;
 	job->sw = sw;
-	job->begun = sw_now();
+	job->begun = clock_ns();
 	job->type = msg->type;
 	job->xid = msg->xid;
 	job->held = sizeof(*job) + AUX_HELD + msg->raw_len;
@@ -39,7 +40,7 @@ void sw_job_free(struct sw_job *job)
 
 static void wait_begin(struct sw_job *job)
 {
-	const uint64_t now = sw_now();
+	const uint64_t now = clock_ns();
 
 	if (!job->waits_from)
 		job->waits_from = now;
@@ -57,7 +58,7 @@ bool sw_job_step(struct sw *sw, struct sw_conn *conn, struct sw_job *job, int *e
 {
 	bool more = false;
 
-	job->last_try = job->waits_from && sw_now() - job->waits_from >= PATIENCE_NS;
+	job->last_try = job->waits_from && clock_ns() - job->waits_from >= PATIENCE_NS;
 	*err = job->step(sw, conn, job, &more);
 	sw_publish(sw);
 	if (*err == -EAGAIN && !job->last_try) {

@@ -26,8 +26,8 @@ struct sw_job {
 	bool changes;	       /* done to its end even if the connection ends; then `conn` of steps is NULL */
 	bool last_try;	       /* for the step: -EAGAIN would be an error this time */
 	unsigned int pause_us; /* that the next step is of no use before: the last one was told -EAGAIN; … */
-	uint64_t waits_from;   /* … sw_now() of the first such answer in a row; 0: none */
-	uint64_t begun;	       /* sw_now() */
+	uint64_t waits_from;   /* … clock_ns() of the first such answer in a row; 0: none */
+	uint64_t begun;	       /* clock_ns() */
 	struct sw_job *next;   /* in sw.left */
 	uint16_t type;	       /* of the message, for its error */
 	uint32_t xid;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "user/switch/deletion.h"
 #include "user/switch/internal.h"
+#include "user/util/clock.h"
 
 #define METER_MOD_FAILED(code) OF_ERROR(OFPET_METER_MOD_FAILED, OFPMMFC_##code)
 #define ALL_FLAGS (OFPMF_KBPS | OFPMF_PKTPS | OFPMF_BURST | OFPMF_STATS)
@@ -80,7 +81,7 @@ static struct sw_meter *meter_new(struct sw *sw, uint32_t id)
 	if (!meter)
 		return NULL;
 	meter->id = id;
-	meter->created = sw_now();
+	meter->created = clock_ns();
 	if (hash_add(sw->meters, id, meter))
 		return meter;
 	free(meter);
@@ -211,7 +212,7 @@ void sw_meters_free(struct sw *sw)
 
 static void stats_of(struct sw *sw, const struct sw_meter *meter, struct of_multipart *mp)
 {
-	uint64_t duration = sw_now() - meter->created;
+	uint64_t duration = clock_ns() - meter->created;
 	struct of_band_stats bands[OFX_BANDS];
 	struct dp_meter_counters c;
 	struct of_meter_stats stats = {

@@ -13,7 +13,7 @@ struct sw;
 struct sw_meter {
 	uint32_t id;
 	uint16_t flags;	  /* OFPMF_* as given */
-	uint64_t created; /* sw_now() of the add */
+	uint64_t created; /* clock_ns() of the add */
 	size_t n_bands;
 	struct of_band bands[OFX_BANDS]; /* as given */
 	uint32_t flows;			 /* flow entries that use it */

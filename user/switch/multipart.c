@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "user/switch/internal.h"
 #include "user/switch/job.h"
+#include "user/util/clock.h"
 
 int sw_multipart_empty(struct sw_conn *conn, uint16_t type, uint32_t xid)
 {
@@ -28,13 +29,13 @@ struct each {
 
 static int each_step(struct sw *sw, struct sw_conn *conn, struct sw_job *job, bool *more)
 {
-	const uint64_t end = sw_now() + SW_JOB_STEP_NS;
+	const uint64_t end = clock_ns() + SW_JOB_STEP_NS;
 	struct each *e = job->aux;
 
 	of_multipart_begin(&e->mp, &conn->replies, e->type, job->xid);
 	while (e->at < e->n) {
 		e->put(sw, e->ids[e->at++], &e->mp);
-		if (e->at % LOOK_EVERY == 0 && sw_now() >= end)
+		if (e->at % LOOK_EVERY == 0 && clock_ns() >= end)
 			break;
 	}
 	*more = e->at < e->n;

@@ -5,6 +5,7 @@
 #include "user/switch/internal.h"
 #include "user/switch/job.h"
 #include "user/util/cleanup.h"
+#include "user/util/clock.h"
 
 #define QUEUE_OP_FAILED(code) OF_ERROR(OFPET_QUEUE_OP_FAILED, OFPQOFC_##code)
 
@@ -42,7 +43,7 @@ static int add_port(struct sw *sw, uint32_t port_no, struct request *r)
 
 static int list_some(struct sw *sw, struct sw_conn *conn, struct sw_job *job, bool *more)
 {
-	const uint64_t end = sw_now() + SW_JOB_STEP_NS;
+	const uint64_t end = clock_ns() + SW_JOB_STEP_NS;
 	struct request *r = job->aux;
 	int err = 0;
 
@@ -50,7 +51,7 @@ static int list_some(struct sw *sw, struct sw_conn *conn, struct sw_job *job, bo
 		if (r->at == r->n_ports)
 			return r->answer(conn, job->xid, r);
 		err = add_port(sw, r->port_nos[r->at++], r);
-	} while (!err && sw_now() < end);
+	} while (!err && clock_ns() < end);
 	*more = !err;
 	return err;
 }

@@ -6,6 +6,7 @@
 #include "user/switch/internal.h"
 #include "user/switch/job.h"
 #include "user/util/cleanup.h"
+#include "user/util/clock.h"
 #include "user/util/log.h"
 
 const struct dp_callbacks sw_datapath_callbacks = {
@@ -27,7 +28,7 @@ struct sw *sw_new(const struct sw_config *config, struct event_base *base)
 	for (size_t i = 0; i <= OFX_KEY_WORDS; i++)
 		sw->flow_slabs[i] = slab_of(sizeof(struct sw_flow) + i * sizeof(uint64_t));
 	if (getrandom(sw->secret, sizeof(sw->secret), 0) != sizeof(sw->secret))
-		sw->secret[0] = sw_now();
+		sw->secret[0] = clock_ns();
 	sw->trim = evtimer_new(base, sw_flows_trim, sw);
 	if (!sw->name || !sw->trim || sw_jobs_open(sw) || sw_timeouts_open(sw)) {
 		if (sw->trim)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "user/switch/internal.h"
 #include "user/switch/job.h"
+#include "user/util/clock.h"
 #include "user/util/memory.h"
 
 #define TICK_MS 100
@@ -14,13 +15,13 @@
 
 /* What a tick may take, whatever entries cost (with many CPUs a counter has many parts). */
 struct budget {
-	uint64_t end; /* sw_now() */
+	uint64_t end; /* clock_ns() */
 	uint32_t n;   /* entries done */
 };
 
 static bool in_time(struct budget *b)
 {
-	return ++b->n % CLOCK_LOOKS || sw_now() < b->end;
+	return ++b->n % CLOCK_LOOKS || clock_ns() < b->end;
 }
 
 /* --- heap of deadlines --- */
@@ -95,7 +96,7 @@ static uint64_t slice_ms(const struct sw_timeouts *t)
  */
 static void arm(struct sw_timeouts *t, bool at_once)
 {
-	uint64_t now = sw_now(), ms = at_once ? 0 : t->n_idle ? slice_ms(t) : SHORTEST_MS, due = 0;
+	uint64_t now = clock_ns(), ms = at_once ? 0 : t->n_idle ? slice_ms(t) : SHORTEST_MS, due = 0;
 	struct timeval tv;
 
 	if (!t->n_heap && !t->n_idle)
@@ -135,7 +136,7 @@ static uint64_t flow_packets(struct sw *sw, const struct sw_flow *flow)
 void sw_timeout_start(struct sw *sw, struct sw_flow *flow, struct sw_timeout *timeout)
 {
 	struct sw_timeouts *t = &sw->timeouts;
-	uint64_t now = sw_now();
+	uint64_t now = clock_ns();
 
 	timeout->flow = flow;
 	timeout->created = flow->created;
@@ -212,7 +213,7 @@ void sw_timeout_before_reset(struct sw *sw, struct sw_flow *flow)
 {
 	if (!sw_flow_idle(flow))
 		return;
-	is_idle(sw, flow->timeout, sw_now()); /* for the packets since the last look */
+	is_idle(sw, flow->timeout, clock_ns()); /* for the packets since the last look */
 	flow->timeout->packets = 0;
 }
 
@@ -237,7 +238,7 @@ static bool end_idle(struct sw *sw, uint64_t now, struct budget *budget)
 static void tick(evutil_socket_t fd, short what, void *aux)
 {
 	struct sw *sw = aux;
-	uint64_t now = sw_now();
+	uint64_t now = clock_ns();
 	struct budget budget = {.end = now + SW_JOB_STEP_NS};
 	bool more;
 

@@ -22,7 +22,7 @@ struct sw_flow;
 struct sw_timeout {
 	struct sw_flow *flow;
 	uint64_t created;		     /* of the entry, which has no room for it then */
-	uint64_t deadline;		     /* sw_now() at which the hard time-out is due */
+	uint64_t deadline;		     /* clock_ns() at which the hard time-out is due */
 	uint64_t packets;		     /* counter at the last look */
 	uint64_t used;			     /* when a look last saw a new packet */
 	uint32_t heap_at;		     /* place in the heap, SW_NOT_IN_HEAP: none */

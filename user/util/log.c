@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include "user/util/clock.h"
 #include "user/util/log.h"
 
 #include <errno.h>
@@ -169,14 +170,6 @@ void log_start(void)
 		pthread_detach(thread);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
-}
-
 static void wait_until(uint64_t ms)
 {
 	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
@@ -186,10 +179,10 @@ static void wait_until(uint64_t ms)
 
 static void flush_lines(void)
 {
-	uint64_t now = now_ms(), stuck = now + LOG_STUCK_MS, end = now + LOG_FLUSH_MS;
+	uint64_t now = clock_ns() / 1000000, stuck = now + LOG_STUCK_MS, end = now + LOG_FLUSH_MS;
 	size_t left = SIZE_MAX;
 
-	for (; (out.len || out.lost || out.writing) && now < stuck && now < end; now = now_ms()) {
+	for (; (out.len || out.lost || out.writing) && now < stuck && now < end; now = clock_ns() / 1000000) {
 		if (out.len < left) {
 			left = out.len;
 			stuck = now + LOG_STUCK_MS;
@@ -238,7 +231,7 @@ static struct allowance {
 
 static void refill(struct allowance *a)
 {
-	uint64_t second = now_ms() / 1000, more = a->left + (second - a->second) * LOG_RATE;
+	uint64_t second = clock_ns() / 1000000000, more = a->left + (second - a->second) * LOG_RATE;
 
 	if (second == a->second)
 		return;

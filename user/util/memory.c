@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include "user/util/clock.h"
 #include "user/util/memory.h"
 #include <malloc.h>
-#include <time.h>
 #include "user/util/log.h"
 #include "user/util/memory_limit.h"
 
@@ -29,14 +29,6 @@ static struct {
 	uint64_t told, trimmed; /* ms; 0: never */
 	struct memory_limit limits[MEMORY_LIMITS];
 } memory;
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
-}
 
 static uint64_t margin(const struct memory_limit *l)
 {
@@ -101,7 +93,7 @@ static bool ask(struct asker *a, size_t bytes, uint64_t now)
 
 static bool may(struct asker *a, size_t bytes)
 {
-	const uint64_t now = now_ms();
+	const uint64_t now = clock_coarse_ns() / 1000000;
 
 	if (a->granted >= bytes && now - a->looked < FRESH_MS) {
 		a->granted -= bytes;
