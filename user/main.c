@@ -145,6 +145,7 @@ static int open_switch(struct daemon *d, const struct options *o)
 	if (error)
 		return error;
 	sw_start(d->sw, d->dp);
+	control_start(d->control);
 	log_info("switch %s, datapath id %016llx, entry program %s", o->name, (unsigned long long)sw_config.dpid,
 		 dp_pin_path(d->dp));
 	return 0;

@@ -166,6 +166,11 @@ size_t sw_conn_memory(const struct sw_conn *conn)
 	return conn->job ? sizeof(*conn->job) : 0;
 }
 
+size_t sw_jobs_left_memory(const struct sw *sw)
+{
+	return 0;
+}
+
 unsigned int sw_jobs_left(const struct sw *sw)
 {
 	return sw->jobs_left;

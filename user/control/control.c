@@ -16,7 +16,7 @@ struct control *control_new(struct sw *sw, struct event_base *base, const struct
 	control->sw = sw;
 	control->base = base;
 	control->options = *options;
-	control_set_limits(control);
+	control_set_limits(control, options->max_unsent);
 	turn_open(&control->turn, base, CONTROL_TURN_US);
 	LIST_INIT(&control->sessions);
 	LIST_INIT(&control->actives);
@@ -37,6 +37,9 @@ void control_free(struct control *control)
 	while (!LIST_EMPTY(&control->listeners))
 		listener_free(LIST_FIRST(&control->listeners));
 	turn_close(&control->turn);
+	if (event_initialized(&control->look))
+		event_del(&control->look);
+	memory_keep(&control->kept, 0);
 	free(control->spare_input);
 	free(control);
 }

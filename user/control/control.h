@@ -17,7 +17,7 @@ struct control_options {
 	size_t packet_in_limit; /* bytes of unsent packet-ins per connection */
 	size_t max_unsent;	/* bytes that all connections together may hold; one may hold an eighth of it */
 };
-#define CONTROL_UNSENT_MIN (32 << 20) /* an answer must fit what one connection may hold */
+#define CONTROL_UNSENT_MIN (32 << 20)
 
 /*
  * "tcp:HOST[:PORT]" (HOST an address or a name, [v6] in brackets; PORT 6653).  A name is looked up here, once, which
@@ -32,6 +32,11 @@ int control_parse_target(const char *text, struct control_target *target);
 
 /* NULL: no memory. */
 struct control *control_new(struct sw *sw, struct event_base *base, const struct control_options *options);
+/*
+ * The switch is there, and connections are about to come: if there is little memory left, they may hold less than
+ * max_unsent.
+ */
+void control_start(struct control *control);
 /* Once the event loop runs, and again whenever the connection ends.  -ENOMEM. */
 int control_connect(struct control *control, const struct control_target *target);
 /* "ptcp:PORT[:ADDR]" (loopback unless ADDR is given) or "punix:PATH".  An error: one sentence was logged. */

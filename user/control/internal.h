@@ -11,16 +11,20 @@
 #include <sys/queue.h>
 #include "user/control/control.h"
 #include "user/control/stream.h"
+#include "user/util/memory.h"
 #include "user/util/turn.h"
 
 LIST_HEAD(session_list, session);
 LIST_HEAD(active_list, active);
 LIST_HEAD(listener_list, listener);
 
-struct control_limits {	  /* bytes, memory.c */
-	size_t one;	  /* that one connection may hold */
-	size_t high, low; /* unsent replies with which it is not read from any more, and again */
-	size_t piece;	  /* unsent replies up to which a long answer is continued */
+struct control_limits {	   /* bytes, memory.c */
+	size_t all;	   /* that all connections together may hold, … */
+	size_t one;	   /* … and one of them */
+	size_t high, low;  /* unsent replies with which it is not read from any more, and again */
+	size_t piece;	   /* unsent replies up to which a long answer is continued */
+	size_t packet_ins; /* unsent, of one connection */
+	int socket;	   /* what the kernel may hold of one, about twice as much */
 };
 
 struct control {
@@ -35,15 +39,18 @@ struct control {
 	struct {
 		uint64_t tick, end, now_ms; /* receive.c: of the session that is being served */
 	} slice;
-	size_t held;	      /* bytes, by all sessions */
-	uint8_t *spare_input; /* stream.h */
+	size_t held;		 /* bytes, by all sessions */
+	size_t let_go;		 /* bytes of them that were freed for want of memory: to be taken again before others */
+	struct memory_kept kept; /* what they may hold yet */
+	struct event look;	 /* each second: what does the kernel hold? */
+	uint8_t *spare_input;	 /* stream.h */
 };
 
 uint64_t control_now_ms(void); /* monotonic */
 struct timeval control_ms(unsigned int ms);
 
-/* memory.c: from the options. */
-void control_set_limits(struct control *control);
+/* memory.c: what connections may hold, `all` of them together. */
+void control_set_limits(struct control *control, size_t all);
 
 /* target.c: addresses as text. */
 void control_format_addr(const struct sockaddr_storage *addr, socklen_t len, char *text, size_t size);

@@ -34,7 +34,7 @@ void session_flush(struct session *s)
 static bool queue_packet_in(struct sw_conn *conn, const struct of_packet_in *p)
 {
 	struct session *s = (struct session *)conn;
-	size_t limit = s->control->options.packet_in_limit;
+	size_t limit = s->control->limits.packet_ins;
 
 	if (s->end[0] || stream_unsent(&s->stream.packet_ins) + p->len >= limit || !session_room_for_packet_ins(s))
 		return false;

@@ -278,7 +278,8 @@ struct session *session_new(struct control *control, int fd, const char *name, c
 	s->turn.run = run;
 	s->life = control_now_ms();
 	snprintf(s->name, sizeof(s->name), "%s", name);
-	stream_open(&s->stream, fd, &s->conn.replies.buf, &s->packet_ins.buf, &control->spare_input);
+	stream_open(&s->stream, fd, &s->conn.replies.buf, &s->packet_ins.buf, &control->spare_input,
+		    control->limits.socket);
 	session_output_open(s);
 	event_assign(&s->readable, control->base, fd, EV_READ | EV_PERSIST, on_readable, s);
 	event_assign(&s->writable, control->base, fd, EV_WRITE | EV_PERSIST, on_ready, s);

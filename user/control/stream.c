@@ -6,27 +6,29 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include "user/util/cleanup.h"
 
 #define STREAM_NOTSENT (128 * 1024) /* bytes the kernel may hold that are not on the wire yet */
-#define STREAM_SNDBUF (256 * 1024)
-#define STREAM_KEEP (64 * 1024)	 /* an empty queue keeps this much memory */
-#define STREAM_BULK (64 * 1024)	 /* packet-in bytes of one write, */
-#define STREAM_MOST (256 * 1024) /* … and those of replies */
-#define STREAM_WRITES 4		 /* of one flush: a peer that reads as fast as we write must not keep us here */
+#define STREAM_ASK (16 * 1024)	    /* … and that it takes before it is asked how much it holds */
+#define STREAM_KEEP (64 * 1024)	    /* an empty queue keeps this much memory */
+#define STREAM_BULK (64 * 1024)	    /* packet-in bytes of one write, */
+#define STREAM_MOST (256 * 1024)    /* … and those of replies */
+#define STREAM_WRITES 4		    /* of one flush: a peer that reads as fast as we write must not keep us here */
 
-void stream_open(struct stream *s, int fd, struct buf *replies, struct buf *packet_ins, uint8_t **spare)
+void stream_open(struct stream *s, int fd, struct buf *replies, struct buf *packet_ins, uint8_t **spare, int room)
 {
-	int on = 1, notsent = STREAM_NOTSENT, sndbuf = STREAM_SNDBUF;
+	int on = 1, notsent = STREAM_NOTSENT;
 
 	*s = (struct stream){.fd = fd, .spare = spare, .replies.buf = replies, .packet_ins.buf = packet_ins};
 	/* The TCP options fail on a Unix socket, where SO_SNDBUF alone bounds the backlog. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 }
 
 void stream_close(struct stream *s)
@@ -170,6 +172,7 @@ static void account(struct stream *s, size_t n)
 	size_t rest = packet_in_rest(s), replies = stream_unsent(&s->replies);
 	size_t first = n < rest ? n : rest, second = n - first < replies ? n - first : replies;
 
+	s->sent_since += n;
 	if (second)
 		queue_sent(&s->replies, second);
 	if (n - second)
@@ -181,15 +184,24 @@ static int buffer_error(const struct stream *s)
 	return s->replies.buf->error ? s->replies.buf->error : s->packet_ins.buf->error;
 }
 
-int stream_flush(struct stream *s)
+void stream_ask_kernel(struct stream *s)
+{
+	int n;
+
+	if (s->fd < 0 || ioctl(s->fd, SIOCOUTQ, &n))
+		return;
+	s->in_kernel = n;
+	s->sent_since = 0;
+}
+
+/* Until all is out, the kernel takes no more, or there were enough writes. */
+static int write_some(struct stream *s)
 {
 	struct iovec iov[3];
 	struct msghdr msg = {.msg_iov = iov};
-	int left = STREAM_WRITES, error = buffer_error(s);
+	int left = STREAM_WRITES;
 	ssize_t n;
 
-	if (error)
-		return error;
 	while ((msg.msg_iovlen = gather(s, iov)) > 0) {
 		n = left-- ? sendmsg(s->fd, &msg, MSG_NOSIGNAL) : 0;
 		if (n < 0 && errno == EINTR)
@@ -199,6 +211,18 @@ int stream_flush(struct stream *s)
 		account(s, n);
 	}
 	return 0;
+}
+
+int stream_flush(struct stream *s)
+{
+	int error = buffer_error(s);
+
+	if (error)
+		return error;
+	error = write_some(s);
+	if (stream_in_kernel(s) >= STREAM_ASK)
+		stream_ask_kernel(s);
+	return error;
 }
 
 void stream_drop(struct stream *s)

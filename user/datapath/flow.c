@@ -137,7 +137,7 @@ static bool flow_has_memory(struct dp_tables *tables)
 {
 	const uint32_t n = tables->n_flows + 1;
 
-	memory_keep((size_t)n * FLOW_GONE_BYTES);
+	memory_keep(&tables->kept, (size_t)n * FLOW_GONE_BYTES);
 	if (n <= tables->most_flows)
 		return memory_may(FLOW_BYTES);
 	if (!memory_may_grow(FLOW_BYTES))

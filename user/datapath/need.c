@@ -9,7 +9,7 @@
 #include "user/util/memory.h"
 
 #define MB (1ULL << 20)
-#define PROGRAM (12 * MB) /* the process, its programs in the kernel, links */
+#define PROGRAM (16 * MB) /* the process, its programs in the kernel, links, connections */
 #define ELEMENT 64	  /* of a hash, and of maps of maps, beside key and value */
 #define CHUNKS_AT_FIRST 2 /* of flows, their instructions and operations */
 #define CACHE_PART 2	  /* of what is left the flow cache may have one part in so many */

@@ -29,6 +29,7 @@
 #include "user/datapath/priority.h"
 #include "user/datapath/rule_hash.h"
 #include "user/util/hash.h"
+#include "user/util/memory.h"
 
 struct dp_tables;
 struct table;
@@ -96,6 +97,7 @@ struct dp_tables {
 	struct dp_flow *flow;
 	struct ofx_counter *base;	    /* counters when the entry was added or reset */
 	uint32_t n_flows, most_flows;	    /* installed or being added; the most there have been */
+	struct memory_kept kept;	    /* to remove them */
 	struct tuple *by_mask;		    /* uthash */
 	struct tuple *tuple[OFX_SUBTABLES]; /* by number */
 	uint32_t gone, gone_last;	    /* ids whose flow_gone() is due, linked by `below`; 0: none */

@@ -199,6 +199,11 @@ struct of_msg {
  */
 int of_decode(const void *data, size_t len, struct of_msg *msg);
 void of_msg_free(struct of_msg *msg);
+/* Bytes at most that the parts take of a message of this length: an action in 8 bytes of it, a bucket in 16. */
+static inline size_t of_msg_parts_most(size_t len)
+{
+	return (len / 8 + 2) * (sizeof(struct of_action) + sizeof(struct of_bucket));
+}
 /* "FLOW_MOD", for logs; static memory. */
 const char *of_type_name(uint16_t type);
 /* One line for debug logs. */

@@ -200,6 +200,7 @@ static int add_checked(struct sw *sw, struct sw_conn *conn, const struct of_msg 
 	job->changes = true;
 	job->step = add_checked_step;
 	job->end = add_checked_end;
+	job->held += sw_msg_copy_held(msg);
 	return sw_job_start(sw, conn, job);
 }
 

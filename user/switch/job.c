@@ -13,7 +13,7 @@
 #define LOOKS_NS 300000 /* so long a job that waits looks each time round, other work in between, then now and then */
 #define PAUSE_US 1000
 #define PATIENCE_NS (2 * SW_SECOND)
-#define AUX_HELD 1024 /* bytes about, of sw_job.aux, beside a copy of the message */
+#define AUX_HELD 1024 /* bytes about, of sw_job.aux */
 
 struct sw_job *sw_job_new(struct sw *sw, const struct of_msg *msg)
 {
@@ -25,7 +25,7 @@ struct sw_job *sw_job_new(struct sw *sw, const struct of_msg *msg)
 	job->begun = clock_ns();
 	job->type = msg->type;
 	job->xid = msg->xid;
-	job->held = sizeof(*job) + AUX_HELD + msg->raw_len;
+	job->held = sizeof(*job) + AUX_HELD;
 	job->raw_len = msg->raw_len < sizeof(job->raw) ? msg->raw_len : sizeof(job->raw);
 	memcpy(job->raw, msg->raw, job->raw_len);
 	return job;
@@ -124,6 +124,15 @@ unsigned int sw_jobs_left(const struct sw *sw)
 	return n;
 }
 
+size_t sw_jobs_left_memory(const struct sw *sw)
+{
+	size_t held = 0;
+
+	for (const struct sw_job *job = sw->left; job; job = job->next)
+		held += job->held;
+	return held;
+}
+
 /* By turns: one may wait for what another has. */
 static void step_alone(evutil_socket_t fd, short what, void *aux)
 {
@@ -178,6 +187,11 @@ struct sw_msg_copy *sw_msg_copy(const struct of_msg *msg)
 	return NULL;
 }
 
+size_t sw_msg_copy_held(const struct of_msg *msg)
+{
+	return sizeof(struct sw_msg_copy) + msg->raw_len + of_msg_parts_most(msg->raw_len);
+}
+
 void sw_msg_copy_free(struct sw_msg_copy *copy)
 {
 	if (copy)
@@ -220,6 +234,7 @@ int sw_job_again(struct sw *sw, struct sw_conn *conn, const struct of_msg *msg, 
 	job->changes = true;
 	job->step = again_step;
 	job->end = again_end;
+	job->held += sw_msg_copy_held(msg);
 	if (!again->copy) {
 		sw_job_free(job);
 		return -ENOMEM;

@@ -33,7 +33,7 @@ struct sw_job {
 	uint32_t xid;
 	size_t raw_len; /* as much of the message as errors quote */
 	uint8_t raw[64];
-	size_t held; /* bytes that it takes, `aux` and a copy of the message included; if there is more, the step's */
+	size_t held; /* bytes that it takes, a small `aux` included; what there is more whoever takes it adds */
 	void *aux;   /* the step's */
 };
 
@@ -55,6 +55,7 @@ struct sw_msg_copy {
 	uint8_t raw[]; /* what `msg` points into */
 };
 struct sw_msg_copy *sw_msg_copy(const struct of_msg *msg);
+size_t sw_msg_copy_held(const struct of_msg *msg); /* bytes at most, for sw_job.held */
 void sw_msg_copy_free(struct sw_msg_copy *copy);
 
 /* A message whose handler answered -EAGAIN: handle() again with a copy of it, until it answers something else. */

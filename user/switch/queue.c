@@ -45,6 +45,7 @@ static int list_some(struct sw *sw, struct sw_conn *conn, struct sw_job *job, bo
 {
 	const uint64_t end = clock_ns() + SW_JOB_STEP_NS;
 	struct request *r = job->aux;
+	const size_t before = r->n;
 	int err = 0;
 
 	do {
@@ -52,6 +53,7 @@ static int list_some(struct sw *sw, struct sw_conn *conn, struct sw_job *job, bo
 			return r->answer(conn, job->xid, r);
 		err = add_port(sw, r->port_nos[r->at++], r);
 	} while (!err && clock_ns() < end);
+	job->held += (r->n - before) * sizeof(*r->v);
 	*more = !err;
 	return err;
 }

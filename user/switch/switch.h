@@ -82,7 +82,8 @@ void sw_continue(struct sw *sw, struct sw_conn *conn);
 unsigned int sw_pause_us(const struct sw_conn *conn);
 /* Bytes that the connection's unfinished requests hold. */
 size_t sw_conn_memory(const struct sw_conn *conn);
-/* How many requests of connections that are gone are still being acted on. */
+/* How many requests of connections that are gone are still being acted on, and the bytes that they hold. */
 unsigned int sw_jobs_left(const struct sw *sw);
+size_t sw_jobs_left_memory(const struct sw *sw);
 
 #endif

@@ -114,9 +114,10 @@ bool memory_may_grow(size_t bytes)
 	return may(&grow, bytes);
 }
 
-void memory_keep(size_t bytes)
+void memory_keep(struct memory_kept *k, size_t bytes)
 {
-	memory.keep = bytes;
+	memory.keep += bytes - k->bytes;
+	k->bytes = bytes;
 }
 
 uint64_t memory_left(const char **why)

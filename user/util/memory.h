@@ -20,8 +20,14 @@
 bool memory_may(size_t bytes);
 /* The same for what may be wanted without end: half of what stays free for others is not for it. */
 bool memory_may_grow(size_t bytes);
-/* So many bytes have to stay free besides: to take away what is there now, some are needed. */
-void memory_keep(size_t bytes);
+/*
+ * So many bytes have to stay free besides, whatever others may: for what is going to be needed without being asked for,
+ * as by taking away what is there now.  k: who has them kept; zero at first.
+ */
+struct memory_kept {
+	size_t bytes;
+};
+void memory_keep(struct memory_kept *k, size_t bytes);
 /* Bytes that may be taken by memory_may_grow(); *why: the limit that decides, until the next call. */
 uint64_t memory_left(const char **why);
 
