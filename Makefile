@@ -56,9 +56,14 @@ build/ofxdpd build/ofxdpctl:
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
+# The daemon with sanitizers, for test/stress.
+build/san/ofxdpd: build/san/user/main.o build/san/libofxdp.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(LIBS)
+
 SKEL := $(patsubst %.bpf.c,build/%.skel.h,$(notdir $(foreach f,$(BPF_FOLDERS),$(wildcard $(f)/*.bpf.c))))
 
-# Objects come in three kinds: obj (the product), san (sanitizers, for unit tests), fuzz (clang, libFuzzer).
+# Objects come in three kinds: obj (the product), san (sanitizers, for unit and stress tests), fuzz (clang, libFuzzer).
 define archive
 build/$(1)/libofxdp.a: $$(LIB:%.c=build/$(1)/%.o)
 	$$(call say,AR,$$@)
@@ -132,9 +137,9 @@ RUN := test/run
 test:
 	$(Q)scripts/install-deps
 	$(Q)$(MAKE) test-programs compile_commands.json
-	$(Q)$(RUN) lint verifier unit fuzz bpf e2e diff
+	$(Q)$(RUN) lint verifier unit fuzz bpf e2e diff stress
 
-test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(FUZZ_BIN) build/pktgen build/verifier
+test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(FUZZ_BIN) build/pktgen build/verifier build/san/ofxdpd
 	@:
 
 test-unit: $(UNIT_BIN)
@@ -181,6 +186,15 @@ AGAINST := both
 diff: all
 	$(Q)/usr/bin/python3 -B test/diff/$(if $(MUTANT),mutant.py $(MUTANT),diff.py) $(if $(SEED),--seed $(SEED)) \
 		--pipelines $(PIPELINES) --packets $(PACKETS) --against $(AGAINST)
+
+# The sanitized daemon under random messages, slow readers, floods, failing links; without SEED a fresh one, which is
+# printed.
+.PHONY: stress
+stress: SECONDS := 600
+stress:
+	$(Q)scripts/install-deps
+	$(Q)$(MAKE) all build/san/ofxdpd
+	$(Q)/usr/bin/python3 -B test/stress/stress.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 # CASES=port,l2-1k: only these, with their peers.
 .PHONY: bench bench-quick bench-programs
@@ -234,6 +248,7 @@ help:
 	@echo 'make fuzz            fuzz for FUZZ_SECONDS=600 each; findings in build/corpus'
 	@echo 'make diff            random pipelines and packets through ofxdp, Open vSwitch and the oracle: SEED= PIPELINES=500'
 	@echo '                     PACKETS=100 AGAINST=both|oracle|ovs MUTANT=N|all (root)'
+	@echo 'make stress          the daemon, with sanitizers, under all that can happen to it: SECONDS=600 SEED= (root)'
 	@echo 'make bench           how fast it is, against a bare redirect and, where installed, Open vSwitch; CASES=port,acl-new'
 	@echo 'make bench-quick     the same within two minutes'
 	@echo 'make lint | format   check | apply the format; lint checks include directions and licences too'
