@@ -130,6 +130,11 @@ class Stressed(InCgroup):
                 found += os.readlink(folder + fd).startswith('socket:')
         return found
 
+    def cpu(self):
+        """Seconds that it has used."""
+        with open('/proc/%d/stat' % self.proc.pid) as f:
+            return sum(map(int, f.read().rsplit(')', 1)[1].split()[11:13])) / os.sysconf('SC_CLK_TCK')
+
     def threads(self):
         return len(os.listdir('/proc/%d/task' % self.proc.pid))
 
@@ -166,6 +171,19 @@ def load_it(sw, run, seconds):
             check(not (why := run.failed()), '%s', why)
             time.sleep(0.2)
     return worst
+
+
+def calm(sw):
+    """It answers soon again."""
+    took = []
+
+    def soon():
+        took.append(ask(sw, UNDER_LOAD))
+        return took[-1] < AFTERWARDS
+    if not wait_for(soon, 20, 0.2):
+        before, _ = sw.cpu(), time.sleep(2)
+        raise Failed('when the load is gone, answers still take %s s; the daemon uses %.0f %% of a CPU' % (
+            ', '.join('%.1f' % x for x in took), 50 * (sw.cpu() - before)))
 
 
 def forwards(sw):
@@ -222,8 +240,18 @@ def ended(sw, before):
     check(sw.cgroup.used() < 64 * MB, 'of its memory %d MB are still in use', sw.cgroup.used() // MB)
 
 
+@contextlib.contextmanager
+def telling(sw):
+    """What fails shows the end of the log."""
+    try:
+        yield
+    except Failed:
+        print('# log of the switch:\n#   ' + sw.tail(40).replace('\n', '\n#   '))
+        raise
+
+
 def stress(seconds, seed):
-    with Stressed(('127.0.0.1', 6654)) as sw:
+    with Stressed(('127.0.0.1', 6654)) as sw, telling(sw):
         before = state(sw)
         sw.start()
         print('# result: %d MB used at the start' % (sw.cgroup.used() // MB))
@@ -242,7 +270,7 @@ def stress(seconds, seed):
         sw.healthy()
         surroundings.restore(run)
         ask(sw, UNDER_LOAD)  # what was asked before is being done
-        check(wait_for(lambda: ask(sw, UNDER_LOAD) < AFTERWARDS, 10), 'it is still slow when the load is gone')
+        calm(sw)
         forwards(sw)
         check(wait_for(lambda: sw.sockets() <= sockets + 2 and sw.threads() <= threads, 10),
               '%d sockets and %d threads; at the start %d and %d', sw.sockets(), sw.threads(), sockets, threads)
