@@ -22,11 +22,11 @@ PACKAGES := libbpf libxdp libevent_core libmnl libsystemd
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread
 WARN := -Wall -Wextra -Wno-unused-parameter
 CFLAGS := -g -O2
-CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -I.
+CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -isystem headers
 SANITIZE := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined
 BPF_CPU := v3
-BPF_FLAGS = -target bpf -O2 -g -mcpu=$(BPF_CPU) -Wall -I. -I/usr/include/$(shell $(CC) -dumpmachine)
+BPF_FLAGS = -target bpf -O2 -g -mcpu=$(BPF_CPU) -Wall -I. -isystem headers -I/usr/include/$(shell $(CC) -dumpmachine)
 DEPS := -MMD -MP
 
 BPF_FOLDERS := bpf test/bpf test/e2e test/bench
