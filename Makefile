@@ -103,7 +103,7 @@ $(filter build/$(1)/%,$(UNIT_BIN)): build/$(1)/%: build/san/$(1)/%.o $(patsubst 
 	$$(Q)$$(CC) $$(SANITIZE) -o $$@ $$^ $$(LIBS) -lcmocka $$(LINK)
 endef
 # Those of which allocations can fail (test/unit/fail_alloc.h).
-NO_MEMORY := $(addprefix build/test/,switch/test_no_memory unit/test_hash_add)
+NO_MEMORY := $(addprefix build/test/,switch/test_no_memory unit/test_hash_add unit/test_slab)
 $(NO_MEMORY): LINK := $(foreach f,malloc calloc realloc reallocarray strdup mmap,-Wl,--wrap=$(f))
 $(foreach f,$(sort $(patsubst %/,%,$(dir $(UNIT)))),$(eval $(call test_folder,$(f))))
 

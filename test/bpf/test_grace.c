@@ -23,22 +23,22 @@ static uint64_t thread_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-static void called(struct dp *dp, void *aux)
+static void called(struct dp *dp, void *aux, uint32_t number)
 {
 	const uint64_t end = thread_ns() + WORK_NS;
 
-	assert_int_equal((uintptr_t)aux, n_called);
+	assert_int_equal(number, n_called);
 	n_called++;
 	while (thread_ns() < end)
 		;
 }
 
-static void called_again(struct dp *dp, void *aux)
+static void called_again(struct dp *dp, void *aux, uint32_t number)
 {
 	n_called++;
 	if (again) {
 		again--;
-		grace_defer(dp, called_again, aux);
+		grace_defer(dp, called_again, aux, 0);
 	}
 }
 
@@ -46,7 +46,7 @@ static int open_grace(void **state)
 {
 	dp.base = event_base_new();
 	n_called = 0;
-	return grace_open(&dp);
+	return grace_open(&dp) || grace_reserve(&dp, N);
 }
 
 static int close_grace(void **state)
@@ -58,8 +58,8 @@ static int close_grace(void **state)
 
 static void defer_all(void)
 {
-	for (uintptr_t i = 0; i < N; i++)
-		grace_defer(&dp, called, (void *)i);
+	for (uint32_t i = 0; i < N; i++)
+		grace_defer(&dp, called, NULL, i);
 }
 
 static void test_turns(void **state)
@@ -94,7 +94,7 @@ static void test_flush(void **state)
 static void test_close_runs_all(void **state)
 {
 	again = 3;
-	grace_defer(&dp, called_again, NULL);
+	grace_defer(&dp, called_again, NULL, 0);
 	close_grace(state);
 	assert_int_equal(n_called, 4);
 	open_grace(state);

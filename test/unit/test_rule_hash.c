@@ -38,7 +38,7 @@ static void prefetch(void *aux, uint32_t slot)
 {
 }
 
-static bool later(void *aux, void (*fn)(struct rule_hash *h, uint32_t number), uint32_t number)
+static void later(void *aux, rule_hash_fn fn, uint32_t number)
 {
 	struct world *w = aux;
 	struct later *l = malloc(sizeof(*l));
@@ -46,7 +46,6 @@ static bool later(void *aux, void (*fn)(struct rule_hash *h, uint32_t number), u
 	assert_non_null(l);
 	*l = (struct later){.fn = fn, .number = number, .next = w->later};
 	w->later = l;
-	return true;
 }
 
 static const struct rule_hash_ops ops = {.hash_of = hash_of, .prefetch = prefetch, .later = later};

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "test/unit/fail_alloc.h"
 #include "user/util/slab.h"
 
 #define SIZE 64
@@ -55,6 +56,38 @@ static void memory_goes_in_steps(void **state)
 	slab_close(&slab);
 }
 
+/* Reserved objects can be used again and again, whatever is trimmed in between. */
+static void reserved_places_stay(void **state)
+{
+	struct slab slab = slab_of(SIZE);
+	void *objects[N];
+
+	assert_true(slab_reserve(&slab, N));
+	for (int round = 0; round < 3; round++) {
+		const size_t chunks = slab.n_chunks;
+
+		fail_at = 1;
+		take_all(&slab, objects);
+		assert_int_equal(fail_at, 1); /* nothing was allocated */
+		fail_at = 0;
+		give_all(&slab, objects);
+		while (slab_is_idle(&slab))
+			slab_trim(&slab, 3);
+		assert_int_equal(slab.n_chunks, chunks);
+	}
+	fail_at = 2;
+	assert_false(slab_reserve(&slab, 2 * N));
+	fail_at = 1;
+	take_all(&slab, objects);
+	fail_at = 0;
+	slab_reserve(&slab, 0);
+	give_all(&slab, objects);
+	while (slab_is_idle(&slab))
+		slab_trim(&slab, 3);
+	assert_int_equal(slab.n_chunks, 1); /* the one that was made by the attempt, and has no memory */
+	slab_close(&slab);
+}
+
 /* What is idle is used before new memory, and what is used is not trimmed. */
 static void idle_memory_is_used_first(void **state)
 {
@@ -79,6 +112,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(objects_are_distinct),
 		cmocka_unit_test(memory_goes_in_steps),
+		cmocka_unit_test(reserved_places_stay),
 		cmocka_unit_test(idle_memory_is_used_first),
 	};
 

@@ -201,7 +201,7 @@ int dp_flow_add(struct dp *dp, const struct dp_rule *rule, void *owner, struct d
 		return TABLE_FULL;
 	if (!flow_has_memory(tables))
 		return -ENOMEM;
-	err = tables_take_grown(&tables->ids, &tables->flows, dp->n_flow_ids, &id);
+	err = tables_take_grown(tables, &tables->ids, &tables->flows, &id);
 	if (err)
 		return err;
 	counters_enter(tables, id, rule->table);
@@ -225,11 +225,10 @@ void dp_flow_set(struct dp *dp, struct dp_flow *flow, uint32_t inst)
 }
 
 /* No packet can count on it any more.  flow_gone() from the event loop, not from within a call. */
-static void flow_retired(struct dp *dp, void *aux)
+static void flow_retired(struct dp *dp, void *aux, uint32_t id)
 {
 	struct dp_tables *tables = dp->tables;
-	struct dp_flow *flow = aux;
-	const uint32_t id = flow_id(tables, flow);
+	struct dp_flow *flow = &tables->flow[id];
 	const struct ofx_flow *of = flow_record(tables, id);
 
 	tables->runs.waiting -= far_len(tables, of) != 0;
@@ -251,7 +250,7 @@ void dp_flow_remove(struct dp *dp, struct dp_flow *flow)
 	flow_leave(tables, flow);
 	tables->ids.waiting++;
 	tables->runs.waiting += far_len(tables, flow_record(tables, flow_id(tables, flow))) != 0;
-	grace_defer(dp, flow_retired, flow);
+	grace_defer(dp, flow_retired, NULL, flow_id(tables, flow));
 }
 
 void flow_tell_gone(struct dp_tables *tables)

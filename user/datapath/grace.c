@@ -11,11 +11,13 @@
  * flow ids and ops along.
  */
 #include <bpf/bpf.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
+#include <sys/syscall.h>
 #include "user/datapath/internal.h"
 #include "user/util/cleanup.h"
 #include "user/util/clock.h"
@@ -28,8 +30,9 @@
 #define TRIM_CHUNKS 16	/* of memory given back in a turn: 1 MB */
 
 struct deferred {
-	void (*fn)(struct dp *dp, void *aux);
+	grace_fn fn;
 	void *aux;
+	uint32_t number;
 	STAILQ_ENTRY(deferred) next;
 };
 STAILQ_HEAD(deferred_list, deferred);
@@ -41,6 +44,7 @@ struct dp_grace {
 	struct event *event;
 	struct deferred_list run; /* waited for, to be called by the event loop */
 	struct slab slab;	  /* of struct deferred; the event loop's */
+	size_t reserved;	  /* of them */
 	pthread_t thread;
 	bool thread_runs;
 	pthread_mutex_t lock; /* of what follows */
@@ -55,8 +59,9 @@ static void grace_wait(struct dp_grace *g)
 	uint32_t zero = 0;
 
 	for (int i = 0; i < GRACE_WAITS; i++)
-		if (bpf_map_update_elem(g->outer_fd, &zero, &g->inner_fd, BPF_ANY))
-			usleep(50000); /* out of memory for the map's bookkeeping: no better way than time */
+		if (bpf_map_update_elem(g->outer_fd, &zero, &g->inner_fd, BPF_ANY) &&
+		    syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0)) /* it waits, too, where CPUs have ticks */
+			usleep(50000);					   /* no better way than time */
 }
 
 static size_t list_len(const struct deferred_list *list)
@@ -104,9 +109,11 @@ static bool grace_run(struct dp_grace *g, bool all)
 	STAILQ_CONCAT(&g->run, &g->done);
 	pthread_mutex_unlock(&g->lock);
 	for (uint32_t n = 1; (d = STAILQ_FIRST(&g->run)); n++) {
+		const struct deferred now = *d;
+
 		STAILQ_REMOVE_HEAD(&g->run, next);
-		d->fn(g->dp, d->aux);
-		slab_give(&g->slab, d);
+		slab_give(&g->slab, d); /* first: it may be deferred again */
+		now.fn(g->dp, now.aux, now.number);
 		if (n % TURN_CHECK == 0 && clock_ns() > end)
 			break;
 	}
@@ -192,17 +199,30 @@ int grace_open(struct dp *dp)
 	return err;
 }
 
-void grace_defer(struct dp *dp, void (*fn)(struct dp *dp, void *aux), void *aux)
+int grace_reserve(struct dp *dp, size_t n)
 {
 	struct dp_grace *g = dp->grace;
-	struct deferred *d = slab_take(&g->slab);
 
-	if (!d) { /* no memory to remember it: wait here */
-		grace_wait(g);
-		fn(dp, aux);
-		return;
-	}
-	*d = (struct deferred){.fn = fn, .aux = aux};
+	if (!slab_reserve(&g->slab, g->reserved + n))
+		return -ENOMEM;
+	g->reserved += n;
+	return 0;
+}
+
+void grace_unreserve(struct dp *dp, size_t n)
+{
+	struct dp_grace *g = dp->grace;
+
+	g->reserved -= n;
+	slab_reserve(&g->slab, g->reserved);
+}
+
+void grace_defer(struct dp *dp, grace_fn fn, void *aux, uint32_t number)
+{
+	struct dp_grace *g = dp->grace;
+	struct deferred *d = slab_take(&g->slab); /* there is one */
+
+	*d = (struct deferred){.fn = fn, .aux = aux, .number = number};
 	pthread_mutex_lock(&g->lock);
 	/* the thread sleeps only with nothing pending */
 	if (STAILQ_EMPTY(&g->pending))

@@ -371,7 +371,7 @@ static int config_new(struct dp_groups *groups, const struct of_group_mod *gm, s
 	return err;
 }
 
-static void config_retired(struct dp *dp, void *aux)
+static void config_retired(struct dp *dp, void *aux, uint32_t number)
 {
 	dp->groups->n_leaving--;
 	config_free(aux);
@@ -380,7 +380,7 @@ static void config_retired(struct dp *dp, void *aux)
 static void config_retire(struct config *c)
 {
 	c->groups->n_leaving++;
-	grace_defer(c->groups->dp, config_retired, c);
+	grace_defer(c->groups->dp, config_retired, c, 0);
 }
 
 static int publish(struct dp_groups *groups, const struct group *g, uint64_t slot)
@@ -484,7 +484,7 @@ static int open_pools(struct dp_groups *groups)
 		err = runs_open(&groups->bucket_runs, OFX_BUCKETS, BUCKET_RUN_ORDERS);
 	if (!err)
 		err = runs_open(&groups->op_runs, OFX_BUCKET_POOL, RUN_ORDERS);
-	return err;
+	return err ? err : grace_reserve(groups->dp, OFX_GROUP_SLOTS);
 }
 
 int groups_open(struct dp *dp)

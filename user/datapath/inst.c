@@ -158,7 +158,7 @@ int dp_inst_add(struct dp *dp, const struct of_instructions *of, bool table_miss
 	if (!err)
 		err = groups_resolve(dp, ops, inst.n_apply + inst.n_write);
 	if (!err)
-		err = tables_take_grown(&tables->inst_numbers, &tables->insts, dp->n_flow_ids, number);
+		err = tables_take_grown(tables, &tables->inst_numbers, &tables->insts, number);
 	if (err)
 		return err;
 	err = inst_write(tables, &inst, ops, *number);
@@ -167,10 +167,9 @@ int dp_inst_add(struct dp *dp, const struct of_instructions *of, bool table_miss
 	return err;
 }
 
-static void inst_retired(struct dp *dp, void *aux)
+static void inst_retired(struct dp *dp, void *aux, uint32_t number)
 {
 	struct dp_tables *tables = dp->tables;
-	const uint32_t number = (uintptr_t)aux;
 	const struct ofx_inst *inst = inst_record(tables, number);
 
 	if (far_ops(inst)) {
@@ -187,5 +186,5 @@ void dp_inst_drop(struct dp *dp, uint32_t number)
 
 	tables->inst_numbers.waiting++;
 	tables->runs.waiting += far_ops(inst_record(tables, number)) != 0;
-	grace_defer(dp, inst_retired, (void *)(uintptr_t)number);
+	grace_defer(dp, inst_retired, NULL, number);
 }

@@ -48,8 +48,18 @@ struct dp {
 
 /* grace.c: work after an RCU grace period.  One helper thread waits once for all that is pending. */
 int grace_open(struct dp *dp);
-/* `fn(dp, aux)` runs on the event loop's thread once no packet can still see what was unpublished before this call. */
-void grace_defer(struct dp *dp, void (*fn)(struct dp *dp, void *aux), void *aux);
+/*
+ * So many calls of grace_defer() more may be pending at a time: who will have to defer makes room first, while want of
+ * memory can still be told.  -ENOMEM.
+ */
+int grace_reserve(struct dp *dp, size_t n);
+void grace_unreserve(struct dp *dp, size_t n);
+/*
+ * `fn(dp, aux, number)` runs on the event loop's thread, and not from within this call, once no packet can still see
+ * what was unpublished before it.  Room was reserved: it does not fail.
+ */
+typedef void (*grace_fn)(struct dp *dp, void *aux, uint32_t number);
+void grace_defer(struct dp *dp, grace_fn fn, void *aux, uint32_t number);
 /* Everything pending is waited for and run. */
 void grace_flush(struct dp *dp);
 void grace_close(struct dp *dp);

@@ -42,13 +42,12 @@ struct dp_meters {
 	struct dp_meter *by_id;
 };
 
-/* What a slot or an index is given back with, after a grace period. */
-/* A place that is given back after a grace period, as that callback's argument. */
+/* A place that is given back after a grace period, as that callback's number. */
 union leaving {
 	struct {
 		uint16_t index, slot; /* 0: none */
 	};
-	void *aux;
+	uint32_t number;
 };
 _Static_assert(OFX_METER_SLOTS <= UINT16_MAX && OFX_METER_INDEXES <= UINT16_MAX, "union leaving");
 
@@ -196,9 +195,9 @@ static int publish(struct dp_meters *m, uint32_t index, uint64_t slot)
 	return bpf_map_update_elem(m->meters_fd, &index, &slot, BPF_ANY) ? -errno : 0;
 }
 
-static void retired(struct dp *dp, void *aux)
+static void retired(struct dp *dp, void *aux, uint32_t number)
 {
-	const union leaving l = {.aux = aux};
+	const union leaving l = {.number = number};
 	struct dp_meters *m = dp->meters;
 
 	m->n_leaving--;
@@ -210,12 +209,10 @@ static void retired(struct dp *dp, void *aux)
 
 static void retire(struct dp *dp, uint32_t index, uint32_t slot)
 {
-	union leaving l = {.aux = NULL};
+	const union leaving l = {.index = index, .slot = slot};
 
-	l.index = index;
-	l.slot = slot;
 	dp->meters->n_leaving++;
-	grace_defer(dp, retired, l.aux);
+	grace_defer(dp, retired, NULL, l.number);
 }
 
 static int index_take(struct dp *dp, uint32_t id, uint32_t *index)
@@ -358,6 +355,8 @@ int meters_open(struct dp *dp)
 	err = numbers_open(&m->indexes, OFX_METER_FIRST, OFX_METER_INDEXES);
 	if (!err)
 		err = numbers_open(&m->slots, 1, OFX_METER_SLOTS);
+	if (!err)
+		err = grace_reserve(dp, OFX_METER_SLOTS);
 	if (err)
 		meters_close(dp);
 	return err;

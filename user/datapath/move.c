@@ -18,13 +18,32 @@ struct left_rules {
 	struct left_rule v[MOVE_RULES];
 };
 
-static void left_due(struct dp *dp, void *aux)
+/* With room to defer it.  NULL: out of memory. */
+static struct left_rules *left_new(struct dp_tables *tables)
+{
+	struct left_rules *left = calloc(1, sizeof(*left));
+
+	if (!left || grace_reserve(tables->dp, 1)) {
+		free(left);
+		return NULL;
+	}
+	left->tables = tables;
+	return left;
+}
+
+static void left_free(struct dp *dp, struct left_rules *left)
+{
+	grace_unreserve(dp, 1);
+	free(left);
+}
+
+static void left_due(struct dp *dp, void *aux, uint32_t number)
 {
 	struct left_rules *left = aux;
 
 	for (uint32_t i = 0; i < left->n && !left->tables->closing; i++)
 		rule_drop_left(left->tables, &left->v[i]);
-	free(left);
+	left_free(dp, left);
 }
 
 /* A round; false: all flow ids have been looked at. */
@@ -79,18 +98,17 @@ static void move_due(evutil_socket_t fd, short what, void *aux)
 		event_add(tables->move_event, &soon);
 		return;
 	}
-	left = calloc(1, sizeof(*left));
+	left = left_new(tables);
 	if (!left) {
 		event_add(tables->move_event, &soon);
 		return;
 	}
-	left->tables = tables;
 	if (moves_round(tables, left))
 		event_add(tables->move_event, &at_once);
 	if (left->n)
-		grace_defer(tables->dp, left_due, left);
+		grace_defer(tables->dp, left_due, left, 0);
 	else
-		free(left);
+		left_free(tables->dp, left);
 }
 
 void table_move_later(struct table *t)

@@ -217,8 +217,7 @@ static void unlink_empty(struct rule_hash *h, struct ofx_rule_line *line)
 		}
 		word_store(&line->more, more->more);
 		h->spare.waiting++;
-		if (!h->ops->later(h->aux, spare_give, number))
-			h->spare.waiting--; /* lost, rather than used too early */
+		h->ops->later(h->aux, spare_give, number);
 	}
 }
 
@@ -262,8 +261,7 @@ static void region_drop(struct rule_hash *h, struct rule_region old)
 	h->old = old;
 	h->next = (struct rule_region){0};
 	h->phase = RULES_WAIT;
-	if (!h->ops->later(h->aux, region_unread, 0))
-		log_error("out of memory: the rules' hash will not grow any more");
+	h->ops->later(h->aux, region_unread, 0);
 }
 
 /* What hash_of() will read for the rules of a line. */

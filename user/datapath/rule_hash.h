@@ -28,13 +28,17 @@ enum rule_phase {
 };
 
 struct rule_hash;
+typedef void (*rule_hash_fn)(struct rule_hash *h, uint32_t number);
 
 struct rule_hash_ops {
 	uint64_t (*hash_of)(void *aux, uint32_t slot);
 	/* hash_of() will soon be asked. */
 	void (*prefetch)(void *aux, uint32_t slot);
-	/* `fn(rule_hash, number)` after a grace period.  False: out of memory, it will not be called. */
-	bool (*later)(void *aux, void (*fn)(struct rule_hash *h, uint32_t number), uint32_t number);
+	/*
+	 * `fn(rule_hash, number)` after a grace period; not from within.  Pending at a time: one for each spare line,
+	 * and one besides.
+	 */
+	void (*later)(void *aux, rule_hash_fn fn, uint32_t number);
 };
 
 struct rule_hash {

@@ -20,43 +20,45 @@ int tables_take(struct numbers *pool, uint32_t *number)
 	return pool->waiting ? -EAGAIN : TABLE_FULL;
 }
 
-int tables_take_grown(struct numbers *pool, struct chunks *chunks, uint32_t max, uint32_t *number)
+/* A chunk more, and what it takes to defer the end of each of its numbers. */
+static int pool_grow(struct dp_tables *tables, struct numbers *pool, struct chunks *chunks)
+{
+	const uint32_t max = tables->dp->n_flow_ids, all = (chunks->n + 1) * chunks->per_chunk;
+	const uint32_t size = all < max ? all : max, added = size - pool->size;
+	int err = grace_reserve(tables->dp, added);
+
+	if (err)
+		return err;
+	err = chunks_grow(chunks);
+	if (err)
+		grace_unreserve(tables->dp, added);
+	else
+		pool->size = size;
+	return err;
+}
+
+int tables_take_grown(struct dp_tables *tables, struct numbers *pool, struct chunks *chunks, uint32_t *number)
 {
 	int err;
 
 	if (numbers_take(pool, number))
 		return 0;
-	err = pool->size < max ? chunks_grow(chunks) : -ENOSPC;
-	if (!err)
-		pool->size = chunks->n * chunks->per_chunk < max ? chunks->n * chunks->per_chunk : max;
+	err = pool->size < tables->dp->n_flow_ids ? pool_grow(tables, pool, chunks) : -ENOSPC;
 	return err == -EAGAIN ? err : tables_take(pool, number);
 }
 
-struct retired_number {
-	struct numbers *pool;
-	uint32_t number;
-};
-
-static void number_retired(struct dp *dp, void *aux)
+static void number_retired(struct dp *dp, void *aux, uint32_t number)
 {
-	struct retired_number *r = aux;
+	struct numbers *pool = aux;
 
-	r->pool->waiting--;
-	numbers_give(r->pool, r->number);
-	free(r);
+	pool->waiting--;
+	numbers_give(pool, number);
 }
 
 void tables_retire(struct dp_tables *tables, struct numbers *pool, uint32_t number)
 {
-	struct retired_number *r = malloc(sizeof(*r));
-
-	if (!r) {
-		log_error("out of memory: number %u of a map stays unused", number);
-		return;
-	}
 	pool->waiting++;
-	*r = (struct retired_number){.pool = pool, .number = number};
-	grace_defer(tables->dp, number_retired, r);
+	grace_defer(tables->dp, number_retired, pool, number);
 }
 
 /* A list being made. */
@@ -259,7 +261,7 @@ void table_tidy(struct table *t)
 	free_unused(t);
 }
 
-static void tidy_due(struct dp *dp, void *aux)
+static void tidy_due(struct dp *dp, void *aux, uint32_t number)
 {
 	struct table *t = aux;
 
@@ -273,7 +275,7 @@ void table_tidy_later(struct table *t)
 	if (t->tidy_pending)
 		return;
 	t->tidy_pending = true;
-	grace_defer(t->tables->dp, tidy_due, t);
+	grace_defer(t->tables->dp, tidy_due, t, 0);
 }
 
 void *tables_owner(struct dp *dp, uint32_t flow, uint16_t gen)
@@ -330,32 +332,18 @@ void tables_grow(struct dp_tables *tables)
 		event_add(tables->grow_event, &at_once);
 }
 
-struct retired_line {
-	struct dp_tables *tables;
-	void (*fn)(struct rule_hash *h, uint32_t number);
-	uint32_t number;
-};
-
-static void line_retired(struct dp *dp, void *aux)
+static void line_retired(struct dp *dp, void *fn, uint32_t number)
 {
-	struct retired_line *r = aux;
-
-	r->fn(&r->tables->rules, r->number);
-	if (!r->tables->closing)
-		tables_grow(r->tables);
-	free(r);
+	((rule_hash_fn)fn)(&dp->tables->rules, number);
+	if (!dp->tables->closing)
+		tables_grow(dp->tables);
 }
 
-static bool line_later(void *aux, void (*fn)(struct rule_hash *h, uint32_t number), uint32_t number)
+static void line_later(void *aux, rule_hash_fn fn, uint32_t number)
 {
 	struct dp_tables *tables = aux;
-	struct retired_line *r = malloc(sizeof(*r));
 
-	if (!r)
-		return false;
-	*r = (struct retired_line){.tables = tables, .fn = fn, .number = number};
-	grace_defer(tables->dp, line_retired, r);
-	return true;
+	grace_defer(tables->dp, line_retired, fn, number);
 }
 
 static int rules_open(struct dp_tables *tables)
@@ -439,6 +427,13 @@ static void arrays_close(struct dp_tables *tables)
 		munmap(tables->base, n * sizeof(*tables->base));
 }
 
+/* What may be deferred at a time, but for numbers that grow: tidying, list slots, tuples, lines, a region of lines. */
+static int reserve(struct dp_tables *tables)
+{
+	return grace_reserve(tables->dp, OFX_TABLES + tables->list_slots.size + tables->subtable_numbers.size +
+						 tables->rules.spare.size - tables->rules.first_spare + 1);
+}
+
 static int pools_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 {
 	/* id 0 would be a free rule word, list slot 0 means none */
@@ -455,7 +450,7 @@ static int pools_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 		err = numbers_open(&tables->subtable_numbers, 1, bpf_map__max_entries(skel->maps.subtables));
 	if (!err)
 		err = runs_reserve(&tables->runs, tables->op_pool.max * OFX_OP_CHUNK, RUN_ORDERS);
-	return err;
+	return err ? err : reserve(tables);
 }
 
 int tables_open(struct dp *dp)

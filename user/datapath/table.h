@@ -133,7 +133,7 @@ void tables_grow(struct dp_tables *tables);
 /* A number from the pool.  TABLE_FULL, or -EAGAIN while some wait to be given back. */
 int tables_take(struct numbers *pool, uint32_t *number);
 /* The same of numbers of values in chunks, of which more are made, for numbers less than max. */
-int tables_take_grown(struct numbers *pool, struct chunks *chunks, uint32_t max, uint32_t *number);
+int tables_take_grown(struct dp_tables *tables, struct numbers *pool, struct chunks *chunks, uint32_t *number);
 /* Give it back after a grace period. */
 void tables_retire(struct dp_tables *tables, struct numbers *pool, uint32_t number);
 

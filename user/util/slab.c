@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define SLAB_CHUNK (64 * 1024)
 #define CHUNK_HEAD 16
@@ -24,6 +25,10 @@ static void chunk_free(void *chunk)
 	ASAN_UNPOISON_MEMORY_REGION(chunk, SLAB_CHUNK);
 	free(chunk);
 }
+
+static void chunk_forget(void *chunk)
+{
+}
 #else
 #define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
@@ -38,6 +43,15 @@ static void *chunk_new(void)
 static void chunk_free(void *chunk)
 {
 	munmap(chunk, SLAB_CHUNK);
+}
+
+/* All but its first page, where it is linked. */
+static void chunk_forget(void *chunk)
+{
+	const size_t page = sysconf(_SC_PAGESIZE);
+
+	if (page < SLAB_CHUNK)
+		madvise((uint8_t *)chunk + page, SLAB_CHUNK - page, MADV_DONTNEED);
 }
 #endif
 
@@ -61,12 +75,31 @@ static struct slab_object *pop(struct slab_object **list)
 	return o;
 }
 
+static struct slab_object *more(struct slab *slab)
+{
+	struct slab_object *chunk = chunk_new();
+
+	slab->n_chunks += chunk != NULL;
+	return chunk;
+}
+
+bool slab_reserve(struct slab *slab, size_t n)
+{
+	while (slab->n_chunks * per_chunk(slab) < n) {
+		struct slab_object *chunk = more(slab);
+
+		if (!chunk)
+			return false;
+		push(&slab->bare, chunk);
+	}
+	slab->reserved = n;
+	return true;
+}
+
 static bool add_chunk(struct slab *slab)
 {
-	struct slab_object *chunk = pop(&slab->idle);
+	struct slab_object *chunk = pop(&slab->idle) ?: pop(&slab->bare) ?: more(slab);
 
-	if (!chunk)
-		chunk = chunk_new();
 	if (!chunk)
 		return false;
 	push(&slab->chunks, chunk);
@@ -115,15 +148,27 @@ void slab_give(struct slab *slab, void *object)
 
 void slab_trim(struct slab *slab, unsigned int n)
 {
-	for (struct slab_object *chunk; n && (chunk = pop(&slab->idle)); n--)
+	for (struct slab_object *chunk; n && (chunk = pop(&slab->idle)); n--) {
+		if ((slab->n_chunks - 1) * per_chunk(slab) < slab->reserved) {
+			chunk_forget(chunk);
+			push(&slab->bare, chunk);
+		} else {
+			chunk_free(chunk);
+			slab->n_chunks--;
+		}
+	}
+}
+
+static void free_all(struct slab_object **list)
+{
+	for (struct slab_object *chunk; (chunk = pop(list));)
 		chunk_free(chunk);
 }
 
 void slab_close(struct slab *slab)
 {
-	for (struct slab_object *chunk; (chunk = pop(&slab->chunks));)
-		chunk_free(chunk);
-	while (slab->idle)
-		slab_trim(slab, 1);
+	free_all(&slab->chunks);
+	free_all(&slab->idle);
+	free_all(&slab->bare);
 	*slab = (struct slab){.size = slab->size};
 }
