@@ -103,15 +103,20 @@ $(filter build/$(1)/%,$(UNIT_BIN)): build/$(1)/%: build/san/$(1)/%.o $(patsubst 
 	$$(Q)$$(CC) $$(SANITIZE) -o $$@ $$^ $$(LIBS) -lcmocka $$(LINK)
 endef
 # Those of which allocations can fail (test/unit/fail_alloc.h).
-NO_MEMORY := $(addprefix build/test/,switch/test_no_memory unit/test_hash_add unit/test_slab)
+NO_MEMORY := $(addprefix build/test/,switch/test_no_memory unit/test_hash_add unit/test_slab bpf/test_no_memory)
 $(NO_MEMORY): LINK := $(foreach f,malloc calloc realloc reallocarray strdup mmap,-Wl,--wrap=$(f))
 $(foreach f,$(sort $(patsubst %/,%,$(dir $(UNIT)))),$(eval $(call test_folder,$(f))))
 
 BPF_FAKES := $(call fakes,test/bpf)
-$(BPF_TEST_BIN): build/test/bpf/%: build/obj/test/bpf/%.o $(BPF_FAKES:%.c=build/obj/%.o) build/obj/libofxdp.a
+BPF_SAN := build/test/bpf/test_no_memory
+$(filter-out $(BPF_SAN),$(BPF_TEST_BIN)): build/test/bpf/%: build/obj/test/bpf/%.o $(BPF_FAKES:%.c=build/obj/%.o) build/obj/libofxdp.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $^ $(LIBS) -lcmocka
+$(BPF_SAN): build/test/bpf/%: build/san/test/bpf/%.o $(BPF_FAKES:%.c=build/san/%.o) build/san/libofxdp.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(LIBS) -lcmocka $(LINK)
 
 $(FUZZ_BIN): build/test/fuzz/%: build/fuzz/test/fuzz/%.o build/fuzz/libofxdp.a
 	@mkdir -p $(@D)

@@ -6,16 +6,20 @@
 #ifndef TEST_FAIL_ALLOC_H
 #define TEST_FAIL_ALLOC_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-static unsigned int fail_at; /* the so-manieth allocation from now on; 0: none */
+static __thread unsigned int fail_at; /* the so-manieth allocation of this thread from now on; 0: none */
 
 static bool fails(void)
 {
-	return fail_at && !--fail_at;
+	if (!fail_at || --fail_at)
+		return false;
+	errno = ENOMEM;
+	return true;
 }
 
 void *__real_malloc(size_t size);
