@@ -238,6 +238,8 @@ int dp_queue_list(struct dp *dp, uint32_t port_no, struct of_queue **queues, siz
 {
 	*n = 0;
 	*queues = calloc(dp->n_queues + 1, sizeof(**queues));
+	if (!*queues)
+		return -ENOMEM;
 	for (size_t i = 0; i < dp->n_queues; i++)
 		if (dp->queues[i].port_no == port_no)
 			(*queues)[(*n)++] = dp->queues[i];

@@ -20,8 +20,11 @@ static bool handle(struct rig *rig, const struct buf *message, unsigned int at)
 		of_put_error(&c->replies, 1, err, message->data, message->len);
 	else
 		sw_handle(rig->sw, c, &msg);
-	while (sw_busy(c))
+	while (sw_busy(c)) {
+		rig->dp->packet_out.room = 2; /* what it waits for comes */
+		rig->dp->packet_out.done = rig->dp->packet_out.n;
 		sw_continue(rig->sw, c);
+	}
 	of_msg_free(&msg);
 	at = fail_at;
 	fail_at = 0;
@@ -113,7 +116,7 @@ static void try_all(struct rig *rig, uint8_t type, struct buf body)
 /* --- requests --- */
 
 static const struct of_instructions to_port_1 = APPLY(PUSH_VLAN, OUTPUT(1)), to_port_2 = APPLY(OUTPUT(2));
-static const struct of_instructions to_group = APPLY(GROUP(5));
+static const struct of_instructions to_group = APPLY(GROUP(5)), set = WRITE(GROUP(5), OUTPUT(1));
 
 static void flow(struct rig *rig, uint8_t command, uint32_t addr, const struct of_instructions *inst)
 {
@@ -173,6 +176,45 @@ static void groups(void **state)
 	assert_int_equal(rig_count(rig), 0);
 }
 
+/* Other tables and shapes, time-outs, checks for overlaps, MODIFY_STRICT, what others are told of a removal. */
+static void more_flows(void **state)
+{
+	struct of_flow_mod all = flow_mod(OFPFC_DELETE);
+	struct rig *rig = *state;
+	int n_lost = 0;
+
+	group(rig, OFPGC_ADD, 1);
+	for (uint32_t i = 0; i < 40; i++) {
+		struct of_flow_mod fm = route(i << 8, UINT32_MAX << (i % 8 + 8));
+
+		fm.table = i % 3;
+		fm.priority = 1000 + i;
+		fm.idle_timeout = i % 2;
+		fm.flags = OFPFF_SEND_FLOW_REM | (i % 4 ? 0 : OFPFF_CHECK_OVERLAP);
+		fm.inst = i % 5 ? to_port_1 : set;
+		try_all(rig, OFPT_FLOW_MOD, flow_mod_encode(&fm));
+		fm.command = OFPFC_MODIFY_STRICT;
+		fm.inst = to_port_2;
+		try_all(rig, OFPT_FLOW_MOD, flow_mod_encode(&fm));
+	}
+	assert_int_equal(rig_count(rig), 40);
+	all.table = OFPTT_ALL;
+	try_all(rig, OFPT_FLOW_MOD, flow_mod_encode(&all));
+	fail_at = 1; /* of the first who is told */
+	fake_dp_grace(rig->dp);
+	fail_at = 0;
+	for (int i = 0; i < 3; i++) {
+		struct reply r;
+		int n = 0;
+
+		n_lost += rig->conn[i].c.replies.buf.error != 0;
+		while (!rig->conn[i].c.replies.buf.error && rig_next(rig, i, &r))
+			n += r.type == OFPT_FLOW_REMOVED;
+		assert_true(rig->conn[i].c.replies.buf.error || n == 40);
+	}
+	assert_int_equal(n_lost, 1);
+}
+
 static void meter(struct rig *rig, uint16_t command, uint32_t rate)
 {
 	struct buf b = {0};
@@ -223,24 +265,140 @@ static void refused_deletion(void **state)
 	buf_free(&message);
 }
 
+/* --- questions --- */
+
+/* What the connection was answered, as far as it is not lost; its length. */
+static size_t answer_length(struct rig *rig)
+{
+	struct rig_conn *c = &rig->conn[0];
+	const size_t len = c->c.replies.buf.error ? 0 : c->c.replies.buf.len - c->read;
+
+	buf_free(&c->c.replies.buf);
+	c->read = 0;
+	return len;
+}
+
+/* Each allocation that it takes fails in turn: it gets an error, or loses its connection, or a whole answer. */
+static void ask(struct rig *rig, uint8_t type, struct buf body)
+{
+	struct buf message = with_header(type, &body);
+	size_t whole;
+	bool failed = true;
+
+	handle(rig, &message, 0);
+	whole = answer_length(rig);
+	assert_true(whole >= 8);
+	for (unsigned int at = 1; failed; at++) {
+		size_t len;
+		bool error;
+
+		failed = handle(rig, &message, at);
+		error = rig->conn[0].c.replies.buf.len > 1 && rig->conn[0].c.replies.buf.data[1] == OFPT_ERROR;
+		len = answer_length(rig);
+		if (len != whole && !(failed && (error || !len)))
+			fail_msg("%zu bytes of %zu, allocation %u failed", len, whole, at);
+	}
+	buf_free(&message);
+}
+
+static struct buf multipart(uint16_t type, const void *data, size_t len)
+{
+	struct buf b = {0};
+
+	buf_put_be16(&b, type);
+	buf_put_zero(&b, 6);
+	buf_put(&b, data, len);
+	return b;
+}
+
 static void statistics(void **state)
 {
-	static const uint16_t types[] = {OFPMP_FLOW, OFPMP_AGGREGATE};
+	static const uint16_t of_flows[] = {OFPMP_FLOW, OFPMP_AGGREGATE};
+	static const uint16_t plain[] = {OFPMP_DESC,	      OFPMP_TABLE,	    OFPMP_PORT_DESC,
+					 OFPMP_GROUP_DESC,    OFPMP_GROUP_FEATURES, OFPMP_METER_FEATURES,
+					 OFPMP_TABLE_FEATURES};
+	static const uint16_t of_all[] = {OFPMP_PORT_STATS, OFPMP_GROUP, OFPMP_METER, OFPMP_METER_CONFIG, OFPMP_QUEUE};
 	struct of_flow_stats_request r = flow_request();
 	struct rig *rig = *state;
 
-	for (size_t i = 0; i < 2; i++) {
-		struct buf request = flow_request_encode(&r), b = {0};
+	group(rig, OFPGC_ADD, 1);
+	meter(rig, OFPMC_ADD, 1000);
+	for (uint32_t i = 0; i < 10; i++)
+		flow(rig, OFPFC_ADD, i, &to_group);
+	rig->dp->n_queues = 3;
+	for (uint32_t i = 0; i < 3; i++)
+		rig->dp->queues[i] = (struct of_queue){.port_no = 1, .queue = i + 1};
+	for (size_t i = 0; i < sizeof(of_flows) / sizeof(of_flows[0]); i++) {
+		struct buf request = flow_request_encode(&r);
 
-		buf_put_be16(&b, types[i]);
-		buf_put_zero(&b, 6);
-		buf_put(&b, request.data, request.len);
+		ask(rig, OFPT_MULTIPART_REQUEST, multipart(of_flows[i], request.data, request.len));
 		buf_free(&request);
-		try_all(rig, OFPT_MULTIPART_REQUEST, b);
+	}
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		ask(rig, OFPT_MULTIPART_REQUEST, multipart(plain[i], NULL, 0));
+	for (size_t i = 0; i < sizeof(of_all) / sizeof(of_all[0]); i++) {
+		static const uint8_t all[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+		static const uint8_t all_padded[8] = {0xff, 0xff, 0xff, 0xff};
+
+		ask(rig, OFPT_MULTIPART_REQUEST, multipart(of_all[i], of_all[i] == OFPMP_QUEUE ? all : all_padded, 8));
 	}
 }
 
-static void packet_out(void **state)
+static void other_questions(void **state)
+{
+	struct rig *rig = *state;
+	struct buf b = {0};
+
+	rig->dp->n_queues = 1;
+	rig->dp->queues[0] = (struct of_queue){.port_no = 1, .queue = 1};
+	ask(rig, OFPT_FEATURES_REQUEST, b);
+	ask(rig, OFPT_GET_CONFIG_REQUEST, b);
+	ask(rig, OFPT_GET_ASYNC_REQUEST, b);
+	ask(rig, OFPT_BARRIER_REQUEST, b);
+	rig->dp->packet_out.n++; /* one that a barrier waits for */
+	ask(rig, OFPT_BARRIER_REQUEST, b);
+	buf_put_be64(&b, 0); /* NOCHANGE */
+	buf_put_be64(&b, 0);
+	ask(rig, OFPT_ROLE_REQUEST, b);
+	b = (struct buf){0};
+	buf_put_be64(&b, (uint64_t)OFPP_ANY << 32);
+	ask(rig, OFPT_QUEUE_GET_CONFIG_REQUEST, b);
+}
+
+static struct buf first_table(void)
+{
+	struct buf b = multipart(OFPMP_TABLE_FEATURES, NULL, 0);
+
+	buf_put_be16(&b, 64); /* without properties: what it can */
+	buf_put_zero(&b, 6);
+	buf_put(&b, "first", 5);
+	buf_put_zero(&b, 32 - 5 + 24);
+	return b;
+}
+
+/* All tables but the first go, and with them its entries, or nothing does; who loses his connection has to ask. */
+static void table_features(void **state)
+{
+	struct rig *rig = *state;
+	struct buf body = first_table(), message = with_header(OFPT_MULTIPART_REQUEST, &body);
+	bool failed = true;
+
+	for (uint32_t i = 0; i < 5; i++)
+		flow(rig, OFPFC_ADD, i, &to_port_1);
+	for (unsigned int at = 1; failed; at++) {
+		bool lost, refused;
+		size_t left;
+
+		failed = handle(rig, &message, at);
+		lost = rig->conn[0].c.replies.buf.error;
+		refused = was_refused(rig);
+		left = rig_count(rig);
+		assert_true(left == (refused ? 5 : 0) || (lost && left == 0));
+	}
+	buf_free(&message);
+}
+
+static struct buf packet_out(void)
 {
 	static const uint8_t frame[60];
 	struct buf b = {0};
@@ -253,7 +411,16 @@ static void packet_out(void **state)
 	buf_put_be32(&b, 1);
 	buf_put_be64(&b, 0);
 	buf_put(&b, frame, sizeof(frame));
-	try_all(*state, OFPT_PACKET_OUT, b);
+	return b;
+}
+
+static void packet_outs(void **state)
+{
+	struct rig *rig = *state;
+
+	try_all(rig, OFPT_PACKET_OUT, packet_out());
+	rig->dp->packet_out.room = 0; /* it waits, and its copy */
+	try_all(rig, OFPT_PACKET_OUT, packet_out());
 }
 
 int main(void)
@@ -263,8 +430,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(groups, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(meters, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(refused_deletion, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(more_flows, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(statistics, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(packet_out, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(other_questions, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(table_features, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(packet_outs, rig_setup, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

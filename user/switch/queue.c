@@ -28,9 +28,10 @@ static int add_port(struct sw *sw, uint32_t port_no, struct request *r)
 	_free_ struct of_queue *queues = NULL;
 	struct of_queue *more;
 	size_t n;
+	int err = dp_queue_list(sw->dp, port_no, &queues, &n);
 
-	if (dp_queue_list(sw->dp, port_no, &queues, &n) || !n) /* the port has gone */
-		return 0;
+	if (err || !n)
+		return err == -ENOMEM ? err : 0; /* else the port has gone */
 	more = realloc(r->v, (r->n + n) * sizeof(*more));
 	if (!more)
 		return -ENOMEM;
