@@ -17,6 +17,7 @@ PRIVATE = {
     'ip netns exec': ['ip', 'netns', 'exec', '{}'],
     'PID namespace': ['unshare', '-mpf', '--mount-proc', '--kill-child', 'sh', '-c', OWN_BPFFS, 'sh'],
 }
+WAYS = list(PRIVATE)
 
 
 class Private(Switch):
@@ -37,8 +38,11 @@ class Private(Switch):
         return self.box.run(self.sw, *self.prefix(), *argv, check=False)
 
     def daemon(self):
-        """Its process id: `unshare -f` is its parent."""
-        return int(sh('pgrep', '-P', self.proc.pid, check=False).strip() or self.proc.pid)
+        """Its process id: shells and `unshare -f` are its parents."""
+        pid = child = str(self.proc.pid)
+        while child:
+            pid, child = child, sh('pgrep', '-P', child, check=False).strip()
+        return int(pid)
 
     def kill9(self):
         pid = self.daemon()
@@ -60,7 +64,7 @@ def look(s):
 
 def each_way(f):
     def test(_):
-        for way in PRIVATE:
+        for way in WAYS:
             with Private(way, 2, start=False, local=True) as s:
                 print('# ' + way)
                 f(s)
@@ -110,6 +114,107 @@ def test_a_living_daemon_is_left_alone(s):
     check('switch %s, which is running' % s.name in other, 'another switch says: %s', other)
     s.forward([(1, U)], {2: [U]})
     equal(s.term(), 0, 'status')
+
+
+# --- what is said, and to whom pins may belong ---
+
+SHARED = {
+    'unshare -m': ['unshare', '-m'],
+    'a container that follows the machine': [
+        'unshare', '-m', 'sh', '-c', 'mount --make-shared /sys/fs/bpf && "$@"', 'sh',
+        'unshare', '-mpf', '--mount-proc', '--kill-child', '--propagation', 'slave'],
+}
+PRIVATE.update(SHARED)
+
+
+def warnings(s):
+    return [x for x in s.box.log('ofxdpd.log').split('\n') if 'warning: ' in x]
+
+
+def test_the_danger_is_announced(_):
+    """Once, where pins vanish with the mount namespace; not where they stay."""
+    for way in PRIVATE:
+        with Private(way, 1, start=False) as s:
+            s.start()
+            said = warnings(s)
+            equal(['in this mount namespace only' in x for x in said], [] if way in SHARED else [True], '%s: %r' % (way, said))
+            equal(s.name in os.listdir(PIN_ROOT) if os.path.isdir(PIN_ROOT) else False, way in SHARED, way + ': the pins are outside')
+            equal(s.term(), 0, 'status')
+    with Switch(1) as s:
+        equal(warnings(s), [], 'warnings of a switch in the machine\'s mount namespace')
+
+
+def test_ofxdpctl_without_pins(_):
+    """From outside, while the daemon lives and when it is dead."""
+    with Private('unshare', 2) as s:
+        s.add('in_port=1,actions=output:2')
+        for end in (None, s.kill9):
+            if end:
+                end()
+            s.forward([(1, U)], {2: [U]})
+            for command in ('cache', 'drops', 'groups', 'meters', 'ports', 'tables'):
+                s.ctl(command)
+            equal([x['rx_packets'] for x in s.ctl('ports') if x['port'] == '1'], [2 if end else 1], 'packets received on port 1')
+            said = s.box.run(s.sw, OFXDPCTL, s.name, 'drops', check=False)
+            check('its pins are not here' in said, 'ofxdpctl says: %s', said)
+        said = s.box.run(s.sw, OFXDPCTL, s.name[:-1] + 'X', 'drops', check=False)
+        check('there is no switch' in said, 'ofxdpctl says: %s', said)
+
+
+FOLDERS = {  # what is wrong in a BPF file system of one's own: what is said of it
+    'mkdir ofxdp && chown 1000 ofxdp': 'ofxdp belongs to user 1000',
+    'mkdir ofxdp && chmod 777 ofxdp': 'may write to the folder /sys/fs/bpf/ofxdp:',
+    'chmod 777 .': 'may write to the folder /sys/fs/bpf:',
+    'mkdir x && ln -s x ofxdp': 'ofxdp is a symbolic link',
+    'mkdir ofxdp && mkdir ofxdp/NAME && chown 1000 ofxdp/NAME': 'ofxdp/NAME belongs to user 1000',
+    'mkdir ofxdp && mkdir ofxdp/NAME && chmod 1777 ofxdp/NAME': 'may write to the folder /sys/fs/bpf/ofxdp/NAME:',
+    'mkdir x ofxdp && ln -s ../x ofxdp/NAME': 'ofxdp/NAME is a symbolic link',
+}
+
+
+def own_bpffs(s, mode, prepare, *argv, after='true'):
+    """Run that where prepare has been done; afterwards, run `after`.  What all say, and the status of the first."""
+    script = ('mount -t bpf -o mode=%s bpf /sys/fs/bpf && cd /sys/fs/bpf && %s && { "$@"; echo "status $?"; %s; }' %
+              (mode, prepare.replace('NAME', s.name), after))
+    out = s.box.run(s.sw, 'unshare', '-m', 'sh', '-c', script, 'sh', *argv, check=False)
+    return out, int(out.split('status ')[1].split()[0])
+
+
+def test_folders_of_others_are_refused(_):
+    with Switch(1, start=False) as s:
+        for prepare, want in FOLDERS.items():
+            print('# ' + prepare)
+            for argv in (s.argv(), [OFXDPD, '-n', s.name, '--cleanup'], [OFXDPCTL, s.name, 'drops']):
+                out, status = own_bpffs(s, '0700', prepare, *argv, after='find x')
+                check('error: ' in out and want.replace('NAME', s.name) in out, '%s: %s', argv[0], out)
+                equal(status, 1, 'status of ' + argv[0])
+                check('x/' not in out, 'the link was followed: %s', out)
+        out, status = own_bpffs(s, '0700', 'mount -o remount,ro /sys/fs/bpf', *s.argv())
+        check('Read-only file system' in out and 'remount,rw' in out and status == 1, 'read-only: %s', out)
+        check('xdp' not in look(s), 'an interface was changed')
+
+
+def in_daemons(s, path):
+    st = os.stat('/proc/%d/root%s' % (s.proc.pid, path))
+    return st.st_uid, st.st_mode & 0o7777
+
+
+def test_folders_of_our_own(_):
+    """Nobody else may look into them; a BPF file system that anybody may add to is good enough, where it is sticky."""
+    for prepare, mode in (('mount -t bpf bpf /sys/fs/bpf', 0o1777), ('umount /sys/fs/bpf', 0o1700),
+                          ('umount /sys/fs/bpf && mount -o remount,bind,ro /sys', 0o1700)):
+        PRIVATE['prepared'] = ['unshare', '-m', 'sh', '-c', prepare + ' && exec "$@"', 'sh']
+        with Private('prepared', 1) as s:
+            equal(in_daemons(s, '/sys/fs/bpf'), (0, mode), 'the BPF file system')
+            equal(in_daemons(s, PIN_ROOT), (0, 0o700), 'the root')
+            equal(in_daemons(s, pins(s)), (0, 0o700), 'the folder')
+            equal(s.term(), 0, 'status')
+
+
+def test_no_sysfs(_):
+    with Switch(1, start=False) as s:
+        out = s.box.run(s.sw, 'unshare', '-m', 'sh', '-c', 'umount -l /sys && exec "$@"', 'sh', *s.argv(), check=False)
+        check('sysfs is not mounted' in out, 'it says: %s', out)
 
 
 # --- pins that are not all there ---

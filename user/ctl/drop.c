@@ -20,8 +20,12 @@ static const struct {
 static void tell_lost(const struct pins *pins)
 {
 	const struct tracer *lost[TRACERS];
-	int n = trace_lost(pins->dir, lost);
+	int n = pins->gone ? 0 : trace_lost(pins->dir, lost);
 
+	if (pins->gone)
+		log_warn("switch %s: its pins are not here: where they have vanished, frames that are lost behind a "
+			 "redirect are counted only until its daemon ends",
+			 pins->name);
 	for (int i = 0; i < n; i++)
 		log_warn("switch %s: not counted here: %s (the kernel refuses the tracing program %s)", pins->name,
 			 lost[i]->counts, lost[i]->program);

@@ -92,16 +92,18 @@ static int run(const char *root, const struct ctl_format *format, const char *gi
 {
 	const struct command *command = find_command(command_name);
 	_free_ char *name = NULL;
-	struct pins pins;
+	struct pins pins = {.entry = -1};
+	int status = EXIT_FAILURE;
 
 	if (!command) {
 		log_error("no command '%s'; see ofxdpctl --help", command_name);
 		return 2;
 	}
 	name = given ? strdup(given) : only_switch(root);
-	if (!name || pins_open(root, name, &pins) || command->run(&pins, format))
-		return EXIT_FAILURE;
-	return EXIT_SUCCESS;
+	if (name && !pins_open(root, name, &pins) && !command->run(&pins, format))
+		status = EXIT_SUCCESS;
+	pins_close(&pins);
+	return status;
 }
 
 int main(int argc, char **argv)

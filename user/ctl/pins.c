@@ -10,8 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 #include "include/ofxdp/limits.h"
+#include "user/datapath/folder.h"
+#include "user/datapath/identity.h"
+#include "user/datapath/netns.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
+
+#define ENTRY "ofx_port"
 
 static int is_switch(const struct dirent *entry)
 {
@@ -21,9 +26,12 @@ static int is_switch(const struct dirent *entry)
 int pins_list(const char *root, char ***names)
 {
 	struct dirent **entries;
-	int n = scandir(root, &entries, is_switch, alphasort);
+	int n = folder_check_root(root);
 
 	*names = NULL;
+	if (n)
+		return n == -ENOENT ? 0 : -1;
+	n = scandir(root, &entries, is_switch, alphasort);
 	if (n < 0 && errno == ENOENT)
 		return 0;
 	if (n < 0) {
@@ -55,26 +63,99 @@ static int current_generation(const char *dir, char *generation, size_t size)
 	return 0;
 }
 
+struct search {
+	const char *name;
+	uint64_t here, netns; /* cookies: of our network namespace; of the one found */
+	int entry;
+	bool several;
+};
+
+static bool look(void *aux, int fd, const struct bpf_prog_info *info, const struct identity *identity)
+{
+	struct search *s = aux;
+	const bool another = s->entry >= 0 && identity->netns != s->netns;
+
+	if (strcmp(info->name, ENTRY) || strcmp(identity->name, s->name))
+		return false;
+	s->several |= another;
+	if (another && identity->netns != s->here)
+		return false;
+	if (s->entry >= 0)
+		close(s->entry);
+	s->netns = identity->netns;
+	s->entry = fd;
+	return true;
+}
+
+/* By the programs themselves.  The one of our network namespace, if there are several of that name. */
+static int find_entry(const char *name)
+{
+	struct search s = {.name = name, .here = netns_cookie(), .entry = -1};
+
+	identity_walk(look, &s);
+	if (!s.several || s.netns == s.here)
+		return s.entry;
+	log_error("there are several switches %s without pins here: run ofxdpctl in the network namespace of the one "
+		  "that you mean (`nsenter --net=/run/netns/NAME`)",
+		  name);
+	close(s.entry);
+	return -EXDEV;
+}
+
+static int check_layout(const char *name, unsigned int layout)
+{
+	if (layout == OFX_LAYOUT)
+		return 0;
+	log_error("switch %s has maps of another layout (v%u, this program reads v%u): use the ofxdpctl of its ofxdpd",
+		  name, layout, OFX_LAYOUT);
+	return -1;
+}
+
+static int open_unpinned(const char *dir, struct pins *pins)
+{
+	struct identity identity;
+
+	pins->gone = true;
+	pins->entry = find_entry(pins->name);
+	if (pins->entry == -1)
+		log_error("there is no switch %s (no link %s/port, and no program of that switch)", pins->name, dir);
+	if (pins->entry < 0 || !identity_of(pins->entry, &identity))
+		return -1;
+	return check_layout(pins->name, identity.layout);
+}
+
+/* What has no name here, or no pin folder, may be known by its programs; a folder that others may change is refused. */
+static int check_folders(const char *root, const char *dir)
+{
+	int err = folder_check_root(root);
+
+	if (!err)
+		err = folder_check(dir);
+	return err == -ENOENT ? 0 : err;
+}
+
 int pins_open(const char *root, const char *name, struct pins *pins)
 {
-	char dir[PATH_MAX / 4], generation[64];
+	char dir[PATH_MAX / 4], generation[64], path[PATH_MAX];
 	unsigned int layout;
 
-	pins->name = name;
-	pins->n_cpus = libbpf_num_possible_cpus();
+	*pins = (struct pins){.name = name, .n_cpus = libbpf_num_possible_cpus(), .entry = -1};
 	snprintf(dir, sizeof(dir), "%s/%s", root, name);
-	if (strchr(name, '/') || current_generation(dir, generation, sizeof(generation))) {
-		log_error("there is no switch %s (no link %s/port): %s", name, dir, strerror(errno));
+	if (strchr(name, '/'))
+		log_error("'%s' is no name of a switch", name);
+	if (strchr(name, '/') || check_folders(root, dir))
 		return -1;
-	}
-	if (sscanf(generation, "v%u-", &layout) != 1 || layout != OFX_LAYOUT) {
-		log_error("switch %s has maps of another layout (%s, this program reads v%u): use the ofxdpctl of its "
-			  "ofxdpd",
-			  name, generation, OFX_LAYOUT);
-		return -1;
-	}
+	if (current_generation(dir, generation, sizeof(generation)) || sscanf(generation, "v%u-", &layout) != 1)
+		return open_unpinned(dir, pins);
 	snprintf(pins->dir, sizeof(pins->dir), "%s/%s", dir, generation);
-	return 0;
+	snprintf(path, sizeof(path), "%s/" ENTRY, pins->dir);
+	pins->entry = bpf_obj_get(path);
+	return pins->entry < 0 ? open_unpinned(dir, pins) : check_layout(name, layout);
+}
+
+void pins_close(struct pins *pins)
+{
+	cleanup_close(&pins->entry);
 }
 
 int pins_map(const struct pins *pins, const char *map)
@@ -83,9 +164,11 @@ int pins_map(const struct pins *pins, const char *map)
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", pins->dir, map);
-	fd = bpf_obj_get(path);
+	fd = pins->gone ? -1 : bpf_obj_get(path);
 	if (fd < 0)
-		log_error("switch %s: cannot open its map %s: %s", pins->name, path, strerror(errno));
+		fd = identity_map(pins->entry, map);
+	if (fd < 0)
+		log_error("switch %s: cannot open its map %s: %s", pins->name, map, strerror(errno));
 	return fd;
 }
 

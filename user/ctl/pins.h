@@ -14,12 +14,15 @@
 struct pins {
 	char dir[PATH_MAX / 2]; /* of the switch's current generation */
 	const char *name;
+	int entry;  /* its entry program, which has the maps, too, where pins have vanished; -1: unknown */
+	bool gone;  /* they have: there is no generation */
 	int n_cpus; /* CPU numbers there may be: values of PERCPU maps */
 };
 
 /* Names of the switches under `root`, sorted; free each and the array.  The count, or < 0. */
 int pins_list(const char *root, char ***names);
 int pins_open(const char *root, const char *name, struct pins *pins);
+void pins_close(struct pins *pins);
 
 /* A map's file descriptor, or < 0. */
 int pins_map(const struct pins *pins, const char *map);

@@ -161,8 +161,6 @@ static void leave_former(struct dp *dp, const struct former *former)
 	char dir[PATH_MAX];
 
 	close_parts(dp);
-	if (dp->lock_fd < 0)
-		return;
 	if (!former->n_generations) {
 		pin_folder_remove(dp);
 		return;

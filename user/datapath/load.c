@@ -22,7 +22,8 @@
 
 #define KERNEL_MAJOR 6
 #define KERNEL_MINOR 1
-#define BTF "/sys/kernel/btf/vmlinux"
+#define SYSFS "/sys/kernel"
+#define BTF SYSFS "/btf/vmlinux"
 
 #define DEFAULT_FLOWS 131072
 #define MIN_SPARE 4096	/* slots that wait for a grace period while others are added */
@@ -51,6 +52,10 @@ int load_check(bool start)
 	if (uname(&u) || sscanf(u.release, "%d.%d", &major, &minor) != 2 ||
 	    major * 1000 + minor < KERNEL_MAJOR * 1000 + KERNEL_MINOR) {
 		log_error("the kernel is %s: %d.%d or newer is needed", u.release, KERNEL_MAJOR, KERNEL_MINOR);
+		return -ENOSYS;
+	}
+	if (access(SYSFS, F_OK)) {
+		log_error("sysfs is not mounted at /sys: run `mount -t sysfs sysfs /sys`");
 		return -ENOSYS;
 	}
 	if (access(BTF, R_OK)) {

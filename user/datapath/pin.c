@@ -13,9 +13,11 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include "build/ofxdp.skel.h"
+#include "user/datapath/folder.h"
 #include "user/datapath/former.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/pin.h"
+#include "user/datapath/reach.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -29,16 +31,6 @@ static bool on_bpffs(const char *path)
 	return !statfs(path, &fs) && (unsigned int)fs.f_type == BPF_FS_MAGIC;
 }
 
-/* Is that process in another mount namespace than we?  False where it can't be told. */
-static bool other_mounts(pid_t pid)
-{
-	struct stat ours, theirs;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
-	return !stat("/proc/self/ns/mnt", &ours) && !stat(path, &theirs) && ours.st_ino != theirs.st_ino;
-}
-
 static int mount_bpffs(struct dp *dp)
 {
 	if (on_bpffs(BPFFS))
@@ -46,40 +38,58 @@ static int mount_bpffs(struct dp *dp)
 	if (mount("bpf", BPFFS, "bpf", 0, "mode=0700")) {
 		int err = -errno;
 
-		log_error("cannot mount the BPF file system at %s: %s; run `mount -t bpf bpf %s`", BPFFS,
-			  strerror(-err), BPFFS);
+		log_error("cannot mount the BPF file system at %s: %s; run %s`mount -t bpf -o mode=0700 bpf %s`", BPFFS,
+			  strerror(-err), err == -ENOENT ? "`mount -t sysfs sysfs /sys`, then " : "", BPFFS);
 		return err;
 	}
 	dp->mounted_bpffs = true;
-	if (other_mounts(1) || other_mounts(getppid()))
-		log_warn("%s was absent and is mounted in a mount namespace of ours (`ip netns exec` makes one), so "
-			 "nothing pinned outlives the daemon: start it with `nsenter --net=/run/netns/NAME` instead",
-			 BPFFS);
 	return 0;
 }
 
-/* mkdir -p of the switch's folder. */
+static void warn_if_private(const struct dp *dp)
+{
+	if (!reach_outside(dp->pin_dir))
+		log_warn("the pins in %s are, as far as can be seen, in this mount namespace only, and vanish with it "
+			 "(installed flows go on, but tracing of frames lost behind a redirect ends, and ofxdpctl "
+			 "shows nothing): "
+			 "instead of `ip netns exec` use `nsenter --net=/run/netns/NAME`; give a container the "
+			 "machine's BPF file system (`-v %s:%s:rslave`)",
+			 dp->pin_dir, BPFFS, BPFFS);
+}
+
+static int make_one(const char *path)
+{
+	int err = mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+
+	if (err && err != -ENOENT)
+		log_error("cannot make the pin folder %s: %s%s", path, strerror(-err),
+			  err == -EROFS ? "; run `mount -o remount,rw " BPFFS "`" : "");
+	return err;
+}
+
+/* mkdir -p of the switch's folder; a root that is not as it should be gets nothing in it. */
 static int make_folder(const char *root, const char *dir)
 {
-	if ((mkdir(root, 0700) && errno != EEXIST) || (mkdir(dir, 0700) && errno != EEXIST)) {
-		int err = -errno;
+	int err = make_one(root);
 
-		rmdir(root);
-		log_error("cannot make the pin folder %s: %s", dir, strerror(-err));
-		return err;
+	if (!err)
+		err = folder_check(root);
+	if (!err)
+		err = make_one(dir);
+	if (!err && !on_bpffs(dir)) {
+		log_error("the pin folder %s is not on a BPF file system", dir);
+		rmdir(dir);
+		err = -EINVAL;
 	}
-	if (on_bpffs(dir))
-		return 0;
-	rmdir(dir);
-	rmdir(root);
-	log_error("the pin folder %s is not on a BPF file system", dir);
-	return -EINVAL;
+	if (err)
+		rmdir(root);
+	return err;
 }
 
 /* An fd of the folder with the lock, sure to be the folder that has the name now. */
 static int lock_folder(const char *dir)
 {
-	_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat ours, named;
 
 	if (fd < 0)
@@ -89,6 +99,23 @@ static int lock_folder(const char *dir)
 	if (fstat(fd, &ours) || stat(dir, &named) || ours.st_ino != named.st_ino)
 		return -ESTALE;
 	return take_fd(fd);
+}
+
+/* The locked folder's fd.  All errors are logged but -ENOENT and -ESTALE: it has gone meanwhile. */
+static int try_take(const struct dp *dp, const char *root, bool create)
+{
+	int fd, err = create ? make_folder(root, dp->pin_dir) : 0;
+
+	if (!err)
+		err = folder_check(dp->pin_dir);
+	if (err)
+		return err;
+	fd = lock_folder(dp->pin_dir);
+	if (fd == -EBUSY)
+		log_error("a switch named %s is running already: stop it, or choose another name with -n", dp->name);
+	else if (fd < 0 && fd != -ENOENT && fd != -ESTALE)
+		log_error("cannot lock the pin folder %s: %s", dp->pin_dir, strerror(-fd));
+	return fd;
 }
 
 int pin_folder_take(struct dp *dp, const char *pin_root, bool create)
@@ -103,23 +130,19 @@ int pin_folder_take(struct dp *dp, const char *pin_root, bool create)
 	snprintf(dp->entry_pin, sizeof(dp->entry_pin), "%s/port", dp->pin_dir);
 	if (create && !pin_root)
 		err = mount_bpffs(dp);
-	for (int i = 0; i < LOCK_TRIES && !err && fd == -ESTALE; i++) {
-		if (create)
-			err = make_folder(root, dp->pin_dir);
-		if (!err)
-			fd = lock_folder(dp->pin_dir);
-		if (create && fd == -ENOENT)
-			fd = -ESTALE;
-	}
-	if (err)
+	if (!err)
+		err = folder_check_root(root);
+	if (err && !(create && err == -ENOENT))
 		return err;
-	if (fd == -EBUSY)
-		log_error("a switch named %s is running already: stop it, or choose another name with -n", dp->name);
-	else if (fd < 0 && (create || fd != -ENOENT))
-		log_error("cannot lock the pin folder %s: %s", dp->pin_dir, strerror(-fd));
+	for (int i = 0; i < LOCK_TRIES && (fd == -ESTALE || (create && fd == -ENOENT)); i++)
+		fd = try_take(dp, root, create);
+	if (create && (fd == -ENOENT || fd == -ESTALE))
+		log_error("the pin folder %s does not stay: other switches, or somebody else, remove it", dp->pin_dir);
 	if (fd < 0)
 		return fd;
 	dp->lock_fd = fd;
+	if (create)
+		warn_if_private(dp);
 	return 0;
 }
 
@@ -149,10 +172,10 @@ static void trim(const struct dp *dp)
 
 void pin_folder_leave(struct dp *dp)
 {
-	if (dp->lock_fd < 0)
-		return;
-	trim(dp);
-	close(dp->lock_fd);
+	if (dp->lock_fd >= 0) {
+		trim(dp);
+		close(dp->lock_fd);
+	}
 	dp->lock_fd = -1;
 	if (dp->mounted_bpffs && folder_empty(BPFFS))
 		umount(BPFFS);
