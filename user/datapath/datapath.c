@@ -53,12 +53,6 @@ static int check_netns(struct dp *dp, const char *what)
 	return -EXDEV;
 }
 
-static int own(struct dp *dp)
-{
-	dp->owner_fd = owner_take(dp->name, netns_cookie());
-	return dp->owner_fd < 0 ? dp->owner_fd : 0;
-}
-
 static void disown(struct dp *dp)
 {
 	if (dp->owner_fd >= 0)
@@ -75,24 +69,20 @@ static int take_folder(struct dp *dp, const struct dp_config *config, struct for
 		err = former_read(dp->pin_dir, dp->name, netns_cookie(), former);
 	if (!err)
 		err = check_netns(dp, "…");
-	return err ? err : own(dp);
+	return err ? err : owner_take(dp->name, netns_cookie(), &dp->owner_fd);
 }
 
-/* Let each program say whose it is. */
-static int identify(struct dp *dp)
+/* Let each program say whose it is.  It does without: owner_take() has said what is lost then. */
+static void identify(struct dp *dp)
 {
 	_close_ int map = identity_make(dp->name, netns_cookie());
 	struct bpf_program *prog;
-	int err = map < 0 ? map : 0;
 
 	bpf_object__for_each_program(prog, dp->skel->obj)
 	{
-		if (!err)
-			err = identity_bind(bpf_program__fd(prog), map);
+		if (map >= 0)
+			identity_bind(bpf_program__fd(prog), map);
 	}
-	if (err)
-		log_error("cannot mark the BPF programs as this switch's: %s", strerror(-err));
-	return err;
 }
 
 /* What is new stays invisible to packets until ports_open(). */
@@ -102,7 +92,7 @@ static int load(struct dp *dp, const struct dp_config *config, const struct form
 
 	dp->max_probes = config->max_probes;
 	if (!err)
-		err = identify(dp);
+		identify(dp);
 	if (!err)
 		err = grace_open(dp);
 	if (!err)
@@ -278,7 +268,7 @@ int dp_cleanup(const char *name, const char *pin_root, const char *state_dir)
 	if (!err)
 		err = check_netns(&dp, "--cleanup");
 	if (!err || err == -ENOENT)
-		err = own(&dp);
+		err = owner_take(name, netns_cookie(), &dp.owner_fd);
 	if (!err && (folder || anything_unpinned(&dp)))
 		err = abandon(&dp);
 	else if (!err)

@@ -12,7 +12,9 @@
 #include "user/datapath/ethtool.h"
 #include "user/openflow/msg.h"
 #include "user/util/cleanup.h"
+#include "user/util/log.h"
 
+#define LOOPBACK 1		/* its ifindex, in every namespace */
 #define LINK_MODE_WORDS_MAX 127 /* the field that tells the number of words is a signed byte */
 
 int ethtool_open(void)
@@ -130,6 +132,19 @@ uint32_t ethtool_features(int sock, uint32_t ifindex, const char *const *names, 
 	struct wish w = {.names = names, .n = n};
 
 	return by_name(sock, ifindex, read_features, &w) ? 0 : w.which;
+}
+
+void ethtool_check(int sock)
+{
+	struct wish w = {0};
+	int err = by_name(sock, LOOPBACK, read_features, &w);
+
+	if (err)
+		log_warn(
+			"the kernel does not let offloads be seen or changed (ethtool: %s): VLAN tags that a driver "
+			"takes off frames, and segments that it merges, are lost to the switch, as are frames to LOCAL "
+			"and to veths without GRO: run `ethtool -K IFACE rxvlan off lro off` for each port elsewhere",
+			strerror(-err));
 }
 
 static int write_features(int sock, const char *ifname, void *aux)

@@ -14,6 +14,8 @@ struct of_port;
 
 /* A socket for the calls below, in the namespace the process is in; or a negative errno. */
 int ethtool_open(void);
+/* Says what is lost, where the kernel refuses them all. */
+void ethtool_check(int sock);
 /*
  * Bit i: feature names[i] is on.  n <= 32.  0 also where the interface, the device or the
  * kernel does not know it.

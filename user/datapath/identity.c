@@ -20,8 +20,9 @@ int identity_make(const char *name, uint64_t netns)
 	if (fd < 0)
 		return -errno;
 	snprintf(identity.name, sizeof(identity.name), "%s", name);
-	if (bpf_map_update_elem(fd, &zero, &identity, BPF_ANY) || bpf_map_freeze(fd))
+	if (bpf_map_update_elem(fd, &zero, &identity, BPF_ANY))
 		return -errno;
+	bpf_map_freeze(fd); /* a courtesy: it does without */
 	return take_fd(fd);
 }
 

@@ -66,23 +66,28 @@ static int make(const char *name, uint64_t netns)
 	return err ? err : take_fd(fd);
 }
 
-int owner_take(const char *name, uint64_t netns)
+int owner_take(const char *name, uint64_t netns, int *out)
 {
 	_close_ int fd = make(name, netns);
 	struct bpf_prog_info own = {0};
 	uint32_t len = sizeof(own);
+	int err = fd < 0 ? fd : bpf_obj_get_info_by_fd(fd, &own, &len) ? -errno : 0;
 
-	if (fd < 0) {
-		log_error("cannot load a BPF program that says who owns the switch: %s", strerror(-fd));
-		return fd;
+	*out = -1;
+	if (err) {
+		log_warn("the kernel refuses what tells whose a BPF program is: %s: should the pins vanish, the switch "
+			 "is not known any more; and a second daemon of this name in another mount namespace is not "
+			 "refused",
+			 strerror(-err));
+		return 0;
 	}
-	if (bpf_obj_get_info_by_fd(fd, &own, &len))
-		return -errno;
 	/* Of two that start at the same time the later one gives way. */
-	if (!another(name, netns, &own))
-		return take_fd(fd);
-	log_error("a switch named %s is running already in this network namespace, though its pins are not here: "
-		  "stop it, or choose another name with -n",
-		  name);
-	return -EBUSY;
+	if (another(name, netns, &own)) {
+		log_error("a switch named %s is running already in this network namespace, though its pins are not "
+			  "here: stop it, or choose another name with -n",
+			  name);
+		return -EBUSY;
+	}
+	*out = take_fd(fd);
+	return 0;
 }

@@ -11,10 +11,11 @@
 #include <stdint.h>
 
 /*
- * Own the switch of that name in that network namespace until the returned fd is closed.  -EBUSY: a living daemon does
- * already, which is logged.  Without CAP_SYS_ADMIN others are not seen.
+ * Own the switch of that name in that network namespace until *fd is closed.  -EBUSY: a living daemon does already,
+ * which is logged.  Where the kernel refuses this, *fd is -1, which is logged, too.  Without CAP_SYS_ADMIN others are
+ * not seen.
  */
-int owner_take(const char *name, uint64_t netns);
+int owner_take(const char *name, uint64_t netns, int *fd);
 bool owner_lives(const char *name, uint64_t netns);
 
 #endif

@@ -133,6 +133,8 @@ int ports_check(struct dp *dp, const struct dp_config *config, const struct form
 	if (err)
 		log_error("cannot open a netlink socket: %s", strerror(-err));
 	else
+		ethtool_check(p->sock);
+	if (!err)
 		err = veths_check(dp, !config->no_local, former);
 	return err ? err : check_ports(dp, config, former);
 }
@@ -321,9 +323,8 @@ int ports_open(struct dp *dp, const struct dp_config *config, const struct forme
 	p->memory = memory_open(dp->pin_dir, former->memory_id, true);
 	if (p->memory >= 0)
 		state_load(p->memory, dp->state_path);
-	err = p->memory < 0 ? p->memory : identity_bind(p->prog_fd, p->memory);
-	if (!err)
-		err = open_sets(dp, config);
+	identity_bind(p->prog_fd, p->memory); /* so that it outlives its pin */
+	err = p->memory < 0 ? p->memory : open_sets(dp, config);
 	if (!err)
 		err = veths_make(dp, former);
 	if (!err)

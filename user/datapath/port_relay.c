@@ -73,10 +73,12 @@ int relay_make(struct dp *dp, struct port *port)
 	/* A veth takes redirected frames only where its peer has GRO on; no frame may be merged there, though. */
 	if (!err)
 		err = link_set_gro_max(&p->nl, out.ifindex, 0);
-	if (!err)
-		err = ethtool_set_features(p->sock, out.ifindex, gro, ARRAY_LEN(gro), 1, true);
 	if (err)
 		return err;
+	err = ethtool_set_features(p->sock, out.ifindex, gro, ARRAY_LEN(gro), 1, true);
+	if (err && port_may_log(p, index))
+		log_warn("port %s: cannot switch on GRO of its relay %s: %s: frames to the port are lost",
+			 port->link.name, out.name, strerror(-err));
 	port->relay_in = in.ifindex;
 	port->relay_out = out.ifindex;
 	err = map_end(dp, in.ifindex, index);

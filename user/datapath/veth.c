@@ -76,8 +76,8 @@ int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, uint32
 
 	if (err)
 		return err;
-	veth_no_ipv6(v.a.name);
-	veth_no_ipv6(v.b.name);
+	veth_no_ipv6(nl, &v.a);
+	veth_no_ipv6(nl, &v.b);
 	*a = v.a;
 	*b = v.b;
 	err = veth_up(nl, a);
@@ -134,7 +134,7 @@ static int local_make(struct dp *dp, const struct former *former)
 	p->host = v.b;
 	p->veths.local = v.a.ifindex;
 	p->veths.host = v.b.ifindex;
-	veth_no_ipv6(v.a.name);
+	veth_no_ipv6(&p->nl, &v.a);
 	if (v.b.ifindex)
 		prepare_host(dp, &p->host);
 	return veth_up(&p->nl, &v.a);

@@ -34,7 +34,7 @@ void veth_log_foreign(const struct veth *v);
  */
 int veth_make(struct nl *nl, struct veth *v, uint32_t n_queues, uint32_t most, const struct former *former);
 /* No addresses and no neighbour discovery of its own: frames there are the switch's. */
-void veth_no_ipv6(const char *ifname);
+void veth_no_ipv6(struct nl *nl, const struct link *link);
 /* Up, without ARP. */
 int veth_up(struct nl *nl, const struct link *link);
 /* Give it that name, even where the kernel (before 6.2) does that only while it is down. */

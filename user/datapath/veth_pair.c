@@ -1,27 +1,61 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 #include "include/ofxdp/limits.h"
+#include "user/datapath/netlink.h"
 #include "user/datapath/veth.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
+
+#define REQUEST_SIZE 128
 
 void veth_name(char ifname[IFNAMSIZ], const char *name, const char *suffix)
 {
 	snprintf(ifname, IFNAMSIZ, "%.*s%s", OFX_NAME_MAX, name, suffix);
 }
 
-void veth_no_ipv6(const char *ifname)
+/* No address of the link, without which IPv6 sends nothing. */
+static int no_address(struct nl *nl, uint32_t ifindex)
 {
-	_close_ int fd = -1;
+	char buf[REQUEST_SIZE] = {0};
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *info;
+	struct nlattr *families, *ipv6;
+
+	h->nlmsg_type = RTM_NEWLINK;
+	info = mnl_nlmsg_put_extra_header(h, sizeof(*info));
+	info->ifi_index = (int)ifindex;
+	families = mnl_attr_nest_start(h, IFLA_AF_SPEC);
+	ipv6 = mnl_attr_nest_start(h, AF_INET6);
+	mnl_attr_put_u8(h, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(h, ipv6);
+	mnl_attr_nest_end(h, families);
+	return nl_talk(nl, h, NULL, NULL);
+}
+
+/* Containers often may not write there. */
+static int disable(const char *ifname)
+{
 	char path[96];
+	_close_ int fd = -1;
 
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", ifname);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, "1", 1) != 1)
-		log_debug("%s: %s", path, strerror(errno));
+	return fd < 0 || write(fd, "1", 1) != 1 ? -errno : 0;
+}
+
+void veth_no_ipv6(struct nl *nl, const struct link *link)
+{
+	int addresses = no_address(nl, link->ifindex), all = disable(link->name);
+
+	/* Neither is known where the kernel has no IPv6. */
+	if (addresses && all && all != -ENOENT)
+		log_warn("%s: the kernel refuses to switch IPv6 off (%s): what it sends there is counted as bad_inject",
+			 link->name, strerror(-addresses));
 }
 
 int veth_up(struct nl *nl, const struct link *link)
