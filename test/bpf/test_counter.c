@@ -4,8 +4,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <pthread.h>
-#include <sched.h>
-#include <unistd.h>
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/state.h"
@@ -129,13 +127,9 @@ static struct ofx_flow_log *live_log;
 static struct ofx_cell *live_cells;
 static bool stop; /* tells the writing thread to return */
 
-/* In the kernel nobody takes its CPU away while it adds up.  The pauses keep it below what real-time threads may have.
- */
 static void *count_on(void *aux)
 {
 	uint64_t n = 0;
-
-	pthread_setschedparam(pthread_self(), SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
 
 	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
 		const uint32_t i = n++ % N;
@@ -148,8 +142,6 @@ static void *count_on(void *aux)
 			live_cells[(uint32_t)live_log->word[k]].low += OFX_CELL_PACKET | 64;
 		__atomic_store_n(&live_log->n, 0, __ATOMIC_RELEASE);
 		__atomic_add_fetch(&live_log->version, 1, __ATOMIC_SEQ_CST);
-		if (n / OFX_FLOW_LOG % 64 == 0)
-			usleep(20);
 	}
 	return (void *)(uintptr_t)n;
 }
