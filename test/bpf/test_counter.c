@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <pthread.h>
+#include <unistd.h>
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/state.h"
@@ -127,12 +128,19 @@ static struct ofx_flow_log *live_log;
 static struct ofx_cell *live_cells;
 static bool stop; /* tells the writing thread to return */
 
+/* Not beyond what a cell holds without a carry, however slow the reader is. */
 static void *count_on(void *aux)
 {
 	uint64_t n = 0;
 
 	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
-		const uint32_t i = n++ % N;
+		const uint32_t i = n % N;
+
+		if (n == (uint64_t)N << 20) {
+			usleep(1000);
+			continue;
+		}
+		n++;
 
 		live_log->word[live_log->n] = id_of(i) | 64ULL << 32;
 		if (__atomic_add_fetch(&live_log->n, 1, __ATOMIC_RELEASE) < OFX_FLOW_LOG)
