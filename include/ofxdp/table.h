@@ -42,8 +42,20 @@ struct ofx_list_entry {
 	__u8 quick;
 	__u8 shift; /* of what a quick one checks (ofx_check_of_key()) */
 	__u8 group; /* enum ofx_list_group: of this and the next three, if they begin at a multiple of four */
-	__u8 pad;
+	__u8 kind;  /* enum ofx_kind: where the rules are looked up; the one byte of a list that changes in place */
 	__u64 mask[OFX_QUICK_WORDS]; /* of a quick one */
+};
+
+/*
+ * Where the rules of a tuple lie.  All are in the lines; those of a mask that shares its tuple with no other may be in
+ * the kernel's own map besides, complete before the entry says so (table_hash.h).
+ */
+enum ofx_kind {
+	OFX_KIND_LINES = 0, /* rule_lines */
+	OFX_KIND_HASH16,    /* maps of table_hash.h */
+	OFX_KIND_HASH32,
+	OFX_KIND_HASH64,
+	OFX_KINDS
 };
 
 /* What entries that are looked at together have in common. */

@@ -10,6 +10,7 @@
 #include "include/ofxdp/cache.h"
 #include "include/ofxdp/group.h"
 #include "include/ofxdp/port.h"
+#include "include/ofxdp/table_hash.h"
 #include "user/util/cleanup.h"
 
 /* --- a datapath that is maps only, or maps and the port program --- */
@@ -83,6 +84,23 @@ void settle(struct world *w)
 	for (int i = 0; i < 4; i++) {
 		grace_flush(&w->dp);
 		event_base_loop(w->dp.base, EVLOOP_NONBLOCK);
+	}
+}
+
+static bool kinds_change(const struct dp_tables *t)
+{
+	for (uint32_t i = 1; i < t->subtable_numbers.next; i++)
+		if (t->tuple[i] && t->tuple[i]->stage != HASH_OUT && t->tuple[i]->stage != HASH_IN)
+			return true;
+	return event_pending(t->hashes.event, EV_TIMEOUT, NULL);
+}
+
+void settle_kinds(struct world *w)
+{
+	settle(w);
+	while (kinds_change(w->dp.tables)) {
+		event_base_loop(w->dp.base, EVLOOP_ONCE);
+		settle(w);
 	}
 }
 
@@ -349,6 +367,22 @@ static bool walk_tuple(const struct dp_tables *t, uint8_t table, const struct of
 	}
 }
 
+/* The same in a hash map. */
+static bool walk_hash(const struct dp_tables *t, uint8_t table, const struct ofx_key *key,
+		      const struct ofx_list_entry *e, uint64_t *word)
+{
+	const struct ofx_subtable *s = &t->subtables[e->subtable];
+	struct ofx_hash_key64 k = {.tuple = e->subtable};
+
+	assert_int_equal(e->kind, ofx_hash_kind(s->n_words));
+	for (int i = 0; i < s->n_words; i++)
+		k.word[i] = ofx_key_word(key->w, s, i);
+	if (bpf_map_lookup_elem(t->hashes.fd[e->kind], &k, word))
+		return false;
+	assert_true(record_matches(t, table, flow_record(t, (struct ofx_rule_ref){.word = *word}.slot), key));
+	return true;
+}
+
 /* The word of the best rule; false: a miss. */
 bool walk(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, struct ofx_rule_ref *best)
 {
@@ -363,7 +397,7 @@ bool walk(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, s
 		assert_true(!i || e->max_priority <= e[-1].max_priority);
 		if (found && e->max_priority <= best->priority)
 			break;
-		hit = walk_tuple(t, table, key, e, &word);
+		hit = (e->kind ? walk_hash : walk_tuple)(t, table, key, e, &word);
 		if (hit && (!found || (struct ofx_rule_ref){.word = word}.priority > best->priority)) {
 			best->word = word;
 			found = true;
@@ -428,7 +462,9 @@ void check_empty(struct world *w)
 {
 	const struct dp_tables *t = w->dp.tables;
 
-	settle(w);
+	settle_kinds(w);
+	for (int kind = 0; kind < OFX_KINDS; kind++)
+		assert_int_equal(t->hashes.n[kind], 0);
 	assert_int_equal(w->n_gone, w->n_removed);
 	assert_int_equal(t->n_flows, 0);
 	assert_int_equal(t->ids.n_free, t->ids.next - 1);

@@ -63,6 +63,8 @@ void open_port(struct world *w);
 void send_key(struct world *w, const struct ofx_key *key);
 /* Wait for everything deferred, and what that defers. */
 void settle(struct world *w);
+/* The same, and tuples lie where they are to lie. */
+void settle_kinds(struct world *w);
 /* A number into the match at a byte offset of the key. */
 void put(struct of_match *m, unsigned int offset, unsigned int bytes, uint64_t value, uint64_t mask);
 /* One that often hits a rule. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ofxdpctl tables: how each flow table lies in the maps: its tuples, how many flow entries in each, and what that may
- * cost a packet.
+ * ofxdpctl tables: how each flow table lies in the maps: its tuples, in which kind of map each is looked up, how many
+ * flow entries it has, and what that may cost a packet.
  *
  * `longest`: the most rules of a tuple that one packet may have to be compared with: those whose line and tag its hash
  * leads to.  More than a few have the same hash; one or two more may be there by chance, in a full table.  `probes` of
@@ -149,6 +149,14 @@ static int count_rules(const struct pins *pins, struct counts *c)
 
 /* --- what is printed --- */
 
+/* Where a packet looks for the rules of a mask; the hash maps are pinned by these names. */
+static const char *const kinds[OFX_KINDS] = {
+	[OFX_KIND_LINES] = "lines",
+	[OFX_KIND_HASH16] = "hash16",
+	[OFX_KIND_HASH32] = "hash32",
+	[OFX_KIND_HASH64] = "hash64",
+};
+
 /* "w1:ffff…, w5:…": the key words a tuple looks at. */
 static void mask_text(const struct ofx_subtable *s, char *text, size_t size)
 {
@@ -161,9 +169,17 @@ static void mask_text(const struct ofx_subtable *s, char *text, size_t size)
 					(unsigned long long)s->mask[i]);
 }
 
-static const struct tuple_count *tuple_of(const struct counts *c, const struct ofx_list_entry *e)
+static uint64_t rules_of(const struct counts *c, const struct ofx_list_entry *e)
 {
-	return &c->tuple[e->subtable % OFX_SUBTABLES];
+	return c->tuple[e->subtable % OFX_SUBTABLES].rules;
+}
+
+/* In a hash map a packet meets one rule at most. */
+static uint32_t longest_of(const struct counts *c, const struct ofx_list_entry *e)
+{
+	const uint32_t longest = c->tuple[e->subtable % OFX_SUBTABLES].longest;
+
+	return e->kind != OFX_KIND_LINES && longest ? 1 : longest;
 }
 
 static void print_tuple(struct report *r, const struct maps *m, const struct counts *c, const struct ofx_list_entry *e)
@@ -174,10 +190,10 @@ static void print_tuple(struct report *r, const struct maps *m, const struct cou
 
 	bpf_map_lookup_elem(m->subtables, &number, &s);
 	mask_text(&s, text, sizeof(text));
-	report_cell(r, "tuple %u", e->subtable);
-	report_cell(r, "%" PRIu64, tuple_of(c, e)->rules);
-	report_cell(r, "%u", tuple_of(c, e)->longest);
-	report_cell(r, "%u", tuple_of(c, e)->longest ?: 1);
+	report_cell(r, "%s %u", e->kind < OFX_KINDS ? kinds[e->kind] : "?", e->subtable);
+	report_cell(r, "%" PRIu64, rules_of(c, e));
+	report_cell(r, "%u", longest_of(c, e));
+	report_cell(r, "%u", longest_of(c, e) ?: 1);
 	report_cell(r, "%u", e->max_priority);
 	report_cell(r, "0");
 	report_cell(r, "%s", text);
@@ -190,9 +206,9 @@ static void print_sum(struct report *r, const struct counts *c, uint32_t table, 
 	uint64_t rules = 0;
 
 	for (uint32_t i = 0; i < list->n; i++) {
-		uint32_t n = tuple_of(c, &list->entries[i])->longest;
+		uint32_t n = longest_of(c, &list->entries[i]);
 
-		rules += tuple_of(c, &list->entries[i])->rules;
+		rules += rules_of(c, &list->entries[i]);
 		probes += n ?: 1;
 		longest = n > longest ? n : longest;
 	}

@@ -10,7 +10,7 @@
 #include <sys/utsname.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/cache.h"
-#include "include/ofxdp/table.h"
+#include "include/ofxdp/table_hash.h"
 #include "user/datapath/chunk.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/load.h"
@@ -80,6 +80,11 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
 static int set_sizes(struct dp *dp)
 {
 	struct ofxdp_bpf *s = dp->skel;
@@ -92,6 +97,9 @@ static int set_sizes(struct dp *dp)
 		{s->maps.flows, chunks_for(dp->n_flow_ids, OFX_FLOW_CHUNK)},
 		{s->maps.insts, chunks_for(dp->n_flow_ids, OFX_INST_CHUNK)},
 		{s->maps.op_pool, chunks_for(pool, OFX_OP_CHUNK)},
+		{s->maps.hash16, least(dp->max_flows, OFX_HASH_ENTRIES)},
+		{s->maps.hash32, least(dp->max_flows, OFX_HASH_ENTRIES)},
+		{s->maps.hash64, least(dp->max_flows, OFX_HASH_FEW)},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(sized); i++) {

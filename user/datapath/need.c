@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "user/datapath/need.h"
 #include <bpf/libbpf.h>
+#include <linux/bpf.h>
 #include <errno.h>
 #include "build/ofxdp.skel.h"
 #include "user/datapath/internal.h"
@@ -11,6 +12,7 @@
 #define MB (1ULL << 20)
 #define PROGRAM (16 * MB) /* the process, its programs in the kernel, links, connections */
 #define ELEMENT 64	  /* of a hash, and of maps of maps, beside key and value */
+#define BUCKET 32	  /* of a hash: twice 16, if `n` is just above a power of two */
 #define CHUNKS_AT_FIRST 2 /* of flows, their instructions and operations */
 #define CACHE_PART 2	  /* of what is left the flow cache may have one part in so many */
 
@@ -23,6 +25,10 @@ static uint64_t map_bytes(const struct bpf_map *map, uint32_t n_cpus)
 		return n * value;
 	case BPF_MAP_TYPE_PERCPU_ARRAY:
 		return n * (value * n_cpus + 8);
+	case BPF_MAP_TYPE_HASH: /* its elements take memory as they come */
+		if (bpf_map__map_flags(map) & BPF_F_NO_PREALLOC)
+			return n * BUCKET;
+		/* fall through */
 	default:
 		return n * (value + bpf_map__key_size(map) + ELEMENT);
 	}

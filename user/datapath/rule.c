@@ -9,7 +9,7 @@
 #include "build/ofxdp.skel.h"
 #include "include/openflow/openflow.h"
 #include "user/datapath/match.h"
-#include "user/datapath/tuple.h"
+#include "user/datapath/table_hash.h"
 #include "user/openflow/error.h"
 
 const __u64 *rule_secret(const struct dp_tables *tables)
@@ -167,6 +167,12 @@ static bool left_at(const struct place *p, uint32_t slot, uint64_t *hash)
 	return rule_hash_find(&p->tables->rules, *hash, slot);
 }
 
+/* In its own mask's tuple: what goes to a hash map, too. */
+static bool is_own(const struct place *p)
+{
+	return p->tuple == p->mask;
+}
+
 /* The first of a chain in place of another. */
 static void head_change(const struct place *p, const struct dp_flow *before, const struct dp_flow *now)
 {
@@ -175,6 +181,8 @@ static void head_change(const struct place *p, const struct dp_flow *before, con
 	uint64_t hash;
 
 	rule_hash_change(rules, p->hash, slot, ref_to(p, now));
+	if (is_own(p))
+		hash_put(p->tuple, &p->key, ref_to(p, now));
 	if (left_at(p, slot, &hash))
 		rule_hash_change(rules, hash, slot, ref_in(p, p->mask, now));
 }
@@ -187,6 +195,8 @@ static int head_add(const struct place *p, const struct dp_flow *flow)
 	if (err)
 		return err == -EAGAIN ? err : TABLE_FULL;
 	tuple_count_hash(p->tuple, n, 1);
+	if (is_own(p))
+		hash_put(p->tuple, &p->key, ref_to(p, flow));
 	return 0;
 }
 
@@ -197,10 +207,14 @@ static void head_remove(const struct place *p, const struct dp_flow *flow)
 	const uint32_t slot = flow_id(p->tables, flow), n = count_same_hash(p);
 	uint64_t hash;
 
-	if (left_at(p, slot, &hash))
+	if (left_at(p, slot, &hash)) {
 		rule_hash_drop(rules, hash, slot);
+		hash_drop(p->mask, &p->key);
+	}
 	rule_hash_remove(rules, p->hash, slot);
 	tuple_count_hash(p->tuple, n, -1);
+	if (is_own(p))
+		hash_drop(p->tuple, &p->key);
 }
 
 static int place_insert(const struct place *p, struct dp_flow *flow)
@@ -264,6 +278,8 @@ int rule_add(struct dp_tables *tables, struct dp_flow *flow)
 	place_open(&p, tables, flow);
 	first = !mask_has_rules(p.mask);
 	p.mask->lookup.table->n_masks += first;
+	if (table_shares(p.mask->lookup.table))
+		hash_leave_all(p.mask->lookup.table);
 	if (!place_of_chain(&p))
 		place_choose(&p);
 	err = place_within_budget(&p) ? lookup_count(&p.tuple->lookup, flow->priority) : TABLE_FULL;
@@ -280,6 +296,7 @@ int rule_add(struct dp_tables *tables, struct dp_flow *flow)
 	}
 	p.mask->n_at[p.level]++;
 	note_sharing(p.mask, first);
+	hash_look_later(p.mask->lookup.table);
 	return 0;
 }
 
@@ -326,6 +343,7 @@ void rule_remove(struct dp_tables *tables, struct dp_flow *flow)
 	p.mask->n_at[p.level]--;
 	if (!mask_has_rules(p.mask))
 		p.mask->lookup.table->n_masks--;
+	hash_look_later(p.mask->lookup.table);
 }
 
 struct dp_flow *dp_flow_find(struct dp *dp, uint8_t table, const struct of_match *match, uint16_t most)
@@ -408,6 +426,18 @@ bool rule_move(struct dp_tables *tables, struct dp_flow *flow, struct left_rule 
 	return true;
 }
 
+bool rule_own_head(const struct dp_tables *tables, const struct dp_flow *flow, struct ofx_key *key,
+		   struct ofx_rule_ref *ref)
+{
+	struct place p;
+
+	place_open(&p, (struct dp_tables *)tables, flow);
+	place_at(&p, p.mask, TUPLE_LEVELS);
+	*key = p.key;
+	*ref = ref_to(&p, flow);
+	return p.of->tuple == p.mask->lookup.number && is_head(&p, flow);
+}
+
 /* The mask may be gone, or the rule be at home there again. */
 void rule_drop_left(struct dp_tables *tables, const struct left_rule *left)
 {
@@ -428,6 +458,7 @@ void rule_drop_left(struct dp_tables *tables, const struct left_rule *left)
 		if (hash_in(tables, &key, left->mask) != left->hash)
 			continue;
 		rule_hash_drop(&tables->rules, left->hash, slot);
+		hash_drop(mask, &key);
 		return;
 	}
 }

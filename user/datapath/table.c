@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Flow tables: the published lists of lookups, and what all tables share. */
-#include "user/datapath/tuple.h"
+#include "user/datapath/table_hash.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <string.h>
@@ -430,7 +430,7 @@ static void arrays_close(struct dp_tables *tables)
 /* What may be deferred at a time, but for numbers that grow: tidying, list slots, tuples, lines, a region of lines. */
 static int reserve(struct dp_tables *tables)
 {
-	return grace_reserve(tables->dp, OFX_TABLES + tables->list_slots.size + tables->subtable_numbers.size +
+	return grace_reserve(tables->dp, OFX_TABLES + tables->list_slots.size + 2 * tables->subtable_numbers.size +
 						 tables->rules.spare.size - tables->rules.first_spare + 1);
 }
 
@@ -480,6 +480,8 @@ int tables_open(struct dp *dp)
 		err = -ENOMEM;
 	if (!err)
 		err = moves_open(tables);
+	if (!err)
+		err = hashes_open(tables);
 	if (err) {
 		log_error("cannot set up the flow tables: %s", strerror(-err));
 		tables_close(dp);
@@ -516,6 +518,7 @@ void tables_close(struct dp *dp)
 	if (tables->grow_event)
 		event_free(tables->grow_event);
 	moves_close(tables);
+	hashes_close(tables);
 	maps_close(tables);
 	numbers_close(&tables->ids);
 	numbers_close(&tables->inst_numbers);

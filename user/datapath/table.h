@@ -65,6 +65,7 @@ struct table {
 	struct dp_tables *tables;
 	uint8_t number;
 	bool tidy_pending;
+	uint32_t n_hash;  /* tuples that are in a hash map, or on their way (table_hash.h) */
 	bool moving;	  /* rules of masks that are `alone` … */
 	uint32_t move_at; /* … from this flow id on */
 	uint32_t list;	  /* published slot in `lists`, 0: none */
@@ -74,6 +75,15 @@ struct table {
 	TAILQ_HEAD(, tuple) tuples;
 	struct tuple *last;				       /* found by its mask, or NULL */
 	uint64_t matched_offset, matched_shown, lookups_shown; /* counter.c */
+};
+
+/* table_hash.c */
+struct hashes {
+	int fd[OFX_KINDS];
+	uint32_t size[OFX_KINDS], n[OFX_KINDS]; /* keys that fit in each, that are there */
+	uint32_t n_changes;			/* rules that came or went since the last look */
+	uint32_t n_waiting;			/* tuples, for a grace period */
+	struct event *event;
 };
 
 struct dp_tables {
@@ -86,6 +96,7 @@ struct dp_tables {
 	struct ofx_subtable *subtables; /* by number */
 	struct chunks flows, insts, op_pool;
 	struct rule_hash rules;
+	struct hashes hashes;
 	struct flow_logs flow_logs;
 	uint8_t *table_of_id; /* flow id's table, or OFX_NO_TABLE */
 	LIST_HEAD(, dp_table_pass) passes;
@@ -143,6 +154,9 @@ const __u64 *rule_secret(const struct dp_tables *tables);
 /* The hash of the flow entry at a slot in the tuple it lies in. */
 uint64_t rule_hash_of_slot(void *tables, uint32_t slot);
 void rule_prefetch_slot(void *tables, uint32_t slot);
+/* Is it the first of its mask and key, in its own tuple?  Those, and the rule. */
+bool rule_own_head(const struct dp_tables *tables, const struct dp_flow *flow, struct ofx_key *key,
+		   struct ofx_rule_ref *ref);
 /* A flow entry of this mask and key will be published soon: ask the memory for its place, if that is known. */
 void rule_expect(const struct dp_tables *tables, const struct tuple *mask, const struct ofx_key *key);
 /* Publish a flow entry; nothing is changed if that fails. */

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <string.h>
 #include "include/openflow/openflow.h"
+#include "include/ofxdp/table_hash.h"
 #include "user/datapath/cache.h"
+#include "user/datapath/table_hash.h"
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
 
@@ -170,6 +172,7 @@ void tuple_enter(const struct tuple *tuple, struct ofx_list_entry *e)
 
 	e->subtable = tuple->lookup.number;
 	e->quick = tuple->quick;
+	e->kind = hash_kind(tuple);
 	if (!e->quick)
 		return;
 	memcpy(e->mask, s->mask, sizeof(e->mask));
@@ -181,7 +184,7 @@ static enum ofx_list_group group_of(const struct ofx_list_entry *e)
 	enum ofx_list_group group = OFX_GROUP_ADDRESS;
 
 	for (int i = 0; i < OFX_LIST_GROUP; i++) {
-		if (!e[i].quick)
+		if (!e[i].quick || e[i].kind)
 			return OFX_GROUP_NONE;
 		if (e[i].mask[0] != OFX_TYPE_MASK || e[i].mask[1])
 			group = OFX_GROUP_QUICK;
@@ -215,6 +218,7 @@ static int tuple_new(struct table *t, const struct ofx_key *mask, struct tuple *
 	tuple->lookup.number = number;
 	describe(mask, &tables->subtables[number]);
 	tuple->quick = mask_is_quick(mask);
+	tuple->map = ofx_hash_kind(tables->subtables[number].n_words);
 	tuple_choose_check(tuple);
 	tables->tuple[number] = tuple;
 	TAILQ_INSERT_TAIL(&t->tuples, tuple, next);
@@ -256,7 +260,8 @@ int tuple_of_mask(struct table *t, const struct ofx_key *mask, struct tuple **ou
 
 bool tuple_is_unused(const struct tuple *tuple)
 {
-	return !tuple->n_flows && !tuple->refs && !tuple->lookup.entered;
+	return !tuple->n_flows && !tuple->refs && !tuple->lookup.entered && tuple->stage != HASH_WAIT &&
+	       tuple->stage != HASH_CLEAR;
 }
 
 void tuple_free(struct tuple *tuple)
@@ -271,6 +276,7 @@ void tuple_free(struct tuple *tuple)
 	TAILQ_REMOVE(&t->tuples, tuple, next);
 	if (t->last == tuple)
 		t->last = NULL;
+	t->n_hash -= tuple->stage == HASH_FILL || tuple->stage == HASH_IN;
 	tables->tuple[tuple->lookup.number] = NULL;
 	tables_retire(tables, &tables->subtable_numbers, tuple->lookup.number);
 	priorities_free(&tuple->lookup.priorities);

@@ -16,6 +16,15 @@
 #define TUPLE_CHAIN 12 /* rules of one hash in a shared tuple */
 #define TUPLE_LEVELS 2 /* of width: level 0 is the widest */
 
+/* Is it in a hash map (table_hash.h)? */
+enum hash_stage {
+	HASH_OUT,   /* no, none of its keys is there */
+	HASH_FILL,  /* changes go there, what was there before is being put in */
+	HASH_IN,    /* packets look there */
+	HASH_WAIT,  /* packets may still look there, for a grace period */
+	HASH_CLEAR, /* what is there is being deleted */
+};
+
 /* A mask of a table: of flow entries, or one to hash under, or both.  Its descriptor is tables->subtables[number]. */
 struct tuple {
 	struct lookup lookup; /* of the rules hashed under it; first */
@@ -27,9 +36,13 @@ struct tuple {
 		*home[TUPLE_LEVELS]; /* where rules of this mask may lie; itself: nowhere else; NULL: not known yet */
 	uint32_t n_at[TUPLE_LEVELS + 1];    /* flow entries of this mask there, at last here */
 	uint32_t n_hashes[TUPLE_CHAIN + 2]; /* hashes that so many rules of this tuple have; the last: that or more */
-	bool quick;			    /* struct ofx_list_entry */
-	uint8_t shift;			    /* ofx_check_of_key() */
-	struct ofx_key mask;		    /* by_mask; .shape: the table */
+	enum hash_stage stage;
+	uint8_t map;	     /* enum ofx_kind: the hash map that is for its mask; OFX_KIND_LINES: none */
+	uint32_t scan;	     /* of FILL and CLEAR: flow ids that are done */
+	uint32_t most;	     /* flow entries with which it is tried again; 0: any number */
+	bool quick;	     /* struct ofx_list_entry */
+	uint8_t shift;	     /* ofx_check_of_key() */
+	struct ofx_key mask; /* by_mask; .shape: the table */
 	UT_hash_handle hh;
 	TAILQ_ENTRY(tuple) next;
 };

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The rule of one mask for a packet, in the kernel's hash maps (include/ofxdp/table_hash.h). */
+#ifndef BPF_TABLE_HASH_H
+#define BPF_TABLE_HASH_H
+
+#include "bpf/maps.h"
+#include "bpf/table_rule.h"
+#include "include/ofxdp/table_hash.h"
+
+#define HASH_LOOKS 2 /* the second, if the element was just used for another key */
+
+#define HASH_MAP(bytes, n)                                                                                             \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                                       \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                                                  \
+		__uint(max_entries, n);                                                                                \
+		__type(key, struct ofx_hash_key##bytes);                                                               \
+		__type(value, struct ofx_rule_ref);                                                                    \
+	} hash##bytes SEC(".maps")
+
+HASH_MAP(16, OFX_HASH_ENTRIES);
+HASH_MAP(32, OFX_HASH_ENTRIES);
+HASH_MAP(64, OFX_HASH_FEW);
+
+/* Words behind the mask's are zero: so are their masks. */
+#define HASH_SEARCH(bytes)                                                                                             \
+	__weak __noinline int hash##bytes##_search(struct ofx_state *s, __u32 number, __u8 table)                      \
+	{                                                                                                              \
+		const struct ofx_subtable *t = bpf_map_lookup_elem(&subtables, &number);                               \
+		struct ofx_hash_key##bytes key = {.tuple = number};                                                    \
+                                                                                                                       \
+		if (!s || !t)                                                                                          \
+			return 0;                                                                                      \
+		_Pragma("unroll") for (int i = 0; i < (bytes) / 8 - 1; i++) key.word[i] =                              \
+			ofx_key_word(s->key.w, t, i);                                                                  \
+		for (int i = 0; i < HASH_LOOKS; i++)                                                                   \
+			if (rule_try(s, bpf_map_lookup_elem(&hash##bytes, &key), table))                               \
+				break;                                                                                 \
+		return 0;                                                                                              \
+	}
+
+HASH_SEARCH(16)
+HASH_SEARCH(32)
+HASH_SEARCH(64)
+
+/* A quick mask's words are in the list. */
+static __always_inline void hash_search_quick(struct ofx_state *s, const struct ofx_list_entry *e, __u8 table)
+{
+	const __u64 *w = s->key.w;
+	const struct ofx_hash_key32 key = {
+		.tuple = e->subtable,
+		.word = {w[OFX_W_ETH_DST] & e->mask[0], w[OFX_W_L4] & e->mask[1], w[OFX_W_ADDR] & e->mask[2]}};
+
+	for (int i = 0; i < HASH_LOOKS; i++)
+		if (rule_try(s, bpf_map_lookup_elem(&hash32, &key), table))
+			return;
+}
+
+static __always_inline void hash_search(struct ofx_state *s, const struct ofx_list_entry *e, __u8 table)
+{
+	switch (e->kind) {
+	case OFX_KIND_HASH16:
+		hash16_search(s, e->subtable, table);
+		break;
+	case OFX_KIND_HASH32:
+		if (e->quick)
+			hash_search_quick(s, e, table);
+		else
+			hash32_search(s, e->subtable, table);
+		break;
+	case OFX_KIND_HASH64:
+		hash64_search(s, e->subtable, table);
+		break;
+	}
+}
+
+#endif
