@@ -43,6 +43,7 @@ BPF_TEST := $(wildcard test/bpf/test_*.c)
 BPF_TEST_BIN := $(BPF_TEST:%.c=build/%)
 FUZZ_BIN := $(patsubst %.c,build/%,$(wildcard test/fuzz/fuzz_*.c))
 E2E := $(wildcard test/e2e/test_*.py)
+E2E_BIN := build/pktgen build/fail_alloc.so
 
 # --- programs ---
 
@@ -130,6 +131,12 @@ build/pktgen build/verifier build/benchgen:
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $^ $(LIBS)
 
+# Preloaded: its functions stand in for those that a compiler knows.
+build/fail_alloc.so: test/e2e/fail_alloc.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -fno-builtin -fPIC -shared -o $@ $<
+
 # The controller of the benchmarks (test/bench/control.py).
 build/ofclient: $(patsubst %,build/obj/test/bench/of%.o,client conn packet turn) build/obj/libofxdp.a
 	$(call say,LINK,$@)
@@ -144,14 +151,14 @@ test:
 	$(Q)$(MAKE) test-programs compile_commands.json
 	$(Q)$(RUN) lint verifier unit fuzz bpf e2e diff stress
 
-test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(FUZZ_BIN) build/pktgen build/verifier build/san/ofxdpd
+test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(FUZZ_BIN) $(E2E_BIN) build/verifier build/san/ofxdpd
 	@:
 
 test-unit: $(UNIT_BIN)
 	$(Q)$(RUN) unit
 test-bpf: all $(BPF_TEST_BIN) build/verifier
 	$(Q)$(RUN) verifier bpf
-test-e2e: all build/pktgen
+test-e2e: all $(E2E_BIN)
 	$(Q)$(RUN) e2e
 test-fuzz: $(FUZZ_BIN)
 	$(Q)$(RUN) fuzz
@@ -161,7 +168,7 @@ KERNELS := 6.1 6.12
 .PHONY: check-vm
 check-vm:
 	$(Q)scripts/install-deps vm
-	$(Q)$(MAKE) all $(BPF_TEST_BIN) build/pktgen build/verifier
+	$(Q)$(MAKE) all $(BPF_TEST_BIN) $(E2E_BIN) build/verifier
 	$(Q)nice scripts/check-vm $(KERNELS)
 
 # --- checks and demonstrations ---

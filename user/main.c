@@ -222,7 +222,9 @@ static int run(const struct options *o)
 		sd_notify(0, "STOPPING=1");
 	}
 	/* What fails says why where it knows most; this is for what cannot (memory, descriptors). */
-	if (error && !log_errors)
+	if (error == -ENOMEM && !log_errors)
+		log_error("cannot run: out of memory; raise the limit, or try smaller --max-flows");
+	else if (error && !log_errors)
 		log_error("cannot run: %s", strerror(error < 0 ? -error : EIO));
 	if (close_all(&d))
 		error = -EIO;

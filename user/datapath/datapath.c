@@ -245,8 +245,7 @@ static bool anything_unpinned(struct dp *dp)
 	struct former former;
 	bool any;
 
-	former_read(dp->pin_dir, dp->name, netns_cookie(), &former);
-	any = former.n;
+	any = former_read(dp->pin_dir, dp->name, netns_cookie(), &former) || former.n;
 	former_free(&former);
 	return any;
 }

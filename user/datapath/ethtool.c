@@ -4,7 +4,6 @@
 #include <linux/if.h>
 #include <linux/sockios.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -65,32 +64,32 @@ static int by_name(int sock, uint32_t ifindex, int (*fn)(int sock, const char *i
 	return err ? err : -EAGAIN;
 }
 
-/* The kernel's names of all feature bits, or NULL. */
-static struct ethtool_gstrings *feature_names(int sock, const char *ifname)
+#define FEATURES_MAX 256 /* four times as many as Linux has; room on the stack, so that there always is some */
+
+struct feature_names {
+	struct ethtool_gstrings head; /* len: how many */
+	char name[FEATURES_MAX][ETH_GSTRING_LEN];
+};
+
+/* The kernel's names of all feature bits. */
+static bool feature_names(int sock, const char *ifname, struct feature_names *names)
 {
 	struct {
 		struct ethtool_sset_info info;
 		uint32_t count;
 	} set = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES}};
-	_free_ struct ethtool_gstrings *names = NULL;
 
-	if (ethtool_ioctl(sock, ifname, &set) || !set.info.sset_mask)
-		return NULL;
-	names = calloc(1, sizeof(*names) + (size_t)set.count * ETH_GSTRING_LEN);
-	if (!names)
-		return NULL;
-	names->cmd = ETHTOOL_GSTRINGS;
-	names->string_set = ETH_SS_FEATURES;
-	names->len = set.count;
-	if (ethtool_ioctl(sock, ifname, names))
-		return NULL;
-	return take_ptr(names);
+	if (ethtool_ioctl(sock, ifname, &set) || !set.info.sset_mask || set.count > FEATURES_MAX)
+		return false;
+	names->head =
+		(struct ethtool_gstrings){.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES, .len = set.count};
+	return !ethtool_ioctl(sock, ifname, names);
 }
 
-static int feature_bit(const struct ethtool_gstrings *all, const char *name)
+static int feature_bit(const struct feature_names *all, const char *name)
 {
-	for (uint32_t i = 0; i < all->len; i++)
-		if (!strncmp((const char *)all->data + (size_t)i * ETH_GSTRING_LEN, name, ETH_GSTRING_LEN))
+	for (uint32_t i = 0; i < all->head.len; i++)
+		if (!strncmp(all->name[i], name, ETH_GSTRING_LEN))
 			return (int)i;
 	return -1;
 }
@@ -104,24 +103,23 @@ struct wish {
 
 static int read_features(int sock, const char *ifname, void *aux)
 {
-	_free_ struct ethtool_gstrings *all = feature_names(sock, ifname);
-	_free_ struct ethtool_gfeatures *now = NULL;
+	struct {
+		struct ethtool_gfeatures head;
+		struct ethtool_get_features_block block[FEATURES_MAX / 32];
+	} now = {.head = {.cmd = ETHTOOL_GFEATURES}};
+	struct feature_names all;
 	struct wish *w = aux;
 
 	w->which = 0;
-	if (!all)
+	if (!feature_names(sock, ifname, &all))
 		return -EOPNOTSUPP;
-	now = calloc(1, sizeof(*now) + (all->len + 31) / 32 * sizeof(now->features[0]));
-	if (!now)
-		return -ENOMEM;
-	now->cmd = ETHTOOL_GFEATURES;
-	now->size = (all->len + 31) / 32;
-	if (ethtool_ioctl(sock, ifname, now))
+	now.head.size = (all.head.len + 31) / 32;
+	if (ethtool_ioctl(sock, ifname, &now))
 		return -EOPNOTSUPP;
 	for (size_t i = 0; i < w->n; i++) {
-		int bit = feature_bit(all, w->names[i]);
+		int bit = feature_bit(&all, w->names[i]);
 
-		if (bit >= 0 && now->features[bit / 32].active >> (bit % 32) & 1)
+		if (bit >= 0 && now.block[bit / 32].active >> (bit % 32) & 1)
 			w->which |= 1u << i;
 	}
 	return 0;
@@ -149,27 +147,26 @@ void ethtool_check(int sock)
 
 static int write_features(int sock, const char *ifname, void *aux)
 {
-	_free_ struct ethtool_gstrings *all = feature_names(sock, ifname);
-	_free_ struct ethtool_sfeatures *set = NULL;
+	struct {
+		struct ethtool_sfeatures head;
+		struct ethtool_set_features_block block[FEATURES_MAX / 32];
+	} set = {.head = {.cmd = ETHTOOL_SFEATURES}};
 	const struct wish *w = aux;
+	struct feature_names all;
 
-	if (!all)
+	if (!feature_names(sock, ifname, &all))
 		return -EOPNOTSUPP;
-	set = calloc(1, sizeof(*set) + (all->len + 31) / 32 * sizeof(set->features[0]));
-	if (!set)
-		return -ENOMEM;
-	set->cmd = ETHTOOL_SFEATURES;
-	set->size = (all->len + 31) / 32;
+	set.head.size = (all.head.len + 31) / 32;
 	for (size_t i = 0; i < w->n; i++) {
-		int bit = w->which >> i & 1 ? feature_bit(all, w->names[i]) : -1;
+		int bit = w->which >> i & 1 ? feature_bit(&all, w->names[i]) : -1;
 
 		if (bit < 0)
 			continue;
-		set->features[bit / 32].valid |= 1u << (bit % 32);
+		set.block[bit / 32].valid |= 1u << (bit % 32);
 		if (w->on)
-			set->features[bit / 32].requested |= 1u << (bit % 32);
+			set.block[bit / 32].requested |= 1u << (bit % 32);
 	}
-	return ethtool_ioctl(sock, ifname, set);
+	return ethtool_ioctl(sock, ifname, &set);
 }
 
 int ethtool_set_features(int sock, uint32_t ifindex, const char *const *names, size_t n, uint32_t which, bool on)

@@ -12,6 +12,7 @@
 #include "user/datapath/identity.h"
 #include "user/datapath/mapped.h"
 #include "user/util/cleanup.h"
+#include "user/util/log.h"
 
 #define ENTRY "ofx_port" /* the program on all ports */
 
@@ -28,7 +29,7 @@ static int push(struct former *f, uint32_t id, int fd)
 	struct former_program *more = realloc(f->programs, (f->n + 1) * sizeof(*more));
 
 	if (!more)
-		return -ENOMEM;
+		return f->error = -ENOMEM;
 	f->programs = more;
 	f->programs[f->n++] = (struct former_program){id, fd};
 	return 0;
@@ -182,7 +183,9 @@ int former_read(const char *pin_dir, const char *name, uint64_t netns, struct fo
 	}
 	identity_walk(add_unpinned, &search);
 	f->n_generations += !!f->n_unpinned;
-	return 0;
+	if (f->error)
+		log_error("cannot read what former daemons left: %s", strerror(-f->error));
+	return f->error;
 }
 
 void former_free(struct former *f)

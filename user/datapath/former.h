@@ -26,9 +26,13 @@ struct former {
 	size_t n;
 	struct former_program *programs; /* all XDP programs of all generations */
 	size_t n_unpinned;		 /* of them no pin leads to so many: a generation by themselves */
+	int error;			 /* of former_read() */
 };
 
-/* Read the folder; an absent one is empty.  former_free() ends what it holds. */
+/*
+ * Read the folder; an absent one is empty.  former_free() ends what it holds.  -ENOMEM: it was logged, and programs may
+ * be missing.
+ */
 int former_read(const char *pin_dir, const char *name, uint64_t netns, struct former *former);
 void former_free(struct former *former);
 /* The fd of the program with this id, or -1: not one of ours. */

@@ -166,9 +166,10 @@ int ports_abandon(const char *pin_dir, const char *name, uint64_t netns)
 		log_error("cannot give the ports back: no netlink socket: %s", strerror(-err));
 		return err;
 	}
-	former_read(pin_dir, name, netns, &a.former);
+	err = former_read(pin_dir, name, netns, &a.former);
 	a.memory = memory = memory_open(pin_dir, a.former.memory_id, false);
-	err = abandon_all(&a);
+	if (!err)
+		err = abandon_all(&a);
 	former_free(&a.former);
 	nl_close(&a.nl);
 	return err;
