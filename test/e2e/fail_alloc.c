@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Preloaded into the daemon: of the allocations that the program itself makes, its libraries' left out, number FAIL_AT
- * fails; the number of all is written to the file FAIL_COUNT when it ends.  Those of threads count, too.
+ * Preloaded into the daemon: of the allocations that the program makes and the event loop for it, other libraries' left
+ * out, number FAIL_AT fails; the number of all is written to the file FAIL_COUNT when it ends.  Those of threads count,
+ * too.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,21 +14,27 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static uintptr_t begin, end; /* of the program's code */
+static struct {
+	uintptr_t begin, end;
+} code[2]; /* of the program, of libevent */
+static int n_code;
 static unsigned int n, fail_at;
 
 /* The first object is the program. */
-static int find_program(struct dl_phdr_info *info, size_t size, void *aux)
+static int find_code(struct dl_phdr_info *info, size_t size, void *aux)
 {
-	for (int i = 0; i < info->dlpi_phnum; i++) {
+	if (n_code && !strstr(info->dlpi_name, "/libevent"))
+		return 0;
+	for (int i = 0; i < info->dlpi_phnum && n_code < 2; i++) {
 		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
 
 		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X))
 			continue;
-		begin = info->dlpi_addr + p->p_vaddr;
-		end = begin + p->p_memsz;
+		code[n_code].begin = info->dlpi_addr + p->p_vaddr;
+		code[n_code].end = code[n_code].begin + p->p_memsz;
+		n_code++;
 	}
-	return 1;
+	return 0;
 }
 
 __attribute__((constructor)) static void on_start(void)
@@ -35,7 +42,7 @@ __attribute__((constructor)) static void on_start(void)
 	const char *at = getenv("FAIL_AT");
 
 	fail_at = at ? atoi(at) : 0;
-	dl_iterate_phdr(find_program, NULL);
+	dl_iterate_phdr(find_code, NULL);
 }
 
 __attribute__((destructor)) static void on_end(void)
@@ -49,11 +56,17 @@ __attribute__((destructor)) static void on_end(void)
 	fclose(f);
 }
 
+static bool is_ours(uintptr_t caller)
+{
+	for (int i = 0; i < n_code; i++)
+		if (caller >= code[i].begin && caller < code[i].end)
+			return true;
+	return false;
+}
+
 static bool fails(void *caller)
 {
-	const uintptr_t at = (uintptr_t)caller;
-
-	if (at < begin || at >= end || __atomic_add_fetch(&n, 1, __ATOMIC_RELAXED) != fail_at)
+	if (!is_ours((uintptr_t)caller) || __atomic_add_fetch(&n, 1, __ATOMIC_RELAXED) != fail_at)
 		return false;
 	errno = ENOMEM;
 	return true;

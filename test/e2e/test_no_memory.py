@@ -11,7 +11,7 @@ import time
 from lib import PIN_ROOT, SLOW, TOP, Failed, Switch, check, equal, run_tests, sh
 
 PRELOAD = os.path.join(TOP, 'build/fail_alloc.so')
-STEP = int(os.environ.get('STEP', '12'))  # every so-manieth allocation; 1: all
+STEP = int(os.environ.get('STEP', '16'))  # every so-manieth allocation; 1: all
 AT_THE_END = 4
 
 

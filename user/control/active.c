@@ -8,7 +8,8 @@
 #include "user/util/cleanup.h"
 
 #define BACKOFF_FIRST_MS 100 /* doubled with each failure */
-#define LIVED_MS 2000	     /* a connection that was up so long was a good one: no back-off behind it */
+#define ACTIVE_TIMERS (2 + SESSION_TIMERS)
+#define LIVED_MS 2000 /* a connection that was up so long was a good one: no back-off behind it */
 
 struct active {
 	LIST_ENTRY(active) link;
@@ -97,13 +98,17 @@ static void try_connect(struct active *a)
 	}
 	a->fd = take_fd(fd);
 	event_assign(&a->connecting, a->control->base, a->fd, EV_WRITE, on_connecting, a);
-	event_add(&a->connecting, &tv);
+	if (!event_add(&a->connecting, &tv))
+		return;
+	close(take_fd(a->fd));
+	failed(a, ENOMEM);
 }
 
 int control_connect(struct control *control, const struct control_target *target)
 {
 	static const struct timeval at_once = {0};
-	struct active *a = calloc(1, sizeof(*a));
+	int error = control_reserve_timers(control, ACTIVE_TIMERS);
+	struct active *a = error ? NULL : calloc(1, sizeof(*a));
 
 	if (!a)
 		return -ENOMEM;

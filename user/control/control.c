@@ -3,9 +3,18 @@
 
 #include <stdlib.h>
 #include "user/control/session.h"
+#include "user/util/timers.h"
 
 #define CONTROL_TURN_US 2000	  /* of all connections, then others have theirs */
 #define CONTROL_LAST_WORDS_MS 500 /* for what is queued when we end */
+
+int control_reserve_timers(struct control *control, size_t n)
+{
+	int error = timers_reserve(control->base, control->n_timers + n);
+
+	control->n_timers += error ? 0 : n;
+	return error;
+}
 
 struct control *control_new(struct sw *sw, struct event_base *base, const struct control_options *options)
 {
@@ -21,7 +30,10 @@ struct control *control_new(struct sw *sw, struct event_base *base, const struct
 	LIST_INIT(&control->sessions);
 	LIST_INIT(&control->actives);
 	LIST_INIT(&control->listeners);
-	return control;
+	if (!control_reserve_timers(control, CONTROL_TIMERS))
+		return control;
+	free(control);
+	return NULL;
 }
 
 void control_free(struct control *control)

@@ -43,11 +43,16 @@ struct control {
 	size_t let_go;		 /* bytes of them that were freed for want of memory: to be taken again before others */
 	struct memory_kept kept; /* what they may hold yet */
 	struct event look;	 /* each second: what does the kernel hold? */
+	size_t n_timers;	 /* that have room: timers.h */
 	uint8_t *spare_input;	 /* stream.h */
 };
 
 uint64_t control_now_ms(void); /* monotonic */
 struct timeval control_ms(unsigned int ms);
+
+/* Room for so many timers more; with CONTROL_TIMERS at the start, for those of all other parts.  -ENOMEM. */
+#define CONTROL_TIMERS 64
+int control_reserve_timers(struct control *control, size_t n);
 
 /* memory.c: what connections may hold, `all` of them together. */
 void control_set_limits(struct control *control, size_t all);

@@ -16,6 +16,7 @@
 #define LISTENER_BATCH 8     /* accepted at a time, in turn with the connections' work */
 #define LISTENER_BACKLOG 128 /* not accepted yet */
 #define LISTENER_PAUSE_MS 1000
+#define LISTENER_TIMERS (1 + SESSION_TIMERS * (SEATS + SEATS_WAIT))
 #define FDS_KEPT 64  /* that no listener takes: the datapath and controllers we connect to need some now and then */
 #define FDS_LOCAL 32 /* … that only Unix sockets take */
 
@@ -254,6 +255,14 @@ int control_check_listener(const char *text)
 	return -EINVAL;
 }
 
+static void close_socket(struct listener *l)
+{
+	if (is_local(l))
+		unix_socket_close(&l->local);
+	else
+		close(l->fd);
+}
+
 int control_listen(struct control *control, const char *text)
 {
 	_free_ struct listener *l = calloc(1, sizeof(*l));
@@ -268,12 +277,17 @@ int control_listen(struct control *control, const char *text)
 	l->turn.run = accept_some;
 	snprintf(l->text, sizeof(l->text), "%s", text);
 	seats_open(&l->seats);
-	error = text[1] == 't' ? listen_tcp(l, text + 5) : listen_unix(l, text + 6);
+	error = control_reserve_timers(control, LISTENER_TIMERS);
+	if (!error)
+		error = text[1] == 't' ? listen_tcp(l, text + 5) : listen_unix(l, text + 6);
 	if (error)
 		return error;
 	event_assign(&l->acceptable, control->base, l->fd, EV_READ | EV_PERSIST, on_acceptable, l);
 	evtimer_assign(&l->resume, control->base, on_resume, l);
-	event_add(&l->acceptable, NULL);
+	if (event_add(&l->acceptable, NULL)) {
+		close_socket(l);
+		return -ENOMEM;
+	}
 	LIST_INSERT_HEAD(&control->listeners, l, link);
 	take_ptr(l);
 	return 0;
@@ -284,10 +298,7 @@ void listener_free(struct listener *l)
 	event_del(&l->acceptable);
 	event_del(&l->resume);
 	turn_cancel(&l->control->turn, &l->turn);
-	if (is_local(l))
-		unix_socket_close(&l->local);
-	else
-		close(l->fd);
+	close_socket(l);
 	LIST_REMOVE(l, link);
 	free(l);
 }

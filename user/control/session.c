@@ -46,7 +46,8 @@ static void arm_timer(struct session *s, unsigned int ms)
 {
 	struct timeval tv = control_ms(ms);
 
-	evtimer_add(&s->timer, &tv);
+	if (evtimer_add(&s->timer, &tv))
+		session_end(s, LOG_LVL_WARN, "out of memory");
 }
 
 /* --- states --- */
@@ -288,7 +289,8 @@ struct session *session_new(struct control *control, int fd, const char *name, c
 	LIST_INSERT_HEAD(&control->sessions, s, link);
 	of_put_hello(&s->conn.replies, ++s->xid, SESSION_VERSIONS);
 	arm_timer(s, control->options.handshake_ms);
-	event_add(&s->readable, NULL);
+	if (event_add(&s->readable, NULL))
+		session_end(s, LOG_LVL_WARN, "out of memory");
 	turn_later(&control->turn, &s->turn);
 	return s;
 }

@@ -23,6 +23,7 @@
 #include "user/control/internal.h"
 #include "user/util/log.h"
 
+#define SESSION_TIMERS 2
 #define SESSION_VERSIONS (1u << OF_VERSION_13) /* what we offer */
 
 struct session;
