@@ -194,7 +194,7 @@ static void test_few_descriptors(void **state)
 	rig_start(&rig, "listening on unix", (const char *const[]){target, "ptcp:0", p->where, NULL});
 	client_of(&own, accept(listening, NULL, NULL));
 	client_greet(&own);
-	limit = (struct rlimit){rig_fds(&rig) + 120, rig_fds(&rig) + 120};
+	limit.rlim_cur = limit.rlim_max = rig_fds(&rig) + 120;
 	assert_int_equal(prlimit(rig.pid, RLIMIT_NOFILE, &limit, NULL), 0);
 	for (int i = 0; i < SEATS; i++) {
 		client_dial(&many[i], &rig);
