@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from lib import PIN_ROOT, SLOW, TOP, Failed, Switch, check, equal, run_tests, sh
+from lib import OFXDPCTL, PIN_ROOT, SLOW, TOP, Failed, Switch, check, equal, run_tests, sh
 
 PRELOAD = os.path.join(TOP, 'build/fail_alloc.so')
 STEP = int(os.environ.get('STEP', '16'))  # every so-manieth allocation; 1: all
@@ -72,6 +72,38 @@ def test_start_and_end():
         failed = sum(check_life(sw, at) for at in tried)
         print('# result: of %d allocations %d failed in turn: %d ends with an error' % (n, len(tried), failed))
         check(failed > len(tried) // 3, 'only %d of %d failed', failed, len(tried))
+
+
+def ctl(sw, command, at=0):
+    """Status, output, errors, allocations of ofxdpctl."""
+    count = sw.box.dir + '/count'
+    env = dict(os.environ, LD_PRELOAD=PRELOAD, FAIL_AT=str(at), FAIL_COUNT=count)
+    p = subprocess.run([OFXDPCTL] + command, env=env, capture_output=True, text=True, timeout=20 * SLOW)
+    with open(count) as f:
+        return p.returncode, p.stdout, p.stderr, int(f.read())
+
+
+def test_ofxdpctl():
+    """It tells all, or says why not."""
+    n_failed = 0
+    with Switch(2) as sw:
+        sw.of('add-group', 'group_id=1,type=all,bucket=output:1,bucket=output:2')
+        sw.of('add-meter', 'meter=1,kbps,band=type=drop,rate=1000')
+        sw.flows('in_port=1,ip,nw_dst=10.0.0.0/8,actions=output:2', 'actions=group:1')
+        for command in ('tables', 'cache', 'drops', 'groups', 'meters', 'ports'):
+            for words in ([sw.name, command], ['--json', sw.name, command]):
+                status, said, errors, n = ctl(sw, words)
+                equal((status, errors), (0, ''), 'ofxdpctl %s' % ' '.join(words))
+                lines = len(said.split('\n'))
+                for at in range(1, n + 1):
+                    status, now, errors, _ = ctl(sw, words, at)
+                    what = 'ofxdpctl %s, allocation %d: ' % (' '.join(words), at)
+                    check(status in (0, 1), '%sstatus %d', what, status)
+                    equal(bool(errors), status == 1, what + 'errors: ' + errors)
+                    equal(len(now.split('\n')), lines if status == 0 else 1, what + 'lines: ' + now)
+                    n_failed += status
+    print('# result: ofxdpctl ended with an error %d times' % n_failed)
+    check(n_failed > 20, 'only %d times', n_failed)
 
 
 run_tests(sys.modules[__name__])

@@ -47,13 +47,6 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-static void free_names(char **names, int n)
-{
-	for (int i = 0; i < n; i++)
-		free(names[i]);
-	free(names);
-}
-
 static int list(const char *root, bool json)
 {
 	char **names;
@@ -67,7 +60,7 @@ static int list(const char *root, bool json)
 		printf(json ? "%s\"%s\"" : "%s%s\n", json && i ? ", " : "", names[i]);
 	if (json)
 		printf("]\n");
-	free_names(names, n);
+	pins_names_free(names, n);
 	return 0;
 }
 
@@ -84,7 +77,7 @@ static char *only_switch(const char *root)
 	else if (n > 1)
 		log_error("there are %d switches: say which (ofxdpctl list shows them)", n);
 	if (n >= 0)
-		free_names(names, n);
+		pins_names_free(names, n);
 	return name;
 }
 
@@ -102,6 +95,8 @@ static int run(const char *root, const struct ctl_format *format, const char *gi
 	name = given ? strdup(given) : only_switch(root);
 	if (name && !pins_open(root, name, &pins) && !command->run(&pins, format))
 		status = EXIT_SUCCESS;
+	else if (!log_errors) /* what fails says why where it knows most; this is for what cannot */
+		log_error("%s: cannot read all of it: out of memory, or it is changing", command_name);
 	pins_close(&pins);
 	return status;
 }

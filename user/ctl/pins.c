@@ -23,6 +23,28 @@ static int is_switch(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
+void pins_names_free(char **names, int n)
+{
+	for (int i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+}
+
+/* NULL: out of memory. */
+static char **copy_names(struct dirent **entries, int n)
+{
+	char **names = calloc(n + 1, sizeof(*names));
+
+	for (int i = 0; names && i < n; i++) {
+		names[i] = strdup(entries[i]->d_name);
+		if (names[i])
+			continue;
+		pins_names_free(names, i);
+		return NULL;
+	}
+	return names;
+}
+
 int pins_list(const char *root, char ***names)
 {
 	struct dirent **entries;
@@ -38,14 +60,14 @@ int pins_list(const char *root, char ***names)
 		log_error("cannot read %s: %s", root, strerror(errno));
 		return -1;
 	}
-	*names = calloc(n + 1, sizeof(**names));
-	for (int i = 0; i < n; i++) {
-		if (*names)
-			(*names)[i] = strdup(entries[i]->d_name);
+	*names = copy_names(entries, n);
+	for (int i = 0; i < n; i++)
 		free(entries[i]);
-	}
 	free(entries);
-	return *names ? n : -1;
+	if (*names)
+		return n;
+	log_error("cannot list %s: out of memory", root);
+	return -1;
 }
 
 /* NAME/port is a link to the entry program in the folder of the current generation, "v<layout>-<number>/ofx_port". */

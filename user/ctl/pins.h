@@ -19,8 +19,9 @@ struct pins {
 	int n_cpus; /* CPU numbers there may be: values of PERCPU maps */
 };
 
-/* Names of the switches under `root`, sorted; free each and the array.  The count, or < 0. */
+/* Names of the switches under `root`, sorted.  The count, or < 0: it was logged. */
 int pins_list(const char *root, char ***names);
+void pins_names_free(char **names, int n);
 int pins_open(const char *root, const char *name, struct pins *pins);
 void pins_close(struct pins *pins);
 

@@ -66,7 +66,7 @@ static int flows_open(struct flows *f, const struct pins *pins)
 		return -1;
 	for (; f->n < info.max_entries && !bpf_map_lookup_elem(fd, &f->n, &id); f->n++)
 		if (!pins_mapped(&f->chunk[f->n], bpf_map_get_fd_by_id(id), sizeof(struct ofx_flow), &n))
-			break;
+			return -1;
 	return 0;
 }
 
