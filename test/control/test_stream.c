@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Output under load: replies ahead of packet-ins, bounds for a peer that does not read, fairness between peers. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 #include <unistd.h>
 #include "include/openflow/openflow.h"
 #include "test/control/rig.h"
+#include "user/control/stream.h"
 
 #define FLOOD "flood 2000 200" /* packet-ins per ms, bytes: more than a connection takes */
 /* An echo takes far less than that; at most one in LATE_IN may take longer, for the machine has other work too. */
@@ -243,6 +246,56 @@ static void test_async_burst(void **state)
 	client_close(&c);
 }
 
+/* --- what the kernel holds --- */
+
+#define HELD 100000 /* bytes */
+
+static void tcp_pair(int fd[2])
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(addr);
+
+	assert_int_equal(bind(listening, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(listen(listening, 1), 0);
+	getsockname(listening, (struct sockaddr *)&addr, &len);
+	fd[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd[1], (struct sockaddr *)&addr, len), 0);
+	fd[0] = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	assert_true(fd[0] >= 0);
+	close(listening);
+}
+
+/* Output that a local peer has not read; input that we have not read, of a TCP peer. */
+static void test_kernel_counts(void **state)
+{
+	static const uint8_t data[HELD];
+	struct buf replies = {0}, packet_ins = {0};
+	uint8_t *spare = NULL;
+	struct stream s;
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
+	stream_open(&s, fd[0], &replies, &packet_ins, &spare, 2 * HELD);
+	buf_put(&replies, data, HELD);
+	assert_int_equal(stream_flush(&s), 0);
+	assert_true(stream_in_kernel(&s) >= HELD);
+	close(fd[1]);
+	stream_close(&s);
+
+	tcp_pair(fd);
+	stream_open(&s, fd[0], &replies, &packet_ins, &spare, 2 * HELD);
+	assert_int_equal(send(fd[1], data, HELD, 0), HELD);
+	for (int i = 0; i < 1000 && stream_in_kernel(&s) < HELD; i++) {
+		usleep(1000);
+		stream_ask_kernel(&s);
+	}
+	assert_int_equal(stream_in_kernel(&s), HELD);
+	close(fd[1]);
+	stream_close(&s);
+	free(spare);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -254,6 +307,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_wait, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_fair_among_connections, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_async_burst, rig_setup, rig_teardown),
+		cmocka_unit_test(test_kernel_counts),
 	};
 
 	RIG_MAIN(argc, argv);

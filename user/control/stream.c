@@ -25,10 +25,15 @@ void stream_open(struct stream *s, int fd, struct buf *replies, struct buf *pack
 	int on = 1, notsent = STREAM_NOTSENT;
 
 	*s = (struct stream){.fd = fd, .spare = spare, .replies.buf = replies, .packet_ins.buf = packet_ins};
-	/* The TCP options fail on a Unix socket, where SO_SNDBUF alone bounds the backlog. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	/*
+	 * The TCP options fail on a Unix socket, where SO_SNDBUF alone bounds the backlog; what we do not read there is
+	 * the peer's.
+	 */
+	s->is_tcp = !setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	if (s->is_tcp)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 }
 
 void stream_close(struct stream *s)
@@ -186,11 +191,13 @@ static int buffer_error(const struct stream *s)
 
 void stream_ask_kernel(struct stream *s)
 {
-	int n;
+	int out, in = 0;
 
-	if (s->fd < 0 || ioctl(s->fd, SIOCOUTQ, &n))
+	if (s->fd < 0 || ioctl(s->fd, SIOCOUTQ, &out))
 		return;
-	s->in_kernel = n;
+	if (s->is_tcp)
+		ioctl(s->fd, SIOCINQ, &in);
+	s->in_kernel = out + in;
 	s->sent_since = 0;
 }
 

@@ -35,13 +35,14 @@ struct stream {
 	size_t in_at, in_end; /* unread bytes are [in_at, in_end) of `in` */
 	struct stream_queue replies, packet_ins;
 	size_t packet_in_at; /* where in packet_ins the first message begins that is not wholly sent */
-	size_t in_kernel;    /* bytes that the kernel held of the output when it was asked, … */
+	size_t in_kernel;    /* bytes that the kernel held of output and unread input when it was asked, … */
 	size_t sent_since;   /* … and what it has taken since then */
+	bool is_tcp;
 };
 
 /*
- * Takes the fd; makes its socket options right: the kernel may hold about twice `room` bytes.  The buffers must outlive
- * the stream, and so must `spare`, which streams share: *spare is the owner's to free in the end.
+ * Takes the fd; makes its socket options right: the kernel may hold about twice `room` bytes each way.  The buffers
+ * must outlive the stream, and so must `spare`, which streams share: *spare is the owner's to free in the end.
  */
 void stream_open(struct stream *s, int fd, struct buf *replies, struct buf *packet_ins, uint8_t **spare, int room);
 void stream_close(struct stream *s);
@@ -65,7 +66,7 @@ int stream_flush(struct stream *s);
 /* Nothing of the output will be sent: its memory is given back. */
 void stream_drop(struct stream *s);
 
-/* Ask the kernel how much of the output it holds.  Sending does so now and then. */
+/* Ask the kernel how much it holds.  Sending does so now and then. */
 void stream_ask_kernel(struct stream *s);
 /* That, or somewhat more. */
 static inline size_t stream_in_kernel(const struct stream *s)
