@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import random
 import re
+import shutil
 import sys
 import time
 import traceback
@@ -38,6 +39,7 @@ LIMIT_MB = 700
 UNDER_LOAD = 10 * SLOW  # seconds within which a question is answered, …
 AFTERWARDS = 1 * SLOW   # … and when the load is gone
 TO_END = 30
+LOG = lib.BUILD + '/stress.log'
 REPORT = re.compile(r'Sanitizer|runtime error:')
 SANITIZERS = {'ASAN_OPTIONS': 'detect_leaks=1:quarantine_size_mb=16:detect_stack_use_after_return=1:allocator_may_return_null=1',
               'UBSAN_OPTIONS': 'print_stacktrace=1'}
@@ -242,11 +244,12 @@ def ended(sw, before):
 
 @contextlib.contextmanager
 def telling(sw):
-    """What fails shows the end of the log."""
+    """What fails shows the end of the log, and leaves the whole."""
     try:
         yield
     except Failed:
-        print('# log of the switch:\n#   ' + sw.tail(40).replace('\n', '\n#   '))
+        print('# log of the switch, whole in %s:\n#   %s' % (LOG, sw.tail(40).replace('\n', '\n#   ')))
+        shutil.copyfile(sw.box.dir + '/ofxdpd.log', LOG)
         raise
 
 
