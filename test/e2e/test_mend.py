@@ -2,7 +2,9 @@
 """What somebody does to the switch's own interfaces while it runs is put right, with a line in the log; packet-ins,
 packet-outs, copies, queues and LOCAL go on."""
 import contextlib
+import os
 import re
+import signal
 import sys
 import time
 
@@ -175,6 +177,25 @@ def test_local_deleted(_):
         ended(s)
 
 
+def test_deleted_while_local_is_detached(_):
+    """LOCAL is no port, called otherwise, or out of sight: nothing tells that it is the switch's, but others are made anew."""
+    with switch() as s:
+        there = s.box.namespace('there')
+        link(s, 'set', own(s, 'p'), 'xdp', 'off')
+        check(wait_for(lambda: 'LOCAL' not in s.of('dump-ports-desc'), 4), 'LOCAL is a port')
+        for what in (['set', own(s, 'p'), 'down'], ['set', own(s, 'p'), 'name', 'xp'], ['set', s.name, 'netns', there]):
+            link(s, *what)
+            before = indexes(s)
+            link(s, 'del', own(s, 'c0'))
+            check(wait_for(lambda: set(indexes(s)) == set(before), 4), 'not made again: %s', s.tail())
+            works(s)
+        check('error' not in s.tail(60), 'it complains: %s', s.tail(60))
+        ended(s)
+        for ns in (s.sw, there):
+            left = sh('ip', '-n', ns, 'link')
+            check(': xp' not in left and ': %s@' % s.name not in left, 'LOCAL is left: %s', left)
+
+
 def open_mac(sw):
     return re.search(r'link/ether (\S+)', link(sw, 'show', sw.name))[1]
 
@@ -189,6 +210,33 @@ def test_moved_to_another_namespace(_):
             check(wait_for(lambda: own(s, end) not in sh('ip', '-n', there, 'link'), 4), '%s is left there', end)
             works(s)
             local_works(s)
+        ended(s)
+
+
+@contextlib.contextmanager
+def asleep(sw):
+    """The daemon hears of all that is done here only afterwards."""
+    os.kill(sw.proc.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(sw.proc.pid, signal.SIGCONT)
+
+
+def test_moved_and_gone_before_it_is_looked_for(_):
+    """Nobody is told to go and look for it: own interfaces go with their pair, a port is back already."""
+    with switch() as s:
+        there = s.box.namespace('there')
+        before = indexes(s)
+        with asleep(s):
+            link(s, 'set', own(s, 'c1'), 'netns', there)
+        check(wait_for(lambda: set(indexes(s)) == set(before), 4), 'not made again: %s', s.tail())
+        with asleep(s):
+            link(s, 'set', 's2', 'netns', there)
+            sh('ip', '-n', there, 'link', 'set', 's2', 'netns', s.sw, 'up')
+        said(s, 'port s2: moved to network namespace')
+        works(s)
+        check('out of sight' not in s.tail(60), 'it says: %s', s.tail(60))
         ended(s)
 
 

@@ -15,6 +15,7 @@
 #include "user/datapath/netns.h"
 #include "user/datapath/owner.h"
 #include "user/datapath/pin.h"
+#include "user/datapath/port.h"
 #include "user/datapath/port_state.h"
 #include "user/datapath/queue.h"
 #include "user/util/cleanup.h"
@@ -182,6 +183,7 @@ int dp_close(struct dp *dp)
 
 	if (!dp)
 		return 0;
+	veths_delete_local(dp);
 	close_parts(dp);
 	err = abandon(dp);
 	disown(dp);

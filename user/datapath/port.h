@@ -155,10 +155,12 @@ int sets_flood(struct dp *dp, uint32_t index, uint32_t ifindex, bool member);
 /* veth.c */
 /* `former` names the programs of daemons before us, whose pairs are kept.  Does somebody else have one of the names? */
 int veths_check(struct dp *dp, bool local, const struct former *former);
-/* All pairs that are not there, and what the maps say of them. */
+/* All pairs that are not known, found or made, and what the maps say of them. */
 int veths_make(struct dp *dp, const struct former *former);
 /* Attach our program where none is yet, and, `others`, in place of others. */
 int veths_attach(struct dp *dp, bool others);
+/* LOCAL's pair, detached and renamed perhaps: only its ifindex tells then that it is ours. */
+void veths_delete_local(struct dp *dp);
 /* Delete all pairs that are surely ours, known by `former` as above.  What stays, and why, has been logged on error. */
 int veths_delete(struct nl *nl, const char *name, const struct former *former);
 /* One internal pair, found or made, with `most` queues at most, up, without addresses of its own. */
@@ -178,7 +180,8 @@ void veths_mend(struct dp *dp, const struct link *link);
 void veths_mend_local(struct dp *dp, const struct link *link);
 /* This interface was deleted, or moved to another namespace.  True: it was an internal one or LOCAL's. */
 bool veths_gone(struct dp *dp, const struct link *was);
-/* What was lost is made anew; once a second at most. */
+/* Was something lost, and is it time to make it anew?  Once a second at most. */
+bool veths_may_restore(const struct dp *dp);
 void veths_restore(struct dp *dp);
 
 /* port_relay.c: the way to a port whose driver takes no frames from native XDP */

@@ -41,7 +41,7 @@ static int detach(struct nl *nl, uint32_t ifindex, const struct former *former, 
 struct reclaim {
 	struct dp_ports *ports;
 	const struct link *was;
-	bool done;
+	int err; /* -ENODEV: it has gone from there, too */
 };
 
 static void reclaim_here(void *aux)
@@ -52,13 +52,16 @@ static void reclaim_here(void *aux)
 	struct link now;
 	struct nl nl;
 
-	if (nl_open(&nl))
+	r->err = nl_open(&nl);
+	if (r->err)
 		return;
-	if (!link_get(&nl, r->was->moved_ifindex, NULL, &now)) {
+	r->err = link_get(&nl, r->was->moved_ifindex, NULL, &now);
+	if (!r->err) {
 		bool native = now.xdp_drv == p->prog_id, generic = now.xdp_skb == p->prog_id;
 		uint32_t mode = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
 
-		r->done = (!native && !generic) || !link_set_xdp(&nl, now.ifindex, -1, mode, p->prog_fd);
+		if (native || generic)
+			r->err = link_set_xdp(&nl, now.ifindex, -1, mode, p->prog_fd);
 		if (strcmp(r->was->name, now.name))
 			memory_rename(p->memory, r->was->name, now.name);
 		port_restore(&nl, sock, p->memory, &now);
@@ -75,15 +78,21 @@ static bool reclaim_in(void *aux, int ns_fd)
 
 void port_reclaim(struct dp *dp, const struct link *was)
 {
-	struct reclaim r = {dp->ports, was, false};
+	struct reclaim r = {dp->ports, was, 0};
 	char path[PATH_MAX];
 
-	if (netns_search(reclaim_in, &r, path, sizeof(path)) && r.done)
-		log_info("port %s: moved to network namespace %s, and restored there", was->name, path);
-	else
+	if (!netns_search(reclaim_in, &r, path, sizeof(path)))
 		log_warn("port %s: moved to a network namespace out of sight with our XDP program attached: run "
 			 "`ip link set dev %s xdp off promisc off` there",
 			 was->name, was->name);
+	else if (r.err == -ENODEV)
+		log_info("port %s: moved to network namespace %s, and is there no more", was->name, path);
+	else if (r.err)
+		log_warn("port %s: moved to network namespace %s with our XDP program attached: %s; run "
+			 "`ip link set dev %s xdp off promisc off` there",
+			 was->name, path, strerror(-r.err), was->name);
+	else
+		log_info("port %s: moved to network namespace %s, and restored there", was->name, path);
 }
 
 struct abandon {

@@ -10,6 +10,7 @@
 #include "user/datapath/port.h"
 #include "user/datapath/port_memory.h"
 #include "user/datapath/queue.h"
+#include "user/datapath/veth.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -153,10 +154,7 @@ static bool gone(struct dp *dp, const struct link *was)
 	}
 	if (port)
 		port_leave(dp, port, NULL);
-	if (!veths_gone(dp, was))
-		return false;
-	veths_restore(dp);
-	return true;
+	return veths_gone(dp, was);
 }
 
 /* How is this interface now?  `was`: as it was when it was last seen, or its ifindex alone. */
@@ -195,13 +193,31 @@ static void on_event(void *aux, const struct link *link, bool deleted)
 	if (!interesting(dp, link))
 		return;
 	if (deleted) {
-		if (!gone(dp, link) && ours(p, link) && link->moved_nsid != -1)
+		/* One of the switch's own has gone with its pair. */
+		if (!gone(dp, link) && ours(p, link) && link->moved_nsid != -1 && !veths_own(dp->name, link->name))
 			port_reclaim(dp, link);
 		return;
 	}
 	if (port && ours(p, link) && port->link.carrier != link->carrier)
 		port_change(dp, port, link);
 	look(dp, link);
+}
+
+/* The switch's own interfaces that this look has not seen.  LOCAL's counts even while it is detached, and no port. */
+static void look_own(struct dp *dp)
+{
+	struct dp_ports *p = dp->ports;
+	struct link own = {.ifindex = p->veths.local, .moved_nsid = -1};
+
+	veth_name(own.name, dp->name, "-p");
+	if (own.ifindex)
+		look(dp, &own);
+	for (uint32_t i = 0; i < OFX_DEV_N; i++) {
+		own.ifindex = p->veths.ends[i];
+		veths_name(own.name, dp, i);
+		if (own.ifindex && !(p->veths.seen & 1u << i))
+			look(dp, &own);
+	}
 }
 
 static void look_unseen(struct dp *dp)
@@ -211,13 +227,7 @@ static void look_unseen(struct dp *dp)
 	for (uint32_t i = 0; i < OFX_PORTS; i++)
 		if (p->port[i].exists && !p->port[i].seen)
 			look(dp, &p->port[i].link);
-	for (uint32_t i = 0; i < OFX_DEV_N; i++) {
-		struct link end = {.ifindex = p->veths.ends[i], .moved_nsid = -1};
-
-		veths_name(end.name, dp, i);
-		if (end.ifindex && !(p->veths.seen & 1u << i))
-			look(dp, &end);
-	}
+	look_own(dp);
 }
 
 void ports_resync(struct dp *dp)
@@ -236,12 +246,23 @@ void ports_resync(struct dp *dp)
 	look_unseen(dp);
 }
 
+/* Others may be lost of which no event has told yet: all that are there go into the maps together. */
+static void restore(struct dp *dp)
+{
+	if (!veths_may_restore(dp))
+		return;
+	dp->ports->veths.seen = 0;
+	look_own(dp);
+	veths_restore(dp);
+}
+
 static void on_watch(evutil_socket_t fd, short what, void *aux)
 {
 	struct dp *dp = aux;
 
 	if (link_watch_read(&dp->ports->watch, on_event, dp))
 		ports_resync(dp);
+	restore(dp);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *aux)
@@ -250,7 +271,7 @@ static void on_timer(evutil_socket_t fd, short what, void *aux)
 
 	on_watch(fd, what, aux);
 	ports_resync(dp);
-	veths_restore(dp);
+	restore(dp);
 	trap_due(dp);
 	port_log_flush(dp->ports);
 	ports_save(dp);

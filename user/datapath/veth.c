@@ -183,14 +183,18 @@ int veths_check(struct dp *dp, bool local, const struct former *former)
 	return 0;
 }
 
+/* A pair that is known goes by its ifindexes, whatever its names and programs have become. */
 int veths_make(struct dp *dp, const struct former *former)
 {
-	uint32_t *ends = dp->ports->veths.ends;
+	struct veths *v = &dp->ports->veths;
+	uint32_t *ends = v->ends;
 	int err = 0;
 
 	for (uint32_t i = 0; i < PAIR_LOCAL && !err; i++) {
 		struct link a, b;
 
+		if (ends[2 * i] && ends[2 * i + 1])
+			continue;
 		err = veths_pair(dp, suffixes[i][0], suffixes[i][1], i == PAIR_CTL ? OFX_PUNT_QUEUES : VETH_QUEUES,
 				 former, &a, &b);
 		if (err)
@@ -203,7 +207,7 @@ int veths_make(struct dp *dp, const struct former *former)
 		err = link_set_gro_max(&dp->ports->nl, ends[OFX_DEV_BACK], 0);
 	if (!err)
 		err = write_maps(dp);
-	return !err && dp->ports->with_local ? local_make(dp, former) : err;
+	return !err && dp->ports->with_local && !v->local ? local_make(dp, former) : err;
 }
 
 /* Attach at the highest MTU that native XDP takes on this kernel: each end is limited by its peer's. */
@@ -247,7 +251,7 @@ static int attach_end(struct dp *dp, enum ofx_dev dev, bool others)
 		err = attach_first(&p->nl, ifindex, p->veths.ends[dev ^ 1], p->prog_fd);
 	else if (!err && others && link.xdp_drv != p->prog_id)
 		err = replace(&p->nl, &link, p->prog_fd);
-	if (err)
+	if (err && err != -ENODEV) /* it was deleted just now: there will be another */
 		log_error("cannot attach XDP to %s: %s%s%s", link.name, strerror(-err), *p->nl.said ? ": " : "",
 			  p->nl.said);
 	return err;
@@ -281,6 +285,12 @@ int veths_attach(struct dp *dp, bool others)
 	if (!err)
 		queues_attach(dp, others);
 	return err ? err : write_max(dp);
+}
+
+void veths_delete_local(struct dp *dp)
+{
+	if (dp->ports && dp->ports->veths.local)
+		link_delete(&dp->ports->nl, dp->ports->veths.local);
 }
 
 /* Only what is surely ours: a switch may have been refused because somebody else has one of the names. */

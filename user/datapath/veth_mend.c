@@ -71,7 +71,7 @@ static int undo(struct dp *dp, const struct link *link, enum ofx_dev dev)
 
 static void tell(struct dp *dp, const char *name, const char *what, int err)
 {
-	if (port_may_log(dp->ports, OFX_INDEX_NONE))
+	if (err != -ENODEV && port_may_log(dp->ports, OFX_INDEX_NONE)) /* if it is gone, that is told */
 		log_warn("%s, the switch's own, was %s: %s%s%s", name, what, err ? strerror(-err) : "mended",
 			 err && *dp->ports->nl.said ? ": " : "", err ? dp->ports->nl.said : "");
 }
@@ -212,15 +212,19 @@ static void restored(struct dp_ports *p, int err)
 		log_info("the switch's own interfaces are all there again");
 }
 
+bool veths_may_restore(const struct dp *dp)
+{
+	const struct veths *v = &dp->ports->veths;
+
+	return v->lost && clock_ns() >= v->restore_ns;
+}
+
 void veths_restore(struct dp *dp)
 {
 	struct dp_ports *p = dp->ports;
 	uint32_t lost = p->veths.lost;
-	int err;
+	int err = make_again(dp);
 
-	if (!lost || clock_ns() < p->veths.restore_ns)
-		return;
-	err = make_again(dp);
 	if (!err && lost & 1u << PAIR_CTL)
 		err = punt_reopen(dp);
 	if (!err && lost & 1u << PAIR_LOOP)
