@@ -138,6 +138,20 @@ def test_deleted_interface_comes_back_with_its_number(sw):
         sw.forward([(1, U)], {3: [U]})
 
 
+def test_interfaces_that_are_deleted_while_they_become_ports(sw):
+    """The log does not complain of what is no more."""
+    with Switch(2) as s:
+        commands = []
+        for i in range(60):
+            commands += ['link add y%d up type veth peer name z%d' % (i, i), 'link set dev y%d xdpdrv pinned %s' % (i, entry_pin(s)),
+                         'link del y%d' % i]
+        s.box.run(s.sw, 'ip', '-force', '-batch', '-', input='\n'.join(commands) + '\n')
+        time.sleep(1.5 * SLOW)  # a look at all
+        said = s.box.log('ofxdpd.log').split('\n')
+        equal([x for x in said if 'error' in x or 'warning' in x], [], 'complaints')
+        equal(numbers(s), [1, 2], 'ports')
+
+
 def test_attach_while_down(sw):
     with Client(sw.sock) as c:
         sw.link(2, 'xdp', 'off')

@@ -163,6 +163,18 @@ int link_get(struct nl *nl, uint32_t ifindex, const char *name, struct link *lin
 	return nl_talk(nl, h, got_link, link);
 }
 
+bool link_is_gone(struct nl *nl, uint32_t ifindex)
+{
+	char said[sizeof(nl->said)];
+	struct link link;
+	bool gone;
+
+	memcpy(said, nl->said, sizeof(said));
+	gone = link_get(nl, ifindex, NULL, &link) == -ENODEV;
+	memcpy(nl->said, said, sizeof(said));
+	return gone;
+}
+
 int link_get_in(struct nl *nl, int32_t nsid, uint32_t ifindex, struct link *link)
 {
 	char buf[REQUEST_SIZE];

@@ -49,6 +49,8 @@ void nl_close(struct nl *nl);
 
 /* By ifindex, or by name if ifindex is 0.  -ENODEV. */
 int link_get(struct nl *nl, uint32_t ifindex, const char *name, struct link *link);
+/* Is it deleted, or in another namespace?  What the kernel has said of something else (nl->said) stays. */
+bool link_is_gone(struct nl *nl, uint32_t ifindex);
 /* The other end of a veth in another namespace: `nsid` as in struct link. */
 int link_get_in(struct nl *nl, int32_t nsid, uint32_t ifindex, struct link *link);
 /*

@@ -245,7 +245,10 @@ int port_join(struct dp *dp, const struct link *link, uint32_t index, bool gener
 	}
 	p->n++;
 	if (err) {
-		log_error("port %s: %s%s%s", link->name, strerror(-err), *p->nl.said ? ": " : "", p->nl.said);
+		if (link_is_gone(&p->nl, link->ifindex))
+			err = -ENODEV;
+		else
+			log_error("port %s: %s%s%s", link->name, strerror(-err), *p->nl.said ? ": " : "", p->nl.said);
 		unpublish(dp, port);
 		if (!local)
 			port_restore(&p->nl, p->sock, p->memory, link);

@@ -88,7 +88,10 @@ struct dp_ports {
 /* port.c */
 /* The number asked for, else the one the name had, else the lowest nobody has or had, else the lowest free; or 0. */
 uint32_t port_choose_number(const struct dp_ports *ports, const char *name, uint32_t wanted);
-/* Make a port of an interface: remember and prepare it, publish it in the maps.  On error all is undone, and told. */
+/*
+ * Make a port of an interface: remember and prepare it, publish it in the maps.  On error all is undone, and told but
+ * for -ENODEV: it was deleted meanwhile.
+ */
 int port_join(struct dp *dp, const struct link *link, uint32_t index, bool generic);
 void port_welcome(struct dp *dp, struct port *port);
 /* The interface is no longer a port; `link` is what it is now, NULL: it is gone. */

@@ -175,6 +175,8 @@ static int port_take(struct dp *dp, struct link *link, uint32_t index, const str
 
 	if (!err)
 		err = port_join(dp, link, index, generic);
+	if (err == -ENODEV)
+		log_error("port %s: the interface was deleted just now", link->name);
 	if (err)
 		return err;
 	err = attach(dp, link, generic ? skb : native, generic, &generic);

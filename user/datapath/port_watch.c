@@ -53,7 +53,7 @@ static void port_change(struct dp *dp, struct port *port, const struct link *lin
 		err = port_write(dp, port);
 	if (!err && !(link->flags & IFF_PROMISC) && !local)
 		err = link_set_flags(&p->nl, link->ifindex, IFF_PROMISC, IFF_PROMISC);
-	if (err && port_may_log(p, port_index(p, port)))
+	if (err && !link_is_gone(&p->nl, link->ifindex) && port_may_log(p, port_index(p, port)))
 		log_warn("port %s: %s", link->name, strerror(-err));
 	if (tell)
 		port_tell(dp, OFPPR_MODIFY, port);
@@ -91,7 +91,7 @@ static void detach(struct dp *dp, const struct link *link, bool generic, const c
 	int err =
 		link_set_xdp(&p->nl, link->ifindex, -1, generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE, p->prog_fd);
 
-	if (!port_may_log(p, OFX_INDEX_NONE))
+	if (err == -ENODEV || !port_may_log(p, OFX_INDEX_NONE))
 		return;
 	if (err)
 		log_error("port %s: %s, and cannot be detached: %s%s%s", link->name, why, strerror(-err),
@@ -107,18 +107,19 @@ static int admit(struct dp *dp, const struct link *link)
 	bool generic = link->xdp_drv != p->prog_id, local = link->ifindex == p->veths.local;
 	uint32_t index = local ? OFX_INDEX_LOCAL : port_choose_number(p, link->name, 0);
 	const char *why = NULL;
+	int err = -EINVAL;
 
 	if (!link->ethernet)
 		why = "not an Ethernet interface";
 	else if (!index && !local)
 		why = "no port number is free";
-	else if (port_join(dp, link, index, generic))
+	else if ((err = port_join(dp, link, index, generic)) && err != -ENODEV)
 		why = "it cannot be a port";
 	if (why)
 		detach(dp, link, generic, why);
-	else
+	else if (!err)
 		port_welcome(dp, &p->port[index]);
-	return why ? -EINVAL : 0;
+	return err;
 }
 
 /* An interface as it is now. */
