@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* FLOW_MODs that are refused (OpenFlow 1.3.5 §6.4, §7.4.4): the right error, and nothing has changed. */
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 #include "test/switch/rig.h"
 #include "user/switch/flow.h"
 #include "user/util/clock.h"
+#include "user/util/log.h"
 
 static const struct of_instructions to_port_1 = APPLY(OUTPUT(1)), to_port_2 = APPLY(OUTPUT(2));
 
@@ -248,6 +251,36 @@ static void an_add_waits_without_its_connection(void **state)
 	sw_conn_add(rig->sw, &rig->conn[0].c);
 }
 
+/* Nobody is there to be told that it was refused: the log tells. */
+static void an_add_is_refused_without_its_connection(void **state)
+{
+	struct rig *rig = *state;
+	struct of_flow_mod fm = to_1(0x0a000001, UINT32_MAX);
+	char said[256] = "";
+	int log[2], err_fd = dup(STDERR_FILENO);
+
+	rig->hold = true;
+	rig->dp->fail_after = 1;
+	rig->dp->fail_with = -EAGAIN;
+	rig_flow_mod(rig, 0, &fm);
+	sw_conn_remove(rig->sw, &rig->conn[0].c);
+	rig->dp->fail_after = 1;
+	rig->dp->fail_with = -ENOSPC;
+	assert_int_equal(pipe2(log, O_NONBLOCK), 0);
+	dup2(log[1], STDERR_FILENO);
+	log_level = LOG_LVL_INFO;
+	rig_run_ms(rig, 50);
+	log_level = LOG_LVL_ERROR;
+	dup2(err_fd, STDERR_FILENO);
+	assert_true(read(log[0], said, sizeof(said) - 1) > 0);
+	assert_non_null(strstr(said, "ended: FLOW_MOD"));
+	assert_non_null(strstr(said, "refused: OFPET_FLOW_MOD_FAILED "));
+	close(log[0]);
+	close(log[1]);
+	close(err_fd);
+	sw_conn_add(rig->sw, &rig->conn[0].c);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 int main(void)
 {
@@ -262,6 +295,7 @@ int main(void)
 		T(an_add_waits_for_room),
 		T(an_add_does_not_wait_for_ever),
 		T(an_add_waits_without_its_connection),
+		T(an_add_is_refused_without_its_connection),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -56,6 +56,8 @@ static inline bool sw_wants(const struct sw_conn *conn, const uint32_t masks[2],
 void sw_release(struct sw *sw); /* the last of it, once it has ended */
 /* What changed in flow entries is seen by every packet that is received from now on. */
 void sw_publish(struct sw *sw);
+/* A line in the log about what handlers have answered to a message; the error that the connection is told. */
+int sw_tell_refused(const char *who, uint16_t type, uint32_t xid, int err);
 
 /* flow.c */
 void sw_flows_trim(evutil_socket_t fd, short what, void *aux); /* the callback of sw.trim */

@@ -8,7 +8,6 @@
 #include "user/switch/internal.h"
 #include "user/util/cleanup.h"
 #include "user/util/clock.h"
-#include "user/util/log.h"
 
 #define LOOKS_NS 300000 /* so long a job that waits looks each time round, other work in between, then now and then */
 #define PAUSE_US 1000
@@ -148,8 +147,7 @@ static void step_alone(evutil_socket_t fd, short what, void *aux)
 		*last = job;
 	} else {
 		if (err)
-			log_peer(LOG_LVL_WARN, "a %s of a connection that has ended failed in part (error %d)",
-				 of_type_name(job->type), err);
+			sw_tell_refused("a connection that has ended", job->type, job->xid, err);
 		sw_job_free(job);
 	}
 	go_on(sw);

@@ -208,11 +208,16 @@ static int openflow_error(uint16_t type, int err)
 	return OF_ERROR(OFPET_BAD_REQUEST, OFPBRC_EPERM);
 }
 
-static void refuse(struct sw_conn *conn, uint16_t type, uint32_t xid, int err, const void *raw, size_t raw_len)
+int sw_tell_refused(const char *who, uint16_t type, uint32_t xid, int err)
 {
 	err = openflow_error(type, err);
-	log_peer(LOG_LVL_INFO, "%s: %s (xid %#x) refused: %s", conn->name, of_type_name(type), xid, of_error_name(err));
-	of_put_error(&conn->replies, xid, err, raw, raw_len);
+	log_peer(LOG_LVL_INFO, "%s: %s (xid %#x) refused: %s", who, of_type_name(type), xid, of_error_name(err));
+	return err;
+}
+
+static void refuse(struct sw_conn *conn, uint16_t type, uint32_t xid, int err, const void *raw, size_t raw_len)
+{
+	of_put_error(&conn->replies, xid, sw_tell_refused(conn->name, type, xid, err), raw, raw_len);
 }
 
 void sw_handle(struct sw *sw, struct sw_conn *conn, struct of_msg *msg)
