@@ -152,6 +152,21 @@ def test_interfaces_that_are_deleted_while_they_become_ports(sw):
         equal(numbers(s), [1, 2], 'ports')
 
 
+def test_many_remembered_numbers(sw):
+    """Thousands of names have had all numbers, as containers' interfaces have in time: the next one is numbered at once."""
+    with Switch(3, start=False, ports=[1, 2]) as s:
+        with open('%s/%s' % (s.box.dir, s.name), 'w') as f:
+            f.writelines('%d old%d\n' % (1 + i % 1023, i) for i in range(4000))
+        s.start()
+        with Client(s.sock, timeout=60) as c:
+            start = time.monotonic()
+            s.box.run(s.sw, 'ip', 'link', 'set', 'dev', 's3', 'xdpdrv', 'pinned', entry_pin(s))
+            check(c.wait(c.PORT_STATUS, 30), 's3 does not become a port')
+            took = time.monotonic() - start
+        check(took < 2 * SLOW, 'it took %.1f s', took)
+        equal(numbers(s), [1, 2, 3], 'ports')
+
+
 def test_attach_while_down(sw):
     with Client(sw.sock) as c:
         sw.link(2, 'xdp', 'off')

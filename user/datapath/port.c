@@ -200,14 +200,16 @@ static void unpublish(struct dp *dp, struct port *port)
 /* The number asked for, else the one the name had, else the lowest that nobody has or had, else the lowest free. */
 uint32_t port_choose_number(const struct dp_ports *p, const char *name, uint32_t wanted)
 {
+	bool taken[OFX_PORTS];
 	struct port_memory m;
 
 	if (wanted)
 		return p->port[wanted].exists ? 0 : wanted;
 	if (memory_get(p->memory, name, &m) && m.port_no && m.port_no < OFX_PORTS && !p->port[m.port_no].exists)
 		return m.port_no;
+	memory_numbers(p->memory, name, taken);
 	for (uint32_t i = 1; i < OFX_PORTS; i++)
-		if (!p->port[i].exists && !memory_has_number(p->memory, i, name))
+		if (!p->port[i].exists && !taken[i])
 			return i;
 	for (uint32_t i = 1; i < OFX_PORTS; i++)
 		if (!p->port[i].exists)

@@ -140,15 +140,16 @@ static int give_back_listed(struct abandon *a, const struct link *links, size_t 
 /* Those that no list has shown. */
 static int give_back_remembered(struct abandon *a)
 {
-	char name[IFNAMSIZ] = "";
-	struct port_memory m;
-	int err = 0;
+	_free_ struct memory_entry *list = NULL;
+	size_t n = 0;
+	int err = a->memory >= 0 ? memory_list(a->memory, &list, &n) : 0;
 
-	while (a->memory >= 0 && memory_next(a->memory, name)) {
+	if (err)
+		log_error("cannot list what interfaces were before they became ports: %s", strerror(-err));
+	for (size_t i = 0; i < n; i++) {
 		struct link link;
 
-		if (memory_get(a->memory, name, &m) && m.attached && !link_get(&a->nl, 0, name, &link) &&
-		    give_back(a, &link))
+		if (list[i].m.attached && !link_get(&a->nl, 0, list[i].name, &link) && give_back(a, &link))
 			err = -EIO;
 	}
 	return err;

@@ -2,7 +2,9 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "include/ofxdp/limits.h"
 #include "user/datapath/ethtool.h"
@@ -23,6 +25,9 @@ static const char *const port_features[] = {
 #define GENERIC_OFF 0x10 /* generic XDP runs behind GRO, native before it */
 #define HIDES_TAGS 0x03
 #define MERGES 0x1c
+
+#define NAMES (4 * OFX_PORTS)
+#define FORGET_AT_ONCE 64 /* as all have to be looked at for it */
 
 static bool fits(int fd)
 {
@@ -50,8 +55,8 @@ int memory_open(const char *pin_dir, uint32_t kept_id, bool create)
 	if (pinned >= 0)
 		unlink(path);
 	made = kept >= 0 ? take_fd(kept)
-			 : bpf_map_create(BPF_MAP_TYPE_HASH, "ofx_memory", IFNAMSIZ, sizeof(struct port_memory),
-					  4 * OFX_PORTS, NULL);
+			 : bpf_map_create(BPF_MAP_TYPE_HASH, "ofx_memory", IFNAMSIZ, sizeof(struct port_memory), NAMES,
+					  NULL);
 	if (made < 0 || bpf_obj_pin(made, path))
 		return -errno;
 	return take_fd(made);
@@ -71,17 +76,62 @@ bool memory_get(int memory, const char *name, struct port_memory *m)
 	return !bpf_map_lookup_elem(memory, key, m);
 }
 
-/* The map is full of names, such as containers' that never come back: forget one that is no port now. */
-static bool forget_one(int memory)
-{
-	char name[IFNAMSIZ] = "";
-	struct port_memory m;
+/* --- all of it --- */
 
-	while (memory_next(memory, name))
-		if (memory_get(memory, name, &m) && !m.attached)
-			return !bpf_map_delete_elem(memory, name);
-	return false;
+int memory_list(int memory, struct memory_entry **entries, size_t *n)
+{
+	_free_ char(*names)[IFNAMSIZ] = calloc(NAMES, sizeof(*names));
+	_free_ struct port_memory *ms = calloc(NAMES, sizeof(*ms));
+	_free_ struct memory_entry *list = calloc(NAMES, sizeof(*list));
+	uint32_t count = NAMES, next;
+
+	*entries = NULL;
+	*n = 0;
+	if (!names || !ms || !list)
+		return -ENOMEM;
+	if (bpf_map_lookup_batch(memory, NULL, &next, names, ms, &count, NULL) && errno != ENOENT)
+		return -errno;
+	for (uint32_t i = 0; i < count; i++) {
+		memcpy(list[i].name, names[i], IFNAMSIZ);
+		list[i].m = ms[i];
+	}
+	*entries = take_ptr(list);
+	*n = count;
+	return 0;
 }
+
+void memory_numbers(int memory, const char *name, bool taken[OFX_PORTS])
+{
+	_free_ struct memory_entry *list = NULL;
+	size_t n = 0;
+
+	memset(taken, 0, OFX_PORTS * sizeof(*taken));
+	memory_list(memory, &list, &n);
+	for (size_t i = 0; i < n; i++)
+		if (list[i].m.port_no < OFX_PORTS && strcmp(list[i].name, name))
+			taken[list[i].m.port_no] = true;
+}
+
+/* Is it no port now?  What was deleted while it was one is still called attached. */
+static bool may_forget(const struct memory_entry *e)
+{
+	return !e->m.attached || !if_nametoindex(e->name);
+}
+
+/* The map is full of names, such as containers' that never come back. */
+static bool forget_some(int memory)
+{
+	_free_ struct memory_entry *list = NULL;
+	size_t n = 0, forgotten = 0;
+
+	memory_list(memory, &list, &n);
+	for (size_t i = 0; i < n && forgotten < FORGET_AT_ONCE; i++)
+		if (may_forget(&list[i]) && !bpf_map_delete_elem(memory, list[i].name))
+			forgotten++;
+	return forgotten;
+}
+
+/* --- one --- */
 
 int memory_put(int memory, const char *name, const struct port_memory *m)
 {
@@ -91,31 +141,10 @@ int memory_put(int memory, const char *name, const struct port_memory *m)
 	while (bpf_map_update_elem(memory, key, m, BPF_ANY)) {
 		int err = -errno;
 
-		if (err != -E2BIG || !forget_one(memory))
+		if (err != -E2BIG || !forget_some(memory))
 			return err;
 	}
 	return 0;
-}
-
-bool memory_next(int memory, char name[IFNAMSIZ])
-{
-	char next[IFNAMSIZ];
-
-	if (bpf_map_get_next_key(memory, *name ? name : NULL, next))
-		return false;
-	memcpy(name, next, IFNAMSIZ);
-	return true;
-}
-
-bool memory_has_number(int memory, uint32_t port_no, const char *name)
-{
-	char other[IFNAMSIZ] = "";
-	struct port_memory m;
-
-	while (memory_next(memory, other))
-		if (strcmp(other, name) && memory_get(memory, other, &m) && m.port_no == port_no)
-			return true;
-	return false;
 }
 
 void memory_rename(int memory, const char *from, const char *to)

@@ -8,7 +8,9 @@
 #define DATAPATH_PORT_MEMORY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include "include/ofxdp/limits.h"
 #include "user/datapath/link.h"
 
 struct port_memory {
@@ -26,12 +28,16 @@ struct port_memory {
 int memory_open(const char *pin_dir, uint32_t kept_id, bool create);
 bool memory_get(int memory, const char *name, struct port_memory *m);
 int memory_put(int memory, const char *name, const struct port_memory *m);
-/* Does a name other than `name` own this number? */
-bool memory_has_number(int memory, uint32_t port_no, const char *name);
 /* The interface got a new name; its memory goes with it. */
 void memory_rename(int memory, const char *from, const char *to);
-/* Names, one after the other: "" begins; false at the end. */
-bool memory_next(int memory, char name[IFNAMSIZ]);
+struct memory_entry {
+	char name[IFNAMSIZ];
+	struct port_memory m;
+};
+/* All of it, in one request: an array of *n that the caller frees (NULL on error). */
+int memory_list(int memory, struct memory_entry **entries, size_t *n);
+/* The port numbers that names other than `name` own: taken[number].  None, if there is no memory to list them. */
+void memory_numbers(int memory, const char *name, bool taken[OFX_PORTS]);
 
 /* Make an interface fit to be a port (promiscuous, no receive offloads that hide tags or merge frames); remember first.
  */

@@ -10,6 +10,7 @@
 #include "user/datapath/port.h"
 #include "user/datapath/port_memory.h"
 #include "user/datapath/port_state.h"
+#include "user/util/cleanup.h"
 #include "user/util/log.h"
 
 #define LINE_SIZE 64
@@ -47,13 +48,16 @@ void state_load(int memory, const char *path)
 
 static int write_all(int memory, FILE *f)
 {
-	char name[IFNAMSIZ] = "";
-	struct port_memory m;
+	_free_ struct memory_entry *list = NULL;
+	size_t n = 0;
+	int err = memory_list(memory, &list, &n);
 
+	if (err)
+		return err;
 	fputs("# ofxdpd: port numbers of this switch, by interface\n", f);
-	while (memory_next(memory, name))
-		if (memory_get(memory, name, &m) && m.port_no)
-			fprintf(f, "%u %s\n", m.port_no, name);
+	for (size_t i = 0; i < n; i++)
+		if (list[i].m.port_no)
+			fprintf(f, "%u %s\n", list[i].m.port_no, list[i].name);
 	return ferror(f) ? -EIO : 0;
 }
 
