@@ -196,6 +196,27 @@ def test_deleted_while_local_is_detached(_):
             check(': xp' not in left and ': %s@' % s.name not in left, 'LOCAL is left: %s', left)
 
 
+def test_several_at_once(_):
+    """While a pair waits to be made anew (once a second), other ends are mended, and ports come and go."""
+    with switch() as s:
+        names = set(indexes(s))
+        pin = '%s/%s/port' % (PIN_ROOT, s.name)
+        for end, other in (('l0', 'q0'), ('q1', 'c0'), ('c1', 'l1')):
+            link(s, 'del', own(s, end))
+            check(wait_for(lambda: set(indexes(s)) == names, 4), 'not made again: %s', s.tail())
+            with asleep(s):
+                link(s, 'del', own(s, end))
+                link(s, 'set', own(s, other), 'xdp', 'off')
+                link(s, 'set', 's2', 'xdp', 'off')
+            said(s, 'port 2, s2, is detached')
+            s.box.run(s.sw, 'ip', 'link', 'set', 'dev', 's2', 'xdpdrv', 'pinned', pin)
+            check(wait_for(lambda: set(indexes(s)) == names and program(s, other), 4), 'not mended: %s', s.tail())
+            check(wait_for(lambda: '2(s2)' in s.of('dump-ports-desc'), 4), 's2 is no port: %s', s.tail())
+            works(s)
+        check('error' not in s.tail(90), 'it complains: %s', s.tail(90))
+        ended(s)
+
+
 def open_mac(sw):
     return re.search(r'link/ether (\S+)', link(sw, 'show', sw.name))[1]
 

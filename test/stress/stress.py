@@ -137,6 +137,15 @@ class Stressed(InCgroup):
         with open('/proc/%d/stat' % self.proc.pid) as f:
             return sum(map(int, f.read().rsplit(')', 1)[1].split()[11:13])) / os.sysconf('SC_CLK_TCK')
 
+    def doing(self):
+        """Where it is, for who asks why it does not answer."""
+        before, machine = self.cpu(), os.getloadavg()[0]
+        time.sleep(2)
+        with open('/proc/%d/stack' % self.proc.pid) as f:
+            stack = f.read()
+        return 'the daemon uses %.0f %% of a CPU, the machine\'s load is %.0f, the kernel\'s stack of it: %s' % (
+            50 * (self.cpu() - before), machine, ' '.join(stack.split()) or 'none')
+
     def threads(self):
         return len(os.listdir('/proc/%d/task' % self.proc.pid))
 
@@ -156,7 +165,7 @@ def ask(sw, seconds):
             sw.healthy()
             took = time.monotonic() - start
             if took > seconds:
-                raise Failed('no answer in %.1f s: %s' % (took, e))
+                raise Failed('no answer in %.1f s: %s; %s' % (took, e, sw.doing()))
             time.sleep(0.05)
 
 
@@ -167,7 +176,11 @@ def load_it(sw, run, seconds):
     with Client(sw.sock, timeout=UNDER_LOAD) as c:
         c.send(peer.ofp.OFPT_SET_ASYNC, bytes(24))
         while time.monotonic() < end:
-            worst = max(worst, c.echo(), ask(sw, UNDER_LOAD))
+            try:
+                worst = max(worst, c.echo())
+            except OSError as e:
+                raise Failed('a connection gets no answer: %s; %s' % (e, sw.doing()))
+            worst = max(worst, ask(sw, UNDER_LOAD))
             c.queue.clear()
             sw.healthy()
             check(not (why := run.failed()), '%s', why)
@@ -183,9 +196,7 @@ def calm(sw):
         took.append(ask(sw, UNDER_LOAD))
         return took[-1] < AFTERWARDS
     if not wait_for(soon, 20, 0.2):
-        before, _ = sw.cpu(), time.sleep(2)
-        raise Failed('when the load is gone, answers still take %s s; the daemon uses %.0f %% of a CPU' % (
-            ', '.join('%.1f' % x for x in took), 50 * (sw.cpu() - before)))
+        raise Failed('when the load is gone, answers still take %s s; %s' % (', '.join('%.1f' % x for x in took), sw.doing()))
 
 
 def forwards(sw):

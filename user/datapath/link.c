@@ -157,9 +157,11 @@ int link_get(struct nl *nl, uint32_t ifindex, const char *name, struct link *lin
 	char buf[REQUEST_SIZE];
 	struct nlmsghdr *h = request(buf, RTM_GETLINK, 0, ifindex);
 
+	memset(link, 0, sizeof(*link));
+	if (!ifindex && !name)
+		return -ENODEV;
 	if (!ifindex)
 		mnl_attr_put_strz(h, IFLA_IFNAME, name);
-	memset(link, 0, sizeof(*link));
 	return nl_talk(nl, h, got_link, link);
 }
 

@@ -47,7 +47,7 @@ struct link {
 int nl_open(struct nl *nl);
 void nl_close(struct nl *nl);
 
-/* By ifindex, or by name if ifindex is 0.  -ENODEV. */
+/* By ifindex, or by name if ifindex is 0.  -ENODEV: there is none, or neither is given. */
 int link_get(struct nl *nl, uint32_t ifindex, const char *name, struct link *link);
 /* Is it deleted, or in another namespace?  What the kernel has said of something else (nl->said) stays. */
 bool link_is_gone(struct nl *nl, uint32_t ifindex);

@@ -247,8 +247,10 @@ static int sockets_open(struct dp *dp)
 		punt_tx_begin(dp->punt);
 		return 0;
 	}
-	log_error("AF_XDP socket on %s-c1: %s%s", dp->name, strerror(-err),
-		  err == -ENOBUFS ? ": CAP_IPC_LOCK or a higher limit of locked memory (`ulimit -l`) is needed" : "");
+	if (!link_is_gone(&dp->ports->nl, dp->ports->veths.ends[OFX_DEV_INJECT])) /* else another is made */
+		log_error("AF_XDP socket on %s-c1: %s%s", dp->name, strerror(-err),
+			  err == -ENOBUFS ? ": CAP_IPC_LOCK or a higher limit of locked memory (`ulimit -l`) is needed"
+					  : "");
 	queues_close(dp->punt);
 	return err;
 }

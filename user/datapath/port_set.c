@@ -35,6 +35,15 @@ static const struct bpf_map *outer_map(struct dp *dp, enum set_kind kind)
 	return maps[kind];
 }
 
+/* One that is being made anew, or has just gone, is put in once it is there (sets_loop()). */
+static int put_loop(struct dp *dp, int set)
+{
+	uint32_t loop = dp->ports->veths.ends[OFX_DEV_CONTINUE];
+	int err = loop ? set_put(set, LOOP_KEY, loop) : 0;
+
+	return err == -EINVAL ? 0 : err;
+}
+
 /* All ports that packets from port `index` flood to. */
 static int flood_fill(struct dp *dp, int set, uint32_t index, enum set_kind kind)
 {
@@ -42,7 +51,7 @@ static int flood_fill(struct dp *dp, int set, uint32_t index, enum set_kind kind
 	int err = 0;
 
 	if (kind == SET_FLOOD_MORE)
-		err = set_put(set, LOOP_KEY, p->veths.ends[OFX_DEV_CONTINUE]);
+		err = put_loop(dp, set);
 	for (uint32_t i = 0; i < OFX_PORTS && !err; i++)
 		if (i != index && p->port[i].flooding) {
 			err = set_put(set, i, port_tx(&p->port[i]));
@@ -234,21 +243,20 @@ int sets_pair(struct dp *dp, uint32_t index, uint32_t ifindex)
 		return ifindex ? -ENOENT : 0;
 	if (!ifindex)
 		return set_drop(set, index) ? -EIO : set_drop(set, LOOP_KEY);
-	err = set_put(set, LOOP_KEY, dp->ports->veths.ends[OFX_DEV_CONTINUE]);
+	err = put_loop(dp, set);
 	return err ? err : set_put(set, index, ifindex);
 }
 
 int sets_loop(struct dp *dp)
 {
-	const uint32_t loop = dp->ports->veths.ends[OFX_DEV_CONTINUE];
 	struct port_sets *s = &dp->ports->sets;
 	int err = 0;
 
 	for (uint32_t i = 0; i <= OFX_PORTS && !err; i++) {
 		if (i < OFX_PORTS && s->fd[SET_PAIR][i] >= 0 && dp->ports->port[i].exists)
-			err = set_put(s->fd[SET_PAIR][i], LOOP_KEY, loop);
+			err = put_loop(dp, s->fd[SET_PAIR][i]);
 		if (!err && s->fd[SET_FLOOD_MORE][i] >= 0)
-			err = set_put(s->fd[SET_FLOOD_MORE][i], LOOP_KEY, loop);
+			err = put_loop(dp, s->fd[SET_FLOOD_MORE][i]);
 	}
 	return err;
 }

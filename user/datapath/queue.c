@@ -264,9 +264,10 @@ static int attach(struct dp *dp, bool replace)
 
 void queues_attach(struct dp *dp, bool replace)
 {
-	int err = attach(dp, replace);
+	bool there = dp->ports->veths.ends[OFX_DEV_BACK]; /* or it is being made anew */
+	int err = there ? attach(dp, replace) : -ENODEV;
 
-	if (err && (dp->queues->usable || !replace))
+	if (there && err && (dp->queues->usable || !replace))
 		log_warn("cannot attach the tc filter of %s-q1: %s: no queues can be used", dp->name, strerror(-err));
 	dp->queues->usable = !err;
 }

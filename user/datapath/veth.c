@@ -265,8 +265,11 @@ static int write_max(struct dp *dp)
 	struct link link;
 
 	for (size_t i = 0; i < OFX_DEV_N; i++) {
-		int err = link_get(&p->nl, p->veths.ends[i], NULL, &link);
+		int err;
 
+		if (!p->veths.ends[i])
+			continue;
+		err = link_get(&p->nl, p->veths.ends[i], NULL, &link);
 		if (err)
 			return err;
 		p->veths.mtu[i] = link.mtu;
@@ -281,7 +284,8 @@ int veths_attach(struct dp *dp, bool others)
 	int err = 0;
 
 	for (uint32_t dev = 0; dev < OFX_DEV_N && !err; dev++)
-		err = attach_end(dp, dev, others);
+		if (dp->ports->veths.ends[dev]) /* or it is being made anew */
+			err = attach_end(dp, dev, others);
 	if (!err)
 		queues_attach(dp, others);
 	return err ? err : write_max(dp);

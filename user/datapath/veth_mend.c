@@ -194,6 +194,15 @@ static int make_again(struct dp *dp)
 	return err ? err : veths_attach(dp, true);
 }
 
+/* Then it failed for that: it is lost, and will be made anew, too. */
+static bool another_gone(struct dp_ports *p)
+{
+	for (uint32_t i = 0; i < OFX_DEV_N; i++)
+		if (p->veths.ends[i] && link_is_gone(&p->nl, p->veths.ends[i]))
+			return true;
+	return p->veths.local && link_is_gone(&p->nl, p->veths.local);
+}
+
 static void restored(struct dp_ports *p, int err)
 {
 	struct veths *v = &p->veths;
@@ -202,6 +211,8 @@ static void restored(struct dp_ports *p, int err)
 	if (v->wait_ns > RESTORE_MAX_NS)
 		v->wait_ns = RESTORE_MAX_NS;
 	v->restore_ns = clock_ns() + v->wait_ns;
+	if (err && another_gone(p))
+		return;
 	if (err) {
 		log_error("cannot make the switch's own interfaces anew: %s; packet-ins, packet-outs or copies fail",
 			  strerror(-err));
