@@ -183,7 +183,7 @@ int dp_close(struct dp *dp)
 
 	if (!dp)
 		return 0;
-	veths_delete_local(dp);
+	veths_leave_local(dp);
 	close_parts(dp);
 	err = abandon(dp);
 	disown(dp);

@@ -163,7 +163,7 @@ int veths_make(struct dp *dp, const struct former *former);
 /* Attach our program where none is yet, and, `others`, in place of others. */
 int veths_attach(struct dp *dp, bool others);
 /* LOCAL's pair, detached and renamed perhaps: only its ifindex tells then that it is ours. */
-void veths_delete_local(struct dp *dp);
+void veths_leave_local(struct dp *dp);
 /* Delete all pairs that are surely ours, known by `former` as above.  What stays, and why, has been logged on error. */
 int veths_delete(struct nl *nl, const char *name, const struct former *former);
 /* One internal pair, found or made, with `most` queues at most, up, without addresses of its own. */

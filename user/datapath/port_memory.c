@@ -26,7 +26,7 @@ static const char *const port_features[] = {
 #define HIDES_TAGS 0x03
 #define MERGES 0x1c
 
-#define NAMES (4 * OFX_PORTS)
+#define MOST_NAMES (4 * OFX_PORTS)
 #define FORGET_AT_ONCE 64 /* as all have to be looked at for it */
 
 static bool fits(int fd)
@@ -55,8 +55,8 @@ int memory_open(const char *pin_dir, uint32_t kept_id, bool create)
 	if (pinned >= 0)
 		unlink(path);
 	made = kept >= 0 ? take_fd(kept)
-			 : bpf_map_create(BPF_MAP_TYPE_HASH, "ofx_memory", IFNAMSIZ, sizeof(struct port_memory), NAMES,
-					  NULL);
+			 : bpf_map_create(BPF_MAP_TYPE_HASH, "ofx_memory", IFNAMSIZ, sizeof(struct port_memory),
+					  MOST_NAMES, NULL);
 	if (made < 0 || bpf_obj_pin(made, path))
 		return -errno;
 	return take_fd(made);
@@ -80,10 +80,10 @@ bool memory_get(int memory, const char *name, struct port_memory *m)
 
 int memory_list(int memory, struct memory_entry **entries, size_t *n)
 {
-	_free_ char(*names)[IFNAMSIZ] = calloc(NAMES, sizeof(*names));
-	_free_ struct port_memory *ms = calloc(NAMES, sizeof(*ms));
-	_free_ struct memory_entry *list = calloc(NAMES, sizeof(*list));
-	uint32_t count = NAMES, next;
+	_free_ char(*names)[IFNAMSIZ] = calloc(MOST_NAMES, sizeof(*names));
+	_free_ struct port_memory *ms = calloc(MOST_NAMES, sizeof(*ms));
+	_free_ struct memory_entry *list = calloc(MOST_NAMES, sizeof(*list));
+	uint32_t count = MOST_NAMES, next;
 
 	*entries = NULL;
 	*n = 0;

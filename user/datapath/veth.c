@@ -291,7 +291,7 @@ int veths_attach(struct dp *dp, bool others)
 	return err ? err : write_max(dp);
 }
 
-void veths_delete_local(struct dp *dp)
+void veths_leave_local(struct dp *dp)
 {
 	if (dp->ports && dp->ports->veths.local)
 		link_delete(&dp->ports->nl, dp->ports->veths.local);
