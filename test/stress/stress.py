@@ -8,7 +8,7 @@
     surroundings.py   frames, links, interfaces, ofxdpctl
 
 It has a memory cgroup.  All along it answers; when all is over it answers soon, forwards, ends on SIGTERM with status 0
-and leaves nothing; its log holds no report of a sanitizer.  What happens comes from the seed, but not when.
+and leaves nothing; its log holds no report of a sanitizer.  Then it is killed, started and ended amid all that.  What happens comes from the seed, but not when.
 """
 import argparse
 import contextlib
@@ -17,6 +17,7 @@ import os
 import random
 import re
 import shutil
+import subprocess
 import sys
 import time
 import traceback
@@ -36,8 +37,8 @@ from traffic import Pools  # noqa: E402
 
 HOSTS = 6
 LIMIT_MB = 700
-UNDER_LOAD = 10 * SLOW  # seconds within which a question is answered, …
-AFTERWARDS = 1 * SLOW   # … and when the load is gone
+UNDER_LOAD = 20 * SLOW  # seconds within which a question is answered, while others use the kernel's lock of interfaces; …
+AFTERWARDS = 1 * SLOW  # … and when the load is gone
 TO_END = 30
 LOG = lib.BUILD + '/stress.log'
 REPORT = re.compile(r'Sanitizer|runtime error:')
@@ -50,7 +51,8 @@ LOADS = (peer.talkers, peer.talkers, peer.controllers, peer.hasty, peer.filler, 
 class Run:
     """What the loads, each a process, know."""
 
-    def __init__(self, sw, seed, controller):
+    def __init__(self, sw, seed, controller, restarts=False):
+        self.restarts = restarts  # at times there is no switch
         self.box, self.name, self.netns, self.unix = sw.box, sw.name, sw.sw, sw.sock
         self.tcp, self.controller, self.seed = ('127.0.0.1', 6653), controller, seed
         self.stop, self.ends = multiprocessing.Event(), {}
@@ -62,9 +64,10 @@ class Run:
         """The values that rules and frames of all loads have in common."""
         return Pools(random.Random(self.seed))
 
-    def start(self):
+    def start(self, but=None):
+        """All but one."""
         os.environ['PYTHONDONTWRITEBYTECODE'] = '1'
-        for n, load in enumerate(LOADS):
+        for n, load in enumerate(x for x in LOADS if x != but):
             here, there = multiprocessing.Pipe(False)
             p = multiprocessing.Process(target=self.work, args=(load, n, there), daemon=True)
             p.start()
@@ -116,10 +119,7 @@ class Stressed(InCgroup):
         return self.box.log('ofxdpd.log')
 
     def healthy(self):
-        text = self.log_text()
-        found = REPORT.search(text)
-        if found:
-            raise Failed('a sanitizer reports:\n' + text[max(0, found.start() - 200):found.start() + 6000])
+        no_report(self)
         if self.proc.poll() is not None:
             raise Failed('the daemon ended with %r:\n%s' % (self.proc.returncode, self.tail(40)))
         equal(self.cgroup.kills(), 0, 'processes killed for want of memory')
@@ -234,23 +234,53 @@ def state(sw):
     return {re.match(r'\d+: ([^:@]+)', x)[1]: re.findall(r'promiscuity \d+|xdp\w*|qdisc \w+|mtu \d+', x) for x in text.split('\n') if x}
 
 
-def ended(sw, before):
+def no_report(sw):
+    text = sw.log_text()
+    found = REPORT.search(text)
+    if found:
+        raise Failed('a sanitizer reports:\n' + text[max(0, found.start() - 200):found.start() + 6000])
+
+
+def end(sw):
+    """SIGTERM ends it, with status 0."""
     start = time.monotonic()
     sw.proc.terminate()
     try:
         status = sw.proc.wait(TO_END * SLOW)
-    except Exception:
-        raise Failed('SIGTERM has not ended it in %d s: %s' % (TO_END * SLOW, sw.tail(40)))
-    print('# result: ended within %.1f s' % (time.monotonic() - start))
+    except subprocess.TimeoutExpired:
+        raise Failed('SIGTERM has not ended it in %d s: %s' % (TO_END * SLOW, sw.doing()))
     sw.box.processes.remove(sw.proc)
-    found = REPORT.search(sw.log_text())
-    check(not found, 'a sanitizer reports:\n%s', sw.log_text()[found.start() - 200:found.start() + 6000] if found else '')
-    equal(status, 0, 'status: %s' % sw.tail(40))
+    print('# result: ended within %.1f s' % (time.monotonic() - start))
+    no_report(sw)
+    equal(status, 0, 'status')
+
+
+def left_nothing(sw, before):
     equal([x for x in sw.log_text().split('\n') if 'ofxdpd: error' in x], [], 'errors in the log')
     equal(state(sw), before, 'interfaces')
     check(not os.path.exists('%s/%s' % (PIN_ROOT, sw.name)), 'pins are left')
     wait_for(lambda: sw.cgroup.used() < 64 * MB, 10)
     check(sw.cgroup.used() < 64 * MB, 'of its memory %d MB are still in use', sw.cgroup.used() // MB)
+
+
+def restarts(sw, seed, seconds):
+    """kill -9 while all goes on, another daemon takes over, and SIGTERM ends that while all goes on."""
+    run = Run(sw, '%s again' % seed, sw.controller, restarts=True)
+    run.start(but=surroundings.links)  # a start must find its interfaces
+    try:
+        time.sleep(seconds)
+        sw.healthy()
+        sw.kill9()
+        time.sleep(0.5)
+        sw.start()
+        time.sleep(seconds)
+        sw.healthy()
+        end(sw)
+        time.sleep(0.5)
+    finally:
+        run.stop.set()
+    run.finish()
+    surroundings.restore(run)
 
 
 @contextlib.contextmanager
@@ -288,7 +318,11 @@ def stress(seconds, seed):
         forwards(sw)
         check(wait_for(lambda: sw.sockets() <= sockets + 2 and sw.threads() <= threads, 10),
               '%d sockets and %d threads; at the start %d and %d', sw.sockets(), sw.threads(), sockets, threads)
-        ended(sw, before)
+        end(sw)
+        left_nothing(sw, before)
+        sw.start()
+        restarts(sw, seed, min(5, seconds / 5))
+        left_nothing(sw, before)
 
 
 def main():

@@ -4,7 +4,7 @@ import subprocess
 import time
 from collections import Counter
 
-from lib import OFXDPCTL, PIN_ROOT, Tap, sh
+from lib import OFXDPCTL, PIN_ROOT, Failed, Tap, sh
 from message import Messages
 
 STAY = (1, 2)  # ports whose interface is never deleted
@@ -187,7 +187,10 @@ def lookers(run, r):
     counts = Counter()
     while run.goes_on():
         for what in ('drops', 'tables', 'cache', 'groups', 'meters', 'ports'):
-            run.box.run(run.box.sw, OFXDPCTL, *r.choice(((), ('--json',))), run.name, what)
+            p = subprocess.run(run.box.into(run.box.sw) + [OFXDPCTL, *r.choice(((), ('--json',))), run.name, what],
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            if p.returncode not in ((0, 1) if run.restarts else (0,)):
+                raise Failed('ofxdpctl %s: status %d: %s' % (what, p.returncode, p.stdout.decode()))
             counts['looks'] += 1
         time.sleep(r.choice((0.1, 1)))
     return counts
