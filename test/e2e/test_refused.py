@@ -2,9 +2,10 @@
 """What a kernel refuses that the switch can do without is left out, and said once: with what is lost by it."""
 import contextlib
 import os
+import platform
 import sys
 
-from lib import OFXDPD, PIN_ROOT, PYTHON, SLOW, TOP, Switch, check, equal, run_tests, sh, udp, wait_for
+from lib import PIN_ROOT, PYTHON, TOP, Skip, Switch, check, equal, run_tests, sh, udp, wait_for
 
 U = udp(1, 2)
 BPF = {'OBJ_PIN': 6, 'OBJ_GET': 7, 'PROG_ATTACH': 8, 'TEST_RUN': 10, 'PROG_GET_NEXT_ID': 11, 'MAP_GET_NEXT_ID': 12,
@@ -52,6 +53,18 @@ def test_nothing_is_lost(_):
         with Refused('EPERM', command(name), local=True) as s:
             print('# ' + name)
             equal(works(s), [], 'warnings without ' + name)
+
+
+def test_what_drivers_take(_):
+    """The kernel is asked another way then: frames to a veth whose peer has no GRO go by the relay."""
+    if tuple(int(x) for x in platform.release().split('.')[:2]) < (6, 3):
+        raise Skip('before Linux 6.3 there is no other way')
+    with Refused('EPERM', command('TEST_RUN')) as s:
+        s.box.run(s.box.hosts[2], 'ethtool', '-K', 'eth0', 'gro', 'off')
+        s.start()
+        check(s.name + '-g' in sh('ip', '-n', s.sw, 'link'), 'there is no relay')
+        s.add('in_port=1,actions=output:2')
+        s.forward([(1, U)], {2: [U]})
 
 
 def test_limits_that_cannot_be_read(_):

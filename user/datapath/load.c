@@ -17,6 +17,7 @@
 #include "user/datapath/need.h"
 #include "user/datapath/right.h"
 #include "user/datapath/rule_hash.h"
+#include "user/datapath/xdp_feature.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -134,8 +135,9 @@ static bool may_read_kernel(void)
 {
 	if (loads_probe_read_kernel())
 		return true;
-	log_warn("this kernel does not let XDP programs see the state of links: buckets of groups follow a link that "
-		 "fails only while the daemon runs");
+	log_warn("this kernel does not let XDP programs see the state of links (it may be locked down): buckets of "
+		 "groups follow a link that fails, and queues a changed qdisc, only while the daemon runs%s",
+		 xdp_feature_told() ? "" : "; frames to a port whose driver takes none from XDP are lost");
 	return false;
 }
 

@@ -15,6 +15,7 @@
 #include "user/datapath/ethtool.h"
 #include "user/datapath/port.h"
 #include "user/datapath/veth.h"
+#include "user/datapath/xdp_feature.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
 
@@ -43,7 +44,10 @@ bool relay_needed(struct dp *dp, const struct port *port)
 
 	if (port->generic)
 		return true;
-	return !bpf_prog_test_run_opts(bpf_program__fd(dp->skel->progs.ofx_probe), &opts) && opts.retval == XDP_DROP;
+	if (!dp->skel->rodata->ofx_sees_carrier ||
+	    bpf_prog_test_run_opts(bpf_program__fd(dp->skel->progs.ofx_probe), &opts))
+		return xdp_feature_takes_none(port->link.ifindex);
+	return opts.retval == XDP_DROP;
 }
 
 static int map_end(struct dp *dp, uint32_t ifindex, uint32_t index)
