@@ -163,6 +163,19 @@ def test_port_numbers_in_a_bad_file(sw):
         equal(s.term(), 0, 'status')
 
 
+def test_port_numbers_follow_no_link(_):
+    """Somebody else's, where others may write to the folder, too, does not lead to a file that is then overwritten."""
+    with Switch(1, start=False) as s:
+        path, victim = '%s/%s' % (s.box.dir, s.name), s.box.dir + '/victim'
+        with open(victim, 'w') as f:
+            f.write('mine')
+        os.symlink(victim, path + '.new')
+        s.start()
+        equal(s.term(), 0, 'status')
+        with open(victim) as f, open(path) as numbers:
+            equal((f.read(), '1 s1' in numbers.read()), ('mine', True), 'the file, and port numbers')
+
+
 def test_local_keeps_its_address(sw):
     """LOCAL is a new interface after SIGTERM, with the hardware address it had; after kill -9 it is the same one."""
     with Switch(1, start=False, local=True) as s, Switch(1, local=True) as other:

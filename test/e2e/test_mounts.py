@@ -116,6 +116,46 @@ def test_a_living_daemon_is_left_alone(s):
     equal(s.term(), 0, 'status')
 
 
+def test_two_of_one_name(_):
+    """In two network namespaces, each with a mount namespace of its own: one does not take what is the other's."""
+    with Private('unshare', 2) as s, Private('unshare', 2, start=False) as other:
+        other.name = s.name
+        other.start()
+        for x in (s, other):
+            x.add('in_port=1,actions=output:2')
+        s.kill9()
+        s.start()
+        equal((s.dump(), len(other.dump())), ([], 1), 'flows')
+        other.forward([(1, U)], {2: [U]})
+        other.kill9()
+        said = s.box.run(s.sw, OFXDPD, '-n', s.name, '--cleanup', check=False)
+        check('is running already' in said, '--cleanup says: %s', said)
+        equal(s.term(), 0, 'status')
+        other.forward([(1, U)], {2: [U]})
+        equal(other.once(OFXDPD, '-n', other.name, '--cleanup'), '', 'what --cleanup says')
+        check('xdp' not in look(other), 'XDP is left')
+
+
+def test_generic_ports(_):
+    """They have relays, which are taken over and cleaned, too."""
+    for end in ('start', 'cleanup'):
+        with Private('unshare', 2, start=False, local=True) as s:
+            for ns, name in ((s.box.hosts[2], 'eth0'), (s.sw, 's2')):
+                sh('ip', '-n', ns, 'link', 'set', name, 'mtu', 5000)
+            before = look(s)
+            s.start()
+            check(s.name + '-g02' in look(s), 's2 is not in generic mode')
+            s.kill9()
+            if end == 'start':
+                s.start()
+                s.add('in_port=1,actions=output:2')
+                s.forward([(1, U)], {2: [U]})
+                equal(s.term(), 0, 'status')
+            else:
+                equal(s.once(OFXDPD, '-n', s.name, '--cleanup'), '', 'what --cleanup says')
+            equal(look(s), before, 'interfaces')
+
+
 # --- what is said, and to whom pins may belong ---
 
 SHARED = {
@@ -137,7 +177,7 @@ def test_the_danger_is_announced(_):
         with Private(way, 1, start=False) as s:
             s.start()
             said = warnings(s)
-            equal(['in this mount namespace only' in x for x in said], [] if way in SHARED else [True], '%s: %r' % (way, said))
+            equal(['vanish with this mount namespace' in x for x in said], [] if way in SHARED else [True], '%s: %r' % (way, said))
             equal(s.name in os.listdir(PIN_ROOT) if os.path.isdir(PIN_ROOT) else False, way in SHARED, way + ': the pins are outside')
             equal(s.term(), 0, 'status')
     with Switch(1) as s:
@@ -272,6 +312,22 @@ def test_cleanup_without_some_pins(_):
             equal(s.box.run(s.sw, OFXDPD, '-n', s.name, '--cleanup'), '', 'what --cleanup says')
             equal(look(s), before, 'interfaces')
             check(not os.path.exists(pins(s)), 'the pin folder is there still')
+
+
+def test_pins_removed_while_the_daemon_runs(_):
+    with Switch(2, start=False, local=True) as s:
+        before = look(s)
+        for end in (s.term, s.kill9, s.term):
+            s.start()
+            s.add('in_port=1,actions=output:2')
+            PARTS['all'](s)
+            said = s.box.run(s.sw, OFXDPD, '-n', s.name, '-i', 's1', check=False)
+            check('is running already' in said, 'a second daemon says: %s', said)
+            equal(s.box.run(s.sw, OFXDPCTL, 'list').split().count(s.name), 1, 'lines of ofxdpctl list')
+            s.forward([(1, U)], {2: [U]})
+            equal(end() or 0, 0, 'status')
+        equal(look(s), before, 'interfaces')
+        check(not os.path.exists(pins(s)), 'the pin folder is there still')
 
 
 def test_failed_start_without_pins(_):

@@ -23,6 +23,12 @@ static int is_switch(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
+struct names {
+	char **name;
+	int n;
+	bool failed; /* out of memory */
+};
+
 void pins_names_free(char **names, int n)
 {
 	for (int i = 0; i < n; i++)
@@ -30,44 +36,69 @@ void pins_names_free(char **names, int n)
 	free(names);
 }
 
-/* NULL: out of memory. */
-static char **copy_names(struct dirent **entries, int n)
+static void add_name(struct names *names, const char *name)
 {
-	char **names = calloc(n + 1, sizeof(*names));
+	char **more = realloc(names->name, (names->n + 1) * sizeof(*more));
 
-	for (int i = 0; names && i < n; i++) {
-		names[i] = strdup(entries[i]->d_name);
-		if (names[i])
-			continue;
-		pins_names_free(names, i);
-		return NULL;
-	}
-	return names;
+	if (more)
+		names->name = more;
+	if (more)
+		more[names->n] = strdup(name);
+	if (!more || !more[names->n])
+		names->failed = true;
+	else
+		names->n++;
 }
 
-int pins_list(const char *root, char ***names)
+static int read_folder(const char *root, struct names *names)
 {
 	struct dirent **entries;
 	int n = folder_check_root(root);
 
-	*names = NULL;
 	if (n)
 		return n == -ENOENT ? 0 : -1;
 	n = scandir(root, &entries, is_switch, alphasort);
-	if (n < 0 && errno == ENOENT)
-		return 0;
-	if (n < 0) {
+	if (n < 0)
 		log_error("cannot read %s: %s", root, strerror(errno));
+	if (n < 0)
 		return -1;
-	}
-	*names = copy_names(entries, n);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
+		add_name(names, entries[i]->d_name);
 		free(entries[i]);
+	}
 	free(entries);
-	if (*names)
-		return n;
-	log_error("cannot list %s: out of memory", root);
-	return -1;
+	return 0;
+}
+
+/* Those whose pins are not here. */
+static bool add_unpinned(void *aux, int fd, const struct bpf_prog_info *info, const struct identity *identity)
+{
+	struct names *names = aux;
+	bool known = strcmp(info->name, ENTRY);
+
+	for (int i = 0; i < names->n && !known; i++)
+		known = !strcmp(names->name[i], identity->name);
+	if (!known)
+		add_name(names, identity->name);
+	return false;
+}
+
+int pins_list(const char *root, char ***out)
+{
+	struct names names = {0};
+	int err = read_folder(root, &names);
+
+	if (!err)
+		identity_walk(add_unpinned, &names);
+	if (!err && names.failed) {
+		log_error("cannot list %s: out of memory", root);
+		err = -1;
+	}
+	*out = names.name;
+	if (!err)
+		return names.n;
+	pins_names_free(names.name, names.n);
+	return err;
 }
 
 /* NAME/port is a link to the entry program in the folder of the current generation, "v<layout>-<number>/ofx_port". */

@@ -49,12 +49,11 @@ static int mount_bpffs(struct dp *dp)
 static void warn_if_private(const struct dp *dp)
 {
 	if (!reach_outside(dp->pin_dir))
-		log_warn("the pins in %s are, as far as can be seen, in this mount namespace only, and vanish with it "
-			 "(installed flows go on, but tracing of frames lost behind a redirect ends, and ofxdpctl "
-			 "shows nothing): "
-			 "instead of `ip netns exec` use `nsenter --net=/run/netns/NAME`; give a container the "
-			 "machine's BPF file system (`-v %s:%s:rslave`)",
-			 dp->pin_dir, BPFFS, BPFFS);
+		log_warn(
+			"the pins in %s vanish with this mount namespace, which alone has their file system, as far as "
+			"can be seen: instead of `ip netns exec` use `nsenter --net=/run/netns/NAME`; give a container "
+			"the machine's (`-v %s:%s:rslave`)",
+			dp->pin_dir, BPFFS, BPFFS);
 }
 
 static int make_one(const char *path)

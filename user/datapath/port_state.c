@@ -78,7 +78,8 @@ int state_save(int memory, const char *path)
 	if (!*path || (size_t)snprintf(next, sizeof(next), "%s.new", path) >= sizeof(next))
 		return -ENAMETOOLONG;
 	make_folder(path);
-	f = fopen(next, "we");
+	unlink(next);
+	f = fopen(next, "wxe"); /* follows no link that somebody else may have put there */
 	if (!f)
 		return -errno;
 	err = write_all(memory, f);
