@@ -136,6 +136,27 @@ def test_two_of_one_name(_):
         check('xdp' not in look(other), 'XDP is left')
 
 
+def test_same_name_elsewhere(_):
+    """Pins of a dead daemon in a network namespace that has lost its name are taken; what its ports were before is not."""
+    with Switch(2, start=False) as s, Switch(2, start=False) as other:
+        before, other.name = look(s), s.name
+        s.start()
+        s.add('in_port=1,actions=output:2')
+        s.kill9()
+        keeper = s.box.start(s.sw, 'sleep', '300')
+        inside = ['nsenter', '--net=/proc/%d/ns/net' % keeper.pid]
+        check(wait_for(lambda: os.stat('/proc/%d/ns/net' % keeper.pid).st_ino == os.stat('/run/netns/' + s.sw).st_ino, 5),
+              'no process in the namespace')
+        sh('ip', 'netns', 'del', s.sw)
+        s.box.namespaces.remove(s.sw)
+        other.start()
+        equal(other.term(), 0, 'status')
+        s.forward([(1, U)], {2: [U]})
+        equal(sh(*inside, OFXDPD, '-n', s.name, '--cleanup'), '', 'what --cleanup says')
+        link = sh(*inside, 'ip', '-d', 'link', 'show', 's1')
+        check('promiscuity 0' in link and 'promiscuity 0' in before and 'xdp' not in link, 's1 is not as it was: %s', link)
+
+
 def test_generic_ports(_):
     """They have relays, which are taken over and cleaned, too."""
     for end in ('start', 'cleanup'):

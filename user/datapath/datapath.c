@@ -47,6 +47,7 @@ static int check_netns(struct dp *dp, const char *what)
 			 "more): "
 			 "only its pins are removed",
 			 dp->name);
+		pin_memory_drop(dp);
 		return 0;
 	}
 	log_error("switch %s belongs to the network namespace %s: run `nsenter --net=%s ofxdpd -n %s %s`", dp->name,

@@ -9,7 +9,8 @@
 #define MAP_NAME "ofx_switch"
 #define PREFIX "ofx_" /* of programs' names */
 #define IDENTITY_WORD 0x3170647866ff0a0dull
-#define MOST_MAPS 256 /* of one program */
+#define MOST_BYTES 256 /* of struct identity, in versions to come */
+#define MOST_MAPS 256  /* of one program */
 
 int identity_make(const char *name, uint64_t netns)
 {
@@ -68,12 +69,14 @@ int identity_map(int prog_fd, const char *name)
 bool identity_of(int prog_fd, struct identity *identity)
 {
 	_close_ int fd = identity_map(prog_fd, MAP_NAME);
+	char value[MOST_BYTES];
 	const uint32_t zero = 0;
 	struct bpf_map_info map;
 
-	if (!map_info(fd, &map) || map.type != BPF_MAP_TYPE_ARRAY || map.value_size != sizeof(*identity) ||
-	    bpf_map_lookup_elem(fd, &zero, identity))
+	if (!map_info(fd, &map) || map.type != BPF_MAP_TYPE_ARRAY || map.value_size < sizeof(*identity) ||
+	    map.value_size > sizeof(value) || bpf_map_lookup_elem(fd, &zero, value))
 		return false;
+	memcpy(identity, value, sizeof(*identity));
 	return identity->word == IDENTITY_WORD && memchr(identity->name, 0, sizeof(identity->name));
 }
 

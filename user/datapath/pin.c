@@ -222,6 +222,14 @@ int pin_netns_set(const struct dp *dp, uint64_t netns)
 	return bpf_map_update_elem(fd, &zero, &netns, BPF_ANY) ? -errno : 0;
 }
 
+void pin_memory_drop(const struct dp *dp)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/memory", dp->pin_dir);
+	unlink(path);
+}
+
 static int pin_maps(struct dp *dp, const char *dir)
 {
 	struct bpf_map *map;

@@ -23,6 +23,8 @@ void pin_folder_leave(struct dp *dp);
 /* The cookie of the network namespace that the folder belongs to (netns.h); 0: none yet. */
 uint64_t pin_netns_get(const struct dp *dp);
 int pin_netns_set(const struct dp *dp, uint64_t cookie);
+/* What is remembered there of ports is another switch's, whose programs keep it (port_memory.h). */
+void pin_memory_drop(const struct dp *dp);
 
 /* Pin the loaded programs, maps and tracing links as generation `number`; dp->generation is its folder's name. */
 int pin_generation(struct dp *dp, uint32_t number);
