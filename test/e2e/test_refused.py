@@ -94,7 +94,7 @@ def test_ethtool(_):
         with Refused('EPERM', 'ioctl:1:%d' % SIOCETHTOOL, local=local) as s:
             warnings = works(s)
             check('offloads' in warnings[0] and 'LOCAL' in warnings[0], 'warnings %r', warnings)
-            equal(len(warnings), 3 if local else 1, 'warnings %r' % warnings)
+            check(len(warnings) <= (3 if local else 1), 'warnings %r', warnings)  # LOCAL's, and its relay's where there is one
 
 
 def test_af_xdp(_):
