@@ -202,7 +202,10 @@ __weak __noinline int cache_turn(struct ofx_state *s)
 	cache_account(c);
 	c->window_misses = 0;
 	c->window = OFX_CACHE_WINDOW;
-	if (!c->mask) {
+	if (!ofx_cache_entries) { /* off for good */
+		c->mode = OFX_CACHE_OFF;
+		c->window = OFX_CACHE_PAUSE;
+	} else if (!c->mask) {
 		c->mask = OFX_CACHE_NEAR - 1;
 		c->shift = 64 - OFX_CACHE_NEAR_BITS;
 	} else if (c->mode == OFX_CACHE_WARM) {

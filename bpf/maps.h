@@ -28,7 +28,7 @@
 const volatile __u32 ofx_magic;
 const volatile __u32 ofx_n_cpus;
 const volatile __u64 ofx_netns;
-const volatile __u32 ofx_cache_entries = OFX_CACHE_NEAR;	 /* per CPU */
+const volatile __u32 ofx_cache_entries = OFX_CACHE_NEAR;	 /* per CPU; 0: no cache */
 const volatile __u32 ofx_cache_shift = 64 - OFX_CACHE_NEAR_BITS; /* of a hash, to the right: one of all entries */
 const volatile __u64 ofx_cache_secret[OFX_CACHE_WORDS];		 /* odd: of the hash of keys */
 const volatile __u64 ofx_secret;				 /* of hashes that choose buckets */

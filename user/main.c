@@ -127,6 +127,7 @@ static int open_switch(struct daemon *d, const struct options *o)
 		.max_probes = o->max_probes,
 		.force = o->force,
 		.no_local = o->no_local,
+		.no_cache = o->no_cache,
 		.n_ports = o->n_ports,
 		.ports = o->ports,
 		.n_controllers = o->n_controllers,

@@ -23,6 +23,7 @@ enum {
 	OPT_MAX_UNSENT,
 	OPT_FORCE,
 	OPT_NO_LOCAL,
+	OPT_NO_CACHE,
 	OPT_CLEANUP,
 	OPT_PIN_ROOT,
 	OPT_STATE_DIR,
@@ -40,6 +41,7 @@ static const struct option long_options[] = {
 	{"max-unsent", required_argument, NULL, OPT_MAX_UNSENT},
 	{"force", no_argument, NULL, OPT_FORCE},
 	{"no-local", no_argument, NULL, OPT_NO_LOCAL},
+	{"no-cache", no_argument, NULL, OPT_NO_CACHE},
 	{"cleanup", no_argument, NULL, OPT_CLEANUP},
 	{"pin-root", required_argument, NULL, OPT_PIN_ROOT},
 	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
@@ -72,6 +74,7 @@ static const char help[] =
 	"                             waits for all together, or an eighth of it for one (default 256)\n"
 	"      --force                take interfaces that have IP addresses or lead to a controller too\n"
 	"      --no-local             no LOCAL interface\n"
+	"      --no-cache             no flow cache, every packet walks the tables: to measure, or to compare\n"
 	"      --cleanup              remove what a dead ofxdpd of this name left behind, and end\n"
 	"      --state-dir PATH       where port numbers are kept (default $STATE_DIRECTORY or /var/lib/ofxdp)\n"
 	"      --pin-root PATH        where pins go (default /sys/fs/bpf/ofxdp); for tests\n"
@@ -254,6 +257,8 @@ static bool parse_one(struct options *o, int opt, char **argv)
 		return o->force = true;
 	case OPT_NO_LOCAL:
 		return o->no_local = true;
+	case OPT_NO_CACHE:
+		return o->no_cache = true;
 	case OPT_CLEANUP:
 		return o->cleanup = true;
 	case OPT_PIN_ROOT:

@@ -19,7 +19,7 @@ struct options {
 	const char *pin_root, *state_dir;
 	uint32_t max_flows, max_probes;
 	size_t max_unsent; /* bytes */
-	bool force, no_local, cleanup;
+	bool force, no_local, no_cache, cleanup;
 	size_t n_ports, n_controllers, n_listeners;
 	struct dp_port_option ports[OPTIONS_PORTS];
 	struct control_target controllers[OPTIONS_CONTROLLERS];

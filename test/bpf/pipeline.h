@@ -31,6 +31,7 @@ static struct ofxdp_bpf *skel;
 static struct trace trace;
 static int n_cpus;
 static const bool *online;		     /* CPUs with a state of their own; NULL: those that are online */
+static bool cacheless;			     /* the flow cache is off for good */
 static int host[N_PORTS + 1];		     /* packet socket on h1 … h3 */
 static int ctl;				     /* on c1: packet-outs */
 static int flow_chunk, inst_chunk, op_chunk; /* the only ones of flows, insts and op_pool */
@@ -396,6 +397,8 @@ static inline int open_skel(void)
 	assert_int_equal(cpus_plan(&cpus, online, OFXDP_FLOWS), 0);
 	cpus_limit_cache(&cpus, cpus.n_first * OFXDP_CACHED * sizeof(struct ofx_cached) * 3 / 2);
 	assert_int_equal(cpus.entries, OFXDP_CACHED);
+	if (cacheless)
+		cpus_no_cache(&cpus);
 	assert_int_equal(cpus_make(&cpus, skel), 0);
 	assert_int_equal(ofxdp_bpf__load(skel), 0);
 	cpus_publish(&cpus, skel);

@@ -67,6 +67,19 @@ static inline uint64_t misses(const struct ofx_cache_cpu *c)
 	return c->misses + c->window_misses;
 }
 
+/* From port 1, so many times without a wire; what has become of it. */
+static inline struct frame receive_here(const struct frame *f, uint32_t times)
+{
+	struct xdp_md from = {.data_end = f->len, .ingress_ifindex = if_nametoindex("p1")};
+	struct frame out = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->b, .data_size_in = f->len, .data_out = out.b,
+		    .data_size_out = sizeof(out.b), .ctx_in = &from, .ctx_size_in = sizeof(from), .repeat = times);
+
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.ofx_port), &opts), 0);
+	out.len = opts.data_size_out;
+	return out;
+}
+
 /* One more of its kind since `before`, which becomes now. */
 enum fate { MISSES, HITS, IS_TOO_WIDE };
 static inline void expect_fate(struct ofx_cache_cpu *before, enum fate fate)

@@ -6,19 +6,6 @@
 
 static uint32_t n_new; /* flows there have been */
 
-/* From port 1, without a wire; what has become of it. */
-static struct frame receive_here(const struct frame *f, uint32_t times)
-{
-	struct xdp_md from = {.data_end = f->len, .ingress_ifindex = if_nametoindex("p1")};
-	struct frame out = {0};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->b, .data_size_in = f->len, .data_out = out.b,
-		    .data_size_out = sizeof(out.b), .ctx_in = &from, .ctx_size_in = sizeof(from), .repeat = times);
-
-	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.ofx_port), &opts), 0);
-	out.len = opts.data_size_out;
-	return out;
-}
-
 static struct frame from_ip(uint32_t last)
 {
 	struct frame f = plain;

@@ -50,5 +50,16 @@ def test_shown(_):
         equal([ports['1']['rx_bytes'], ports['2']['tx_bytes']], [51 * len(U)] * 2, 'bytes by port')
 
 
+def test_no_cache(_):
+    """--no-cache: packets are forwarded alike, and none has asked the cache."""
+    with Switch(3, args=['--no-cache']) as sw:
+        equal({r['mode'] for r in sw.ctl('cache')[:-1]}, {'off'}, 'modes before the first packet')
+        test_changes_are_seen_at_once(sw)
+        sum_of_all = totals(sw)
+        equal([sum_of_all[k] for k in ('entries', 'hits', 'misses', 'too_wide')], [0] * 4, 'entries, hits, misses, too_wide')
+        check(sum_of_all['bypassed'] >= 10, 'bypassed: %r', sum_of_all)
+        equal({r['mode'] for r in sw.ctl('cache')[:-1]}, {'off'}, 'modes')
+
+
 if __name__ == '__main__':
     run_tests(sys.modules[__name__], Switch)

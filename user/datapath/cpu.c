@@ -139,6 +139,7 @@ static int cpu_make(struct cpus *c, uint32_t number)
 	cpu->cells = cpu->map[CPU_COUNTERS].at;
 	cpu->bands = cpu->map[CPU_BANDS].at;
 	cpu->state->cpu = number;
+	cpu->state->cache.mode = c->entries ? OFX_CACHE_WARM : OFX_CACHE_OFF;
 	c->n++;
 	return 0;
 }
@@ -340,6 +341,11 @@ void cpus_limit_cache(struct cpus *c, uint64_t bytes)
 		set_cache(c, c->entries / 2);
 }
 
+void cpus_no_cache(struct cpus *c)
+{
+	set_cache(c, 0);
+}
+
 int cpus_plan(struct cpus *c, const bool *online, uint32_t n_flow_ids)
 {
 	int n = libbpf_num_possible_cpus();
@@ -410,7 +416,8 @@ int cpus_make(struct cpus *c, struct ofxdp_bpf *skel)
 		return err;
 	skel->rodata->ofx_n_cpus = c->n_possible;
 	skel->rodata->ofx_cache_entries = c->entries;
-	skel->rodata->ofx_cache_shift = 64 - __builtin_ctz(c->entries);
+	if (c->entries)
+		skel->rodata->ofx_cache_shift = 64 - __builtin_ctz(c->entries);
 	return set_templates(c, skel);
 }
 

@@ -55,7 +55,7 @@ struct cpus {
 	struct cpu *cpu;
 	bool *first; /* by number: online at first … */
 	uint32_t n_first;
-	uint32_t entries;	 /* of the flow cache of each; those near the CPU are part of its state */
+	uint32_t entries;	 /* of the flow cache of each; those near the CPU are part of its state; 0: off */
 	uint32_t len[CPU_PARTS]; /* elements of an array; 0: none is made */
 	int outer[CPU_PARTS];	 /* the maps by CPU */
 	uint32_t n_workers;
@@ -71,6 +71,8 @@ struct cpus {
 int cpus_plan(struct cpus *c, const bool *online, uint32_t n_flow_ids);
 /* The caches shall take no more than so many bytes; at most OFX_CACHE_BYTES in any case. */
 void cpus_limit_cache(struct cpus *c, uint64_t bytes);
+/* They shall be off for good: every packet walks the tables. */
+void cpus_no_cache(struct cpus *c);
 /* Of all that is planned, and of the caches among it. */
 uint64_t cpus_bytes(const struct cpus *c);
 uint64_t cpus_cache_bytes(const struct cpus *c);

@@ -90,9 +90,11 @@ static void identify(struct dp *dp)
 /* What is new stays invisible to packets until ports_open(). */
 static int load(struct dp *dp, const struct dp_config *config, const struct former *former)
 {
-	int err = load_open(dp, config->max_flows, netns_inode());
+	int err;
 
+	dp->no_cache = config->no_cache;
 	dp->max_probes = config->max_probes;
+	err = load_open(dp, config->max_flows, netns_inode());
 	if (!err)
 		identify(dp);
 	if (!err)

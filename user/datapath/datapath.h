@@ -35,6 +35,7 @@ struct dp_config {
 	uint32_t max_probes;   /* of a packet in a table, in the worst case; 0: no limit */
 	bool force;	       /* take interfaces that have IP addresses or a route too */
 	bool no_local;	       /* no LOCAL interface */
+	bool no_cache;	       /* every packet walks the tables: to measure, or to compare */
 	size_t n_ports;
 	const struct dp_port_option *ports;
 	size_t n_controllers; /* their addresses: an interface that routes to one is refused without force */

@@ -41,6 +41,7 @@ struct dp {
 	char generation[32]; /* folder in pin_dir that this daemon's programs and maps are pinned in */
 	bool mounted_bpffs;  /* this process did: to be undone */
 	bool force;	     /* dp_config.force */
+	bool no_cache;	     /* dp_config.no_cache */
 	struct dp_meters *meters;
 	struct mapped generation_word; /* generation.h */
 	struct dp_queues *queues;      /* queue.c */

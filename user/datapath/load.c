@@ -194,6 +194,8 @@ static int plan(struct dp *dp)
 	int err = cpus_plan(&dp->cpus, NULL, dp->n_flow_ids);
 
 	dp->n_cpus = dp->cpus.n_possible;
+	if (!err && dp->no_cache)
+		cpus_no_cache(&dp->cpus);
 	if (!err)
 		err = set_sizes(dp);
 	if (err)
