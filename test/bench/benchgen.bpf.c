@@ -49,6 +49,21 @@ struct head {
 
 _Static_assert(sizeof(struct head) == BG_LENGTH, "a frame is its head");
 
+struct head6 {
+	__u8 dst[6], src[6];
+	__be16 type;
+	__be32 version;
+	__be16 length;
+	__u8 next, hops;
+	__be32 saddr[4], daddr[4];
+	__be16 sport, dport, udp_length, csum;
+	__u8 rest[2];
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct head6) == BG_LENGTH, "a frame is its head");
+
+#define UDP6_LENGTH (BG_LENGTH - 14 - 40)
+
 struct flow {
 	__u32 src_mac, dst_mac; /* the last four bytes */
 	__u32 saddr, daddr;
@@ -60,6 +75,11 @@ static __always_inline __u32 fold(__u32 sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (sum & 0xffff) + (sum >> 16);
+}
+
+static __always_inline __u32 halves(__u32 word)
+{
+	return (word >> 16) + (word & 0xffff);
 }
 
 static __always_inline void tuple_flow(struct flow *w, __u32 f)
@@ -86,10 +106,14 @@ static __always_inline void acl_flow(struct flow *w, __u32 f)
 	w->proto = b >> 29 & 3 ? 6 : 17;
 }
 
-static __always_inline void make_flow(struct flow *w, __u32 n)
+/* The flow of frame n. */
+static __always_inline __u32 flow_of(__u32 n)
 {
-	__u32 f = n_flows ? (__u64)bg_mix(n) * n_flows >> 32 : n;
+	return n_flows ? (__u64)bg_mix(n) * n_flows >> 32 : n;
+}
 
+static __always_inline void make_flow(struct flow *w, __u32 f)
+{
 	w->src_mac = w->dst_mac = 1;
 	w->saddr = 0x0a000001;
 	w->daddr = 0xac100001;
@@ -117,7 +141,7 @@ static __always_inline void make_flow(struct flow *w, __u32 n)
 /* Both kinds have the same bytes but for the checksum's place; what is a field of TCP is payload of UDP. */
 static __always_inline void write_head(struct head *h, const struct flow *w)
 {
-	__u32 pair = (w->saddr >> 16) + (w->saddr & 0xffff) + (w->daddr >> 16) + (w->daddr & 0xffff);
+	__u32 pair = halves(w->saddr) + halves(w->daddr);
 	__u32 l4 = pair + w->proto + 30 + w->sport + w->dport + 0x5010 + 0x2000;
 
 	__builtin_memset(h, 0, sizeof(*h));
@@ -140,6 +164,56 @@ static __always_inline void write_head(struct head *h, const struct flow *w)
 		h->word = bpf_htonl(30 << 16 | (~fold(l4 + 30) & 0xffff));
 	else
 		h->tcp_csum = bpf_htons(~fold(l4) & 0xffff);
+}
+
+/* 2^12 networks of 32 bits; each has four of 36, these two of 40, and so on with 48, 56 and 64. */
+static __always_inline void address6(__u32 word[4], __u32 f)
+{
+	__u32 a = bg_mix(f ^ BG_SALT_A);
+
+	word[0] = 0x2a000000 | (a & 0xfff);
+	word[1] = (a >> 12 & 3) << 30 | (a >> 14 & 1) << 24 | (a >> 15 & 1) << 16 | (a >> 16 & 1) << 8 | (a >> 17 & 1);
+	word[2] = bg_mix(f ^ BG_SALT_B);
+	word[3] = f;
+}
+
+/* UDP in IPv6. */
+static __always_inline void write_head6(struct head6 *h, __u32 f)
+{
+	__u32 saddr[4] = {0x20010db8, 0, 0, 1 + (f & 0xffff)}, daddr[4], sport = 1000 + (f & 0x7fff);
+	__u32 sum = 17 + 2 * UDP6_LENGTH + sport + 2000;
+
+	__builtin_memset(h, 0, sizeof(*h));
+	h->dst[0] = h->src[0] = 2;
+	h->dst[1] = 1;
+	h->type = bpf_htons(ETH_P_IPV6);
+	h->version = bpf_htonl(0x60000000);
+	h->length = h->udp_length = bpf_htons(UDP6_LENGTH);
+	h->next = 17;
+	h->hops = 64;
+	address6(daddr, f);
+	for (int i = 0; i < 4; i++) {
+		h->saddr[i] = bpf_htonl(saddr[i]);
+		h->daddr[i] = bpf_htonl(daddr[i]);
+		sum += halves(saddr[i]) + halves(daddr[i]);
+	}
+	h->sport = bpf_htons(sport);
+	h->dport = bpf_htons(2000);
+	sum = ~fold(sum) & 0xffff;
+	h->csum = bpf_htons(sum ? sum : 0xffff); /* 0 would be none, which IPv6 does not know */
+}
+
+/* The headers of frame n. */
+static __always_inline void write_frame(void *at, __u32 n)
+{
+	struct flow w;
+
+	if (mode == BG_DST6) {
+		write_head6(at, flow_of(n));
+		return;
+	}
+	make_flow(&w, flow_of(n));
+	write_head(at, &w);
 }
 
 struct task_struct {
@@ -169,19 +243,17 @@ static __always_inline int too_early(__u32 n)
 SEC("xdp")
 int bg_source(struct xdp_md *ctx)
 {
-	struct head *h = (void *)(long)ctx->data;
+	void *frame = (void *)(long)ctx->data;
 	__u32 n = sent;
-	struct flow w;
 
-	if ((void *)(h + 1) > (void *)(long)ctx->data_end)
+	if (frame + BG_LENGTH > (void *)(long)ctx->data_end)
 		return XDP_DROP;
 	if (start && too_early(n))
 		return XDP_DROP;
 	if (!(n & (BG_CHUNK - 1)))
 		take_stamp(n / BG_CHUNK);
 	sent = n + 1;
-	make_flow(&w, next++);
-	write_head(h, &w);
+	write_frame(frame, next++);
 	return bpf_redirect(ifindex, 0);
 }
 

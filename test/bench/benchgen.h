@@ -18,6 +18,7 @@ enum bg_mode {
 	BG_DST,	  /* ipv4_dst over half of all addresses; ipv4_src, ports */
 	BG_TUPLE, /* 5-tuple of a large net */
 	BG_ACL,	  /* 5-tuple as rules of a firewall would know it: few networks, popular ports */
+	BG_DST6,  /* ipv6_dst over 2^18 networks of 64 bits, in 2^12 of 32; ipv6_src, port */
 	BG_MODES
 };
 

@@ -4,12 +4,12 @@ import random
 
 import openflow as of
 
-FIXED, L2, PIPE, DST, TUPLE, ACL = range(6)
+FIXED, L2, PIPE, DST, TUPLE, ACL, DST6 = range(7)
 NEW = 0  # no flow comes twice
 SALT_A, SALT_B = 0x5bd1e995, 0x9e3779b9
 M32 = 0xffffffff
 OUT = of.apply_actions(of.output(2))
-IPV4 = of.oxm(of.ETH_TYPE, 0x0800)
+IPV4, IPV6 = of.oxm(of.ETH_TYPE, 0x0800), of.oxm(of.ETH_TYPE, 0x86dd)
 UDP, TCP = 17, 6
 SEED = 1
 
@@ -31,9 +31,9 @@ def port_rules():
     return [of.flow_mod(0, 10, of.match(of.oxm(of.IN_PORT, 1)), OUT)]
 
 
-def l2_rules():
+def l2_rules(n):
     return [of.flow_mod(0, 10, of.match(of.oxm(of.IN_PORT, 1), of.oxm(of.ETH_DST, mac(f, 1)), of.oxm(of.ETH_SRC, mac(f, 0))),
-                        OUT) for f in range(1000)]
+                        OUT) for f in range(n)]
 
 
 def pipe_rules():
@@ -51,18 +51,51 @@ def pipe_rules():
     return rules
 
 
-# Prefix lengths of 10 000 routes in the half of all addresses that is sent to; the default route takes what is left.
-ROUTES = {8: 100, 12: 700, 14: 1000, 16: 4000, 18: 1500, 20: 1500, 22: 700, 24: 499}
+# Prefix lengths of so many routes in the half of all addresses that is sent to; the default route takes what is left.
+# A hundred thousand need longer ones: there are no more than 128 /8, 2048 /12, 8192 /14 in it.
+ROUTES_1K = {8: 10, 12: 70, 14: 100, 16: 400, 18: 150, 20: 150, 22: 70, 24: 49}
+ROUTES_10K = {8: 100, 12: 700, 14: 1000, 16: 4000, 18: 1500, 20: 1500, 22: 700, 24: 499}
+ROUTES_100K = {8: 100, 12: 1000, 14: 4000, 16: 16000, 18: 15000, 20: 20000, 22: 18000, 24: 25899}
+# IPv6: of 2^12 /32, 2^14 /36, 2^15 /40, as many /44, 2^16 /48, 2^17 /56, 2^18 /64 that are sent to.
+ROUTES6_10K = {32: 2500, 36: 1500, 40: 1500, 44: 1000, 48: 2500, 56: 500, 64: 499}
 
 
-def route_rules():
-    rng = random.Random(SEED)
+def dst_address(f):
+    return mix(f) >> 1
+
+
+def dst6_address(f):
+    a = mix(f ^ SALT_A)
+    bits = (a >> 12 & 3) << 30 | (a >> 14 & 1) << 24 | (a >> 15 & 1) << 16 | (a >> 16 & 1) << 8 | a >> 17 & 1
+    return (0x2a000000 | a & 0xfff) << 96 | bits << 64 | mix(f ^ SALT_B) << 32 | f
+
+
+def prefixes(counts, draw, bits):
+    """(address, length): so many of each length, of addresses that are drawn, and the default route first."""
     found = {(0, 0)}
-    for length, count in ROUTES.items():
+    for length, count in counts.items():
         want = len(found) + count
         while len(found) < want:
-            found.add((rng.getrandbits(31) >> 32 - length << 32 - length, length))
-    return [of.flow_mod(0, 100 + n, of.match(IPV4, of.prefix(of.IPV4_DST, a, n)), OUT) for a, n in sorted(found)]
+            found.add((draw() >> bits - length << bits - length, length))
+    return sorted(found)
+
+
+def routes(counts):
+    rng = random.Random(SEED)
+    return prefixes(counts, lambda: rng.getrandbits(31), 32)
+
+
+def routes6(counts):
+    rng = random.Random(SEED)
+    return prefixes(counts, lambda: dst6_address(rng.getrandbits(32)), 128)
+
+
+def route_rules(counts):
+    return [of.flow_mod(0, 100 + n, of.match(IPV4, of.prefix(of.IPV4_DST, a, n)), OUT) for a, n in routes(counts)]
+
+
+def route6_rules(counts):
+    return [of.flow_mod(0, 100 + n, of.match(IPV6, of.prefix(of.IPV6_DST, a, n)), OUT) for a, n in routes6(counts)]
 
 
 def tuple_flow(f):
@@ -120,15 +153,25 @@ def acl_rules():
 
 
 class Case:
-    def __init__(self, mode, flows, rules, floor):
-        self.mode, self.flows, self.rules, self.floor = mode, flows, rules, floor
+    """args: further options of ofxdpd.  floor: None where none has been set yet."""
+
+    def __init__(self, mode, flows, rules, floor, args=()):
+        self.mode, self.flows, self.rules, self.floor, self.args = mode, flows, rules, floor, args
+
+    def flow(self, n):
+        """Of frame n."""
+        return mix(n) * self.flows >> 32 if self.flows else n
 
 
 CASES = {
     'port': Case(FIXED, 1, port_rules, 0.85),
-    'l2-1k': Case(L2, 1000, l2_rules, 0.80),
+    'l2-1k': Case(L2, 1000, lambda: l2_rules(1000), 0.80),
+    'l2-10k-new': Case(L2, 10000, lambda: l2_rules(10000), None, ('--no-cache',)),
     'pipe4-1k': Case(PIPE, 1000, pipe_rules, 0.75),
-    'lpm-10k': Case(DST, NEW, route_rules, 0.50),
+    'lpm-1k': Case(DST, NEW, lambda: route_rules(ROUTES_1K), None),
+    'lpm-10k': Case(DST, NEW, lambda: route_rules(ROUTES_10K), 0.50),
+    'lpm-100k': Case(DST, NEW, lambda: route_rules(ROUTES_100K), None),
+    'lpm6-10k': Case(DST6, NEW, lambda: route6_rules(ROUTES6_10K), None),
     'fivetuple-100k': Case(TUPLE, 100000, tuple_rules, 0.45),
     'acl-10k-100m': Case(ACL, 100000, acl_rules, 0.40),
     'acl-new': Case(ACL, NEW, acl_rules, 0.30),

@@ -94,7 +94,8 @@ class Bench:
             self.sample(self.bare, LEAST)
             self.alone = [self.sample(self.bare, 8 * LEAST) for _ in range(5)]
             self.daemon = self.box.start(self.box.sw, OFXDPD, '-n', self.box.name, '--no-local', '-l', 'punix:' + self.sock,
-                                         '-i', self.ours.inward + '=1', '-i', self.ours.outward + '=2', log='ofxdpd.log')
+                                         '-i', self.ours.inward + '=1', '-i', self.ours.outward + '=2', *self.case.args,
+                                         log='ofxdpd.log')
             if not wait_for(lambda: os.path.exists(self.sock) or self.daemon.poll() is not None, 15) or self.daemon.poll() is not None:
                 raise Failed('ofxdpd does not start: ' + self.box.log('ofxdpd.log')[-2000:])
             self.loaded = load_rules(self.sock, self.case.rules())

@@ -3,9 +3,9 @@
 import struct
 
 IN_PORT, ETH_DST, ETH_SRC, ETH_TYPE, IP_PROTO, IPV4_SRC, IPV4_DST = 0, 3, 4, 5, 10, 11, 12
-TCP_SRC, TCP_DST, UDP_SRC, UDP_DST = 13, 14, 15, 16
+TCP_SRC, TCP_DST, UDP_SRC, UDP_DST, IPV6_DST = 13, 14, 15, 16, 27
 SIZE = {IN_PORT: 4, ETH_DST: 6, ETH_SRC: 6, ETH_TYPE: 2, IP_PROTO: 1, IPV4_SRC: 4, IPV4_DST: 4, TCP_SRC: 2, TCP_DST: 2,
-        UDP_SRC: 2, UDP_DST: 2}
+        UDP_SRC: 2, UDP_DST: 2, IPV6_DST: 16}
 ADD, DELETE = 0, 3
 ALL_TABLES = 255
 FLOW_MOD = struct.Struct('>BBHIQQBBHHHIIIHH')
@@ -23,8 +23,9 @@ def prefix(field, value, length):
     """The OXM of value/length; none at all for length 0."""
     if length == 0:
         return b''
-    mask = 0xffffffff << 32 - length & 0xffffffff
-    return oxm(field, value & mask, None if length == 32 else mask)
+    bits = 8 * SIZE[field]
+    mask = (1 << bits) - (1 << bits - length)
+    return oxm(field, value & mask, None if length == bits else mask)
 
 
 def padded(data):
