@@ -43,7 +43,7 @@ BPF_TEST := $(wildcard test/bpf/test_*.c)
 BPF_TEST_BIN := $(BPF_TEST:%.c=build/%)
 FUZZ_BIN := $(patsubst %.c,build/%,$(wildcard test/fuzz/fuzz_*.c))
 E2E := $(wildcard test/e2e/test_*.py)
-E2E_BIN := build/pktgen build/fail_alloc.so
+E2E_BIN := build/pktgen build/fail_alloc.so build/benchgen
 
 # --- programs ---
 
@@ -126,7 +126,7 @@ $(FUZZ_BIN): build/test/fuzz/%: build/fuzz/test/fuzz/%.o build/fuzz/libofxdp.a
 
 build/pktgen: build/obj/test/e2e/pktgen.o
 build/verifier: build/obj/test/bpf/tool_verifier.o
-build/benchgen: build/obj/test/bench/benchgen.o
+build/benchgen: $(patsubst %,build/obj/test/bench/%.o,benchgen xdp_peer attach)
 build/pktgen build/verifier build/benchgen:
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $^ $(LIBS)

@@ -6,15 +6,16 @@
  * Reads commands, answers each with one line of JSON:
  *   bare IN OUT          attach the bare redirect to IN, out of OUT
  *   sink IF, tcsink IF   count what arrives at IF; tcsink for senders of sk_buffs
- *   run IF N             N frames out of IF: {"sent", "received", "skbs", "ns": a frame's, the mean of the chunks
- * (BG_CHUNK frames) in which no other process had the core, "clean": how many, "disturbed": how many others} load IF
- * SECONDS PPS  frames for a switch on another core, PPS 0: as fast as it goes: {"sent", "received", "seconds"}
+ *   peer NAME N IN OUT   attach a program of xdp_peer.bpf.c to IN, out of OUT, with room for N keys
+ *   add PATH             more keys for it
+ *   run IF N             N frames out of IF: {"sent", "received", "skbs", "ns", "clean", "disturbed"}; ns: a frame's,
+ *                        the mean of the chunks (BG_CHUNK frames) in which no other process had the core; clean: how
+ *                        many these are; disturbed: the others
+ *   load IF SECONDS PPS  frames for a switch on another core, PPS 0: as fast as it goes: {"sent", "skbs", "seconds"}
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/if_link.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,27 +25,14 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
+#include "test/bench/attach.h"
 #include "test/bench/benchgen.h"
+#include "test/bench/xdp_peer.h"
 #include "build/benchgen.skel.h"
 
 static int print_warnings(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "benchgen: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int ifindex_of(const char *name)
-{
-	int i = if_nametoindex(name);
-
-	if (!i)
-		die(name);
-	return i;
 }
 
 /* First of all on its core, or it waits for others; where the kernel shares by session (autogroup), as a session. */
@@ -75,12 +63,6 @@ static struct benchgen_bpf *load(int mode, unsigned int flows)
 	if (benchgen_bpf__load(skel))
 		die("load");
 	return skel;
-}
-
-static void attach(struct bpf_program *prog, int ifindex)
-{
-	if (bpf_xdp_attach(ifindex, bpf_program__fd(prog), XDP_FLAGS_DRV_MODE, NULL))
-		die("attach");
 }
 
 static void attach_bare(struct benchgen_bpf *skel, const char *in, const char *out)
@@ -165,9 +147,9 @@ static void run_load(struct benchgen_bpf *skel, const char *name, double seconds
 
 static void command(struct benchgen_bpf *skel, const char *line)
 {
-	char what[16], a[32] = "", b[32] = "", c[32] = "";
+	char what[16], a[128] = "", b[32] = "", c[32] = "", d[32] = "";
 
-	if (sscanf(line, "%15s %31s %31s %31s", what, a, b, c) < 2)
+	if (sscanf(line, "%15s %127s %31s %31s %31s", what, a, b, c, d) < 2)
 		exit(2);
 	if (!strcmp(what, "run")) {
 		run(skel, a, strtoul(b, NULL, 0));
@@ -176,6 +158,10 @@ static void command(struct benchgen_bpf *skel, const char *line)
 	} else {
 		if (!strcmp(what, "bare"))
 			attach_bare(skel, a, b);
+		else if (!strcmp(what, "peer"))
+			xdp_peer_start(a, strtoul(b, NULL, 0), c, d);
+		else if (!strcmp(what, "add"))
+			xdp_peer_add(a);
 		else if (!strcmp(what, "sink"))
 			attach(skel->progs.bg_sink, ifindex_of(a));
 		else
@@ -199,6 +185,7 @@ int main(int argc, char **argv)
 	skel = load(atoi(argv[2]), strtoul(argv[3], NULL, 0));
 	while (fgets(line, sizeof(line), stdin))
 		command(skel, line);
+	xdp_peer_end();
 	benchgen_bpf__destroy(skel);
 	return 0;
 }

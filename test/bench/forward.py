@@ -4,8 +4,8 @@
     namespace: benchgen ─► g0 ═ p1 [program] p2 ═ g3 ─► sink, counts and drops
 
 benchgen makes 64 frames and sends them out of g0; when it lets go of the core for a moment, their softirq runs the
-program on p1 and the sink on g3; then come the next 64.  Two such rows exist side by side, one with the bare redirect, one
-with the switch; they are measured in turn with the same frames.
+program on p1 and the sink on g3; then come the next 64.  Such rows exist side by side, one with the bare redirect, one
+with the switch, and for some cases one with a program that does nothing else (xdp_peer.py); they are measured in turn.
 """
 import json
 import os
@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 from lib import BUILD, OFXDPCTL, OFXDPD, PIN_ROOT, Client, Failed, Sandbox, on_signals, sh, wait_for  # noqa: E402,F401
 
 import openflow as of  # noqa: E402
+import xdp_peer  # noqa: E402
 from cases import CASES  # noqa: E402
 
 BENCHGEN = BUILD + '/benchgen'
@@ -38,7 +39,10 @@ class Row:
 
 
 class Generator:
+    """made: frames so far, the number of the next one."""
+
     def __init__(self, box, case, cpu):
+        self.made = 0
         self.proc = box.start(box.sw, BENCHGEN, cpu, case.mode, case.flows, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, *words):
@@ -52,9 +56,14 @@ class Generator:
             raise Failed('benchgen %s: ended' % ' '.join(map(str, words)))
         return json.loads(line)
 
+    def run(self, row, frames):
+        got = self.ask('run', row.gen, frames)
+        self.made += got['sent']
+        return got
+
     def sample(self, row, frames):
         """ns a frame, over the parts in which no other process had the core."""
-        got = self.ask('run', row.gen, frames)
+        got = self.run(row, frames)
         if got[row.counter] != got['sent']:
             raise Failed('%d of %d frames lost' % (got['sent'] - got[row.counter], got['sent']))
         if got['clean'] * 8 < got['disturbed']:
@@ -86,11 +95,14 @@ class Bench:
         self.box = Sandbox(0, 'ofb', silent=True)
         try:
             self.bare, self.ours = Row(self.box, 'a'), Row(self.box, 'b')
+            self.rows = [self.ours, self.bare] + ([Row(self.box, 'c')] if name in xdp_peer.PEERS else [])
             self.sock = self.box.dir + '/of.sock'
             self.gen = Generator(self.box, self.case, cpu)
             self.gen.ask('bare', self.bare.inward, self.bare.outward)
-            for row in (self.bare, self.ours):
+            for row in self.rows:
                 self.gen.ask('sink', row.sink)
+            for row in self.rows[2:]:
+                xdp_peer.start(name, self.box, self.gen, row)
             self.sample(self.bare, LEAST)
             self.alone = [self.sample(self.bare, 8 * LEAST) for _ in range(5)]
             self.daemon = self.box.start(self.box.sw, OFXDPD, '-n', self.box.name, '--no-local', '-l', 'punix:' + self.sock,
@@ -109,12 +121,12 @@ class Bench:
     def __exit__(self, *_):
         self.box.close()
 
-    def pairs(self, n, seconds=0.1):
-        """[(ns of ours, ns of the bare redirect)], each over so many frames as take that time."""
-        for row in (self.bare, self.ours):
+    def rounds(self, n, seconds=0.1):
+        """[(ns of ours, of the bare redirect, of the XDP peer if there is one)], each over so many frames as take that time."""
+        for row in self.rows:
             self.sample(row, WARM_UP)
-        frames = [max(LEAST, min(MOST, int(seconds * 1e9 / self.sample(row, LEAST)))) for row in (self.ours, self.bare)]
-        return [(self.sample(self.ours, frames[0]), self.sample(self.bare, frames[1])) for _ in range(n)]
+        frames = [max(LEAST, min(MOST, int(seconds * 1e9 / self.sample(row, LEAST)))) for row in self.rows]
+        return [[self.sample(row, count) for row, count in zip(self.rows, frames)] for _ in range(n)]
 
     def sample(self, row, frames):
         for last in (False, False, True):

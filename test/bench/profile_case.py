@@ -58,8 +58,8 @@ def by_symbol(bench, cpu, lines=25):
 
 
 def show(bench, cpu):
-    pairs = bench.pairs(3)
-    ours, bare = (sorted(x[i] for x in pairs)[1] for i in (0, 1))
+    rounds = bench.rounds(3)
+    ours, bare = (sorted(x[i] for x in rounds)[1] for i in (0, 1))
     print('  %-24s %8.1f ns a frame, bare redirect %.1f: ratio %.3f' % ('ofxdp', ours, bare, bare / ours))
     stats(bench)
     by_symbol(bench, cpu)
