@@ -22,7 +22,7 @@ from cases import CASES  # noqa: E402
 
 BENCHGEN = BUILD + '/benchgen'
 LEAST, MOST = 1 << 16, (1 << 23) - 4096  # frames of a sample (benchgen.h: BG_CHUNK, BG_STAMPS)
-WARM_UP = 1 << 21  # before the first: each of 100 000 flows has come, and the microflow cache knows its mode
+WARM_UP = 1 << 21  # of ours, before the first: each of 100 000 flows has come, and the microflow cache knows its mode
 ERROR, BARRIER_REQUEST = 1, 20
 
 
@@ -123,8 +123,7 @@ class Bench:
 
     def rounds(self, n, seconds=0.1):
         """[(ns of ours, of the bare redirect, of the XDP peer if there is one)], each over so many frames as take that time."""
-        for row in self.rows:
-            self.sample(row, WARM_UP)
+        self.sample(self.ours, WARM_UP)
         frames = [max(LEAST, min(MOST, int(seconds * 1e9 / self.sample(row, LEAST)))) for row in self.rows]
         return [[self.sample(row, count) for row, count in zip(self.rows, frames)] for _ in range(n)]
 
