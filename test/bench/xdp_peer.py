@@ -12,7 +12,7 @@ import cases
 from cases import CASES
 from lib import Failed, inside
 
-CHECKED, TRIES = 1 << 12, 5  # frames at a time
+CHECKED, TRIES = 1 << 10, 10  # frames at a time
 
 
 class Exact:
