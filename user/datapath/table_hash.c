@@ -185,6 +185,7 @@ static void step(struct tuple *tuple)
 		show_kind(tuple);
 	} else if (tuple->stage == HASH_CLEAR && !tuple->n_left) {
 		tuple->stage = HASH_OUT;
+		table_tidy_later(tuple->lookup.table); /* it may be of no use any more */
 	}
 }
 
