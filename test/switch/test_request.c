@@ -274,6 +274,28 @@ static void unknown_messages(void **state)
 	EXPECT_ERROR(BAD_REQUEST, OFPBRC_BAD_TYPE);
 }
 
+/* A message that waits is kept, and decoded: all of it counts for its connection until it is done. */
+static void what_waits_counts(void **state)
+{
+	struct rig *rig = *state;
+	struct sw_conn *c = &rig->conn[0].c;
+	struct of_action outputs[60];
+	const struct of_actions out = {60, outputs};
+
+	for (int i = 0; i < 60; i++)
+		outputs[i] = (struct of_action)OUTPUT(1);
+	rig->hold = true;
+	rig->dp->packet_out.room = 0;
+	assert_int_equal(sw_conn_memory(c), 0);
+	send_packet_out(rig, OF_NO_BUFFER, 1, out, 60);
+	assert_true(sw_busy(c));
+	assert_true(sw_conn_memory(c) >= 24 + 60 * (16 + sizeof(struct of_action)) + 60);
+	rig->dp->packet_out.room = 1;
+	turn(rig);
+	assert_false(sw_busy(c));
+	assert_int_equal(sw_conn_memory(c), 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 int main(void)
 {
@@ -285,6 +307,7 @@ int main(void)
 		T(barrier_ends_all_the_same),
 		T(packet_outs_wait_for_room),
 		T(packet_out_without_room),
+		T(what_waits_counts),
 		T(packet_out_from_any_number),
 		T(port_mods),
 		T(groups),
