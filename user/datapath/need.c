@@ -10,7 +10,7 @@
 #include "user/util/memory.h"
 
 #define MB (1ULL << 20)
-#define PROGRAM (16 * MB) /* the process, its programs in the kernel, links, connections */
+#define PROGRAM (10 * MB) /* the process, its programs in the kernel, links; connections have 4 MB */
 #define ELEMENT 64	  /* of a hash, and of maps of maps, beside key and value */
 #define BUCKET 32	  /* of a hash: twice 16, if `n` is just above a power of two */
 #define CHUNKS_AT_FIRST 2 /* of flows, their instructions and operations */
@@ -57,8 +57,10 @@ static uint64_t need(const struct dp *dp)
 static uint64_t flows_part(const struct dp *dp)
 {
 	const uint64_t cells = (uint64_t)dp->n_flow_ids * sizeof(struct ofx_cell);
+	const __typeof__(dp->skel->maps) *maps = &dp->skel->maps;
 
-	return map_bytes(dp->skel->maps.rule_lines, 0) + cells * (dp->cpus.n_first + 1);
+	return map_bytes(maps->rule_lines, 0) + map_bytes(maps->hash16, 0) + map_bytes(maps->hash32, 0) +
+	       map_bytes(maps->hash64, 0) + cells * (dp->cpus.n_first + 1);
 }
 
 static unsigned long long in_mb(uint64_t bytes)
