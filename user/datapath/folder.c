@@ -17,15 +17,15 @@
 static int check(const char *path, int flags, bool sticky_too)
 {
 	_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | flags);
-	int err = fd < 0 ? -errno : 0;
 	struct stat st;
+	int err = fd < 0 || fstat(fd, &st) ? -errno : 0;
 
 	if (err == -ENOENT)
 		return err;
 	if (err == -ENOTDIR || err == -ELOOP)
 		log_error("%s is a symbolic link, or no folder: remove it", path);
-	else if (err || fstat(fd, &st))
-		log_error("cannot look at the folder %s: %s", path, strerror(errno));
+	else if (err)
+		log_error("cannot look at the folder %s: %s", path, strerror(-err));
 	if (err)
 		return err;
 	if (st.st_uid && st.st_uid != geteuid()) {
