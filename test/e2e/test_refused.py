@@ -8,9 +8,9 @@ import sys
 from lib import PIN_ROOT, PYTHON, TOP, Skip, Switch, check, equal, run_tests, sh, udp, wait_for
 
 U = udp(1, 2)
-BPF = {'OBJ_PIN': 6, 'OBJ_GET': 7, 'PROG_ATTACH': 8, 'TEST_RUN': 10, 'PROG_GET_NEXT_ID': 11, 'MAP_GET_NEXT_ID': 12,
+BPF = {'PROG_ATTACH': 8, 'TEST_RUN': 10, 'PROG_GET_NEXT_ID': 11, 'MAP_GET_NEXT_ID': 12,
        'PROG_GET_FD_BY_ID': 13, 'MAP_GET_FD_BY_ID': 14, 'PROG_QUERY': 16, 'RAW_TRACEPOINT_OPEN': 17, 'BTF_GET_FD_BY_ID': 19,
-       'BTF_GET_NEXT_ID': 23, 'MAP_LOOKUP_BATCH': 24, 'MAP_UPDATE_BATCH': 26, 'LINK_CREATE': 28,
+       'BTF_GET_NEXT_ID': 23, 'MAP_UPDATE_BATCH': 26, 'LINK_CREATE': 28,
        'LINK_GET_FD_BY_ID': 30, 'LINK_GET_NEXT_ID': 31, 'ENABLE_STATS': 32, 'ITER_CREATE': 33, 'PROG_BIND_MAP': 35}
 SIOCETHTOOL, AF_XDP = 0x8946, 44
 
@@ -47,8 +47,8 @@ def works(s):
 
 
 def test_nothing_is_lost(_):
-    for name in ('OBJ_GET', 'PROG_ATTACH', 'PROG_GET_NEXT_ID', 'MAP_GET_NEXT_ID', 'PROG_GET_FD_BY_ID', 'MAP_GET_FD_BY_ID',
-                 'PROG_QUERY', 'BTF_GET_FD_BY_ID', 'BTF_GET_NEXT_ID', 'MAP_LOOKUP_BATCH', 'MAP_UPDATE_BATCH',
+    for name in ('PROG_ATTACH', 'PROG_GET_NEXT_ID', 'MAP_GET_NEXT_ID', 'PROG_GET_FD_BY_ID', 'MAP_GET_FD_BY_ID',
+                 'PROG_QUERY', 'BTF_GET_FD_BY_ID', 'BTF_GET_NEXT_ID', 'MAP_UPDATE_BATCH',
                  'LINK_GET_FD_BY_ID', 'LINK_GET_NEXT_ID', 'ENABLE_STATS', 'ITER_CREATE'):
         with Refused('EPERM', command(name), local=True) as s:
             print('# ' + name)
