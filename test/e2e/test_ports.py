@@ -43,10 +43,10 @@ def numbers(sw):
 
 
 def entry_pin(sw):
-    log = sw.box.log('ofxdpd.log')
-    path = [w for w in log.replace(',', ' ').split() if w.startswith(PIN_ROOT + '/' + sw.name)]
-    check(path, 'the log does not name the entry program: %s', log)
-    return path[-1]
+    def named():
+        return [w for w in sw.box.log('ofxdpd.log').replace(',', ' ').split() if w.startswith(PIN_ROOT + '/' + sw.name)]
+    check(wait_for(named), 'the log does not name the entry program: %s', sw.tail())  # it may answer before that
+    return named()[-1]
 
 
 def test_attached_natively(sw):
