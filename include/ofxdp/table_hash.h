@@ -14,9 +14,13 @@
 #include <linux/types.h>
 #include "table.h"
 
-#define OFX_HASH_ENTRIES 131072U /* of each map at most; … */
-#define OFX_HASH_FEW 16384U	 /* … of the one with large keys */
-#define OFX_HASH_WORDS 7	 /* of the widest mask that has a map: a larger key costs more than the lines do */
+/*
+ * Keys of each map at most, of the one with large keys: beyond, what the kernel spreads over its buckets and elements
+ * is far from the CPU, and the lines are quicker (README, "Where tables live").
+ */
+#define OFX_HASH_ENTRIES 16384U
+#define OFX_HASH_FEW 4096U
+#define OFX_HASH_WORDS 7 /* of the widest mask that has a map: a larger key costs more than the lines do */
 
 #define OFX_HASH_KEY(bytes)                                                                                            \
 	struct ofx_hash_key##bytes {                                                                                   \
