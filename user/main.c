@@ -213,8 +213,9 @@ static int run(const struct options *o)
 	int error;
 
 	log_start();
-	error = open_loop(&d);
-
+	error = dp_check();
+	if (!error)
+		error = open_loop(&d);
 	if (!error)
 		error = open_switch(&d, o);
 	if (!error) {

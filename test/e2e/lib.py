@@ -127,11 +127,13 @@ class Switch:
         return a + self.args + list(extra)
 
     def start(self, *extra):
+        seen = len(self.box.log('ofxdpd.log'))
         self.proc = self.box.start(self.sw, *self.argv(*extra), log='ofxdpd.log')
         if not wait_for(lambda: self.proc.poll() is not None or self.answers(), 15):
             raise Failed('ofxdpd does not answer: ' + self.tail())
         if self.proc.poll() is not None:
             raise Failed('ofxdpd ended with %d: %s' % (self.proc.returncode, self.tail()))
+        wait_for(lambda: 'entry program' in self.box.log('ofxdpd.log')[seen:], 2)  # its log comes a moment later
 
     def answers(self):
         if not os.path.exists(self.sock):

@@ -10,9 +10,14 @@ import time
 from lib import OFXDPCTL, OFXDPD, PIN_ROOT, SLOW, Client, Failed, Switch, check, equal, run_tests, sh, wait_for
 
 
+def links(sw):
+    """`ip` stumbles over namespaces of others that go meanwhile."""
+    return [x for x in sh('ip', '-n', sw.sw, 'link').split('\n') if not x.startswith('Error: ')]
+
+
 def refused(sw, *argv, words=(), prefix=(), program=OFXDPD):
     """Ends with a status other than 0 and one sentence that holds these words."""
-    links = sh('ip', '-n', sw.sw, 'link')
+    before = links(sw)
     p = subprocess.run(sw.box.into(sw.sw) + list(prefix) + [program] + [str(a) for a in argv], stdin=subprocess.DEVNULL,
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20 * SLOW)
     text = p.stdout.strip()
@@ -20,7 +25,7 @@ def refused(sw, *argv, words=(), prefix=(), program=OFXDPD):
     check(0 < len(text.split('\n')) <= 2, '%r: not one sentence: %s', argv, text)
     for w in words:
         check(w in text, '%r: %r is not in: %s', argv, w, text)
-    equal(sh('ip', '-n', sw.sw, 'link'), links, 'interfaces after %r' % (argv,))
+    equal(links(sw), before, 'interfaces after %r' % (argv,))
     name = argv[1] if argv[0] == '-n' else 'ofxdp0'
     check(name == sw.name or not os.path.exists(PIN_ROOT + '/' + name), '%r left pins', argv)
 
@@ -53,11 +58,9 @@ def test_missing_capabilities(sw):
         into = s.box.into
         s.box.into = lambda ns: into(ns) + only('bpf', 'net_admin', 'net_raw', 'perfmon', 'ipc_lock')
         s.start()
+        s.kill9()
+        s.start()
         equal(s.term(), 0, 'status of a switch that has just what it needs')
-
-
-def test_missing_interface(sw):
-    refused(sw, '-n', 'mi', '-i', 'nosuch0', '--no-local', words=['nosuch0'])
 
 
 def test_interface_with_an_address(sw):

@@ -130,8 +130,7 @@ def test_deleted_interface_comes_back_with_its_number(sw):
         sw.taps.pop(3).close() if 3 in sw.taps else None
         sh('ip', '-n', sw.sw, 'link', 'del', 's3')
         expect(c, DELETE, 3, 's3')
-        sw.box.add_link(3)
-        sw.box.run(sw.sw, 'ip', 'link', 'set', 'dev', 's3', 'xdpdrv', 'pinned', entry_pin(sw))
+        sw.box.add_link(3)  # it is one of -i
         expect(c, ADD, 3, 's3')
         sw.flows('in_port=1,actions=output:3')
         wait_for(sw.box.all_up)
@@ -165,6 +164,52 @@ def test_many_remembered_numbers(sw):
             took = time.monotonic() - start
         check(took < 2 * SLOW, 'it took %.1f s', took)
         equal(numbers(s), [1, 2, 3], 'ports')
+
+
+def test_awaited_interface(_):
+    """One of -i that is not there is a warning; it becomes a port when it appears, each time, with the number asked for."""
+    def appears(name):
+        sh('ip', '-n', s.sw, 'link', 'add', name, 'up', 'type', 'veth', 'peer', 'name', 'x' + name)
+
+    with Switch(2, start=False) as s:
+        s.args += ['-i', 'late=1000', '-i', 'never', '-i', 'other']
+        s.start()
+        for name in ('late', 'never', 'other'):
+            check('warning: port %s: there is no such interface yet' % name in s.tail(30), 'log: %s', s.tail(30))
+        equal(numbers(s), [1, 2], 'ports')
+        for how in ('new', 'again'):
+            with Client(s.sock) as c:
+                appears('late')
+                expect(c, ADD, 1000, 'late')
+                check('prog/xdp' in sh('ip', '-n', s.sw, 'link', 'show', 'late'), 'late is not attached')
+                sh('ip', '-n', s.sw, 'link', 'del', 'late')
+                expect(c, DELETE, 1000, 'late')
+        sh('ip', '-n', s.sw, 'link', 'add', 'xother', 'type', 'veth', 'peer', 'name', 'y')
+        sh('ip', '-n', s.sw, 'addr', 'add', '192.0.2.1/24', 'dev', 'xother')
+        sh('ip', '-n', s.sw, 'link', 'set', 'xother', 'name', 'other')
+        check(wait_for(lambda: 'port other: the interface has an IP address' in s.tail(5), 4), 'log: %s', s.tail(5))
+        time.sleep(2.5)
+        equal(s.tail(60).count('port other: the interface has'), 1, 'lines about one that is refused')
+        sh('ip', '-n', s.sw, 'link', 'del', 'other')
+        with Client(s.sock) as c:
+            sh('ip', '-n', s.sw, 'link', 'add', 'third', 'type', 'veth', 'peer', 'name', 'y')
+            sh('ip', '-n', s.sw, 'link', 'set', 'third', 'name', 'other')
+            expect(c, ADD, 3, 'other')
+            sh('ip', '-n', s.sw, 'link', 'set', 'dev', 'other', 'xdp', 'off')
+            expect(c, DELETE, 3, 'other')
+            equal(port_status(c, 2.5), None, 'what the operator detaches stays detached')
+        equal(s.term(), 0, 'status')
+
+
+def test_awaited_under_another_name(_):
+    """An altname is a name, too."""
+    with Switch(1, start=False) as s:
+        s.args += ['-i', 'a-name-too']
+        s.start()
+        with Client(s.sock) as c:
+            sh('ip', '-n', s.sw, 'link', 'add', 'x1', 'up', 'type', 'veth', 'peer', 'name', 'y1')
+            sh('ip', '-n', s.sw, 'link', 'property', 'add', 'dev', 'x1', 'altname', 'a-name-too')
+            expect(c, ADD, 2, 'x1')
 
 
 def test_attach_while_down(sw):

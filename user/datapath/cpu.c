@@ -179,18 +179,18 @@ static void set_outer(const struct ofxdp_bpf *skel, struct bpf_map *outer[CPU_PA
 	outer[CPU_CACHE_SHORT] = skel->maps.cache_short;
 }
 
-/* The state is last: with it the CPU uses the others. */
-static int cpu_put(const struct cpus *c, struct cpu *cpu)
+/* The array of that number, all CPUs' counted together. */
+static int unit_put(const struct cpus *c, uint32_t unit)
 {
+	struct cpu *cpu = &c->cpu[unit / CPU_PARTS];
+	const enum cpu_part part = CPU_PARTS - 1 - unit % CPU_PARTS;
 	const uint32_t number = cpu->state->cpu;
 
-	for (int part = CPU_PARTS - 1; part >= 0; part--) {
-		if (cpu->fd[part] < 0)
-			continue;
-		if (bpf_map_update_elem(c->outer[part], &number, &cpu->fd[part], BPF_ANY))
-			return -errno;
-		close(take_fd(cpu->fd[part]));
-	}
+	if (cpu->fd[part] < 0)
+		return 0;
+	if (bpf_map_update_elem(c->outer[part], &number, &cpu->fd[part], BPF_ANY))
+		return -errno;
+	close(take_fd(cpu->fd[part]));
 	return 0;
 }
 
@@ -199,7 +199,7 @@ static void *worker_run(void *arg)
 	struct cpu_worker *w = arg;
 
 	for (uint32_t i = w->first; i < w->end && !w->err; i += w->step)
-		w->err = cpu_put(w->cpus, &w->cpus->cpu[i]);
+		w->err = unit_put(w->cpus, i);
 	__atomic_store_n(&w->done, true, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -217,14 +217,14 @@ static void worker_start(struct cpu_worker *w)
 		worker_run(w);
 }
 
-/* Those of c->cpu[] from `first` on. */
-static void cpus_put(struct cpus *c, uint32_t first)
+/* Those of c->cpu[] from `first` on.  One worker puts a CPU's state last: with it the CPU uses the others. */
+static void cpus_put(struct cpus *c, uint32_t first, uint32_t most_workers)
 {
-	const uint32_t n = c->n - first;
+	const uint32_t from = first * CPU_PARTS, to = c->n * CPU_PARTS;
 
-	c->n_workers = n < CPU_WORKERS ? n : CPU_WORKERS;
+	c->n_workers = to - from < most_workers ? to - from : most_workers;
 	for (uint32_t i = 0; i < c->n_workers; i++) {
-		c->worker[i] = (struct cpu_worker){.cpus = c, .first = first + i, .end = c->n, .step = c->n_workers};
+		c->worker[i] = (struct cpu_worker){.cpus = c, .first = from + i, .end = to, .step = c->n_workers};
 		worker_start(&c->worker[i]);
 	}
 }
@@ -259,7 +259,7 @@ void cpus_publish(struct cpus *c, const struct ofxdp_bpf *skel)
 	set_outer(skel, outer);
 	for (int part = 0; part < CPU_PARTS; part++)
 		c->outer[part] = bpf_map__fd(outer[part]);
-	cpus_put(c, 0);
+	cpus_put(c, 0, CPU_WORKERS); /* no packet comes yet: in any order */
 }
 
 /* --- CPUs that come --- */
@@ -293,7 +293,7 @@ static bool cpus_grow(struct cpus *c)
 		return false;
 	}
 	log_info("CPU %u is online", number);
-	cpus_put(c, c->n - 1);
+	cpus_put(c, c->n - 1, 1);
 	return true;
 }
 

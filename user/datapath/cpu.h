@@ -44,7 +44,7 @@ struct cpu_worker {
 	struct cpus *cpus;
 	pthread_t thread;
 	bool runs;
-	uint32_t first, end, step; /* of cpus->cpu[] */
+	uint32_t first, end, step; /* arrays: those of cpu[0] first, a CPU's state the last of its own */
 	int err;
 	bool done; /* the last that it writes */
 };

@@ -34,14 +34,26 @@ static int check_name(const char *name)
 	return -EINVAL;
 }
 
+static int locate(struct dp *dp)
+{
+	dp->netns = netns_cookie();
+	if (dp->netns)
+		return 0;
+	log_error("cannot find out in which network namespace this is: %s", strerror(errno));
+	return -EIO;
+}
+
 /* One switch is in one network namespace: interface indexes mean nothing in another. */
 static int check_netns(struct dp *dp, const char *what)
 {
-	uint64_t there = pin_netns_get(dp), here = netns_cookie();
+	int err = pin_netns_get(dp, &dp->netns_before);
+	const uint64_t there = dp->netns_before;
 	char path[PATH_MAX];
 
-	if (!there || there == here)
-		return 0;
+	if (err)
+		log_error("cannot read %s/netns: %s", dp->pin_dir, strerror(-err));
+	if (err || !there || there == dp->netns)
+		return err;
 	if (!netns_find(there, path, sizeof(path))) {
 		log_warn("the former daemon of switch %s was in another network namespace, which has no name (any "
 			 "more): "
@@ -64,20 +76,23 @@ static void disown(struct dp *dp)
 
 static int take_folder(struct dp *dp, const struct dp_config *config, struct former *former)
 {
-	int err = pin_folder_take(dp, config->pin_root, true);
+	int err = locate(dp);
 
-	/* Read first: a refusal below must not take a former daemon's switch for an empty folder. */
 	if (!err)
-		err = former_read(dp->pin_dir, dp->name, netns_cookie(), former);
+		err = pin_folder_take(dp, config->pin_root, true);
+
+	if (!err)
+		err = former_read(dp->pin_dir, dp->name, dp->netns, former);
+	dp->knows_former = !err;
 	if (!err)
 		err = check_netns(dp, "…");
-	return err ? err : owner_take(dp->name, netns_cookie(), &dp->owner_fd);
+	return err ? err : owner_take(dp->name, dp->netns, &dp->owner_fd);
 }
 
 /* Let each program say whose it is.  It does without: owner_take() has said what is lost then. */
 static void identify(struct dp *dp)
 {
-	_close_ int map = identity_make(dp->name, netns_cookie());
+	_close_ int map = identity_make(dp->name, dp->netns);
 	struct bpf_program *prog;
 
 	bpf_object__for_each_program(prog, dp->skel->obj)
@@ -87,7 +102,7 @@ static void identify(struct dp *dp)
 	}
 }
 
-/* What is new stays invisible to packets until ports_open(). */
+/* What is new stays invisible to packets until interfaces have its programs. */
 static int load(struct dp *dp, const struct dp_config *config, const struct former *former)
 {
 	int err;
@@ -107,30 +122,6 @@ static int load(struct dp *dp, const struct dp_config *config, const struct form
 		err = meters_open(dp);
 	if (!err)
 		err = pin_generation(dp, former->last + 1);
-	if (!err)
-		err = cpus_join(&dp->cpus);
-	return err;
-}
-
-static int take_ports(struct dp *dp, const struct dp_config *config, const struct former *former)
-{
-	int err = pin_netns_set(dp, netns_cookie());
-
-	if (!err)
-		err = pin_entry(dp);
-	if (!err)
-		err = queues_open(dp);
-	if (!err)
-		err = ports_open(dp, config, former);
-	if (!err)
-		err = punt_open(dp);
-	if (!err)
-		err = cpus_watch(&dp->cpus, dp->base);
-	if (!err && former->n_generations) {
-		log_info("took over from a former daemon%s; its %llu flow rules were dropped",
-			 former->n_unpinned ? ", whose pins had vanished" : "", (unsigned long long)former->rules);
-		former_remove(dp->pin_dir, dp->generation);
-	}
 	return err;
 }
 
@@ -149,32 +140,13 @@ static void close_parts(struct dp *dp)
 	load_close(dp);
 }
 
-/* A failure before any port was touched: a former daemon's switch goes on as it was. */
-static void leave_former(struct dp *dp, const struct former *former)
-{
-	char dir[PATH_MAX];
-
-	close_parts(dp);
-	if (!former->n_generations) {
-		pin_folder_remove(dp);
-		return;
-	}
-	if (*dp->generation) {
-		snprintf(dir, sizeof(dir), "%s/%s", dp->pin_dir, dp->generation);
-		pins_remove(dir);
-	}
-	pin_folder_leave(dp);
-}
-
 /* The pins stay with what could not be given back: they tell whose it is. */
 static int abandon(struct dp *dp)
 {
-	int err = ports_abandon(dp->pin_dir, dp->name, netns_cookie());
+	int err = ports_abandon(dp->pin_dir, dp->name, dp->netns);
 
-	if (!err) {
-		pin_folder_remove(dp);
-		return 0;
-	}
+	if (!err)
+		return pin_folder_remove(dp);
 	log_error("not all interfaces are as they were: run `ofxdpd -n %s --cleanup`", dp->name);
 	pin_folder_leave(dp);
 	return err;
@@ -194,7 +166,8 @@ int dp_close(struct dp *dp)
 	return err;
 }
 
-static int open_locked(struct dp *dp, const struct dp_config *config, struct former *former)
+/* All that can fail, but for the swapping of programs; a former daemon's switch goes on as it was. */
+static int prepare(struct dp *dp, const struct dp_config *config, struct former *former)
 {
 	int err = take_folder(dp, config, former);
 
@@ -202,7 +175,74 @@ static int open_locked(struct dp *dp, const struct dp_config *config, struct for
 		err = ports_check(dp, config, former);
 	if (!err)
 		err = load(dp, config, former);
-	return !err && config->ready ? config->ready(config->ready_aux) : err;
+	if (!err && config->ready)
+		err = config->ready(config->ready_aux);
+	if (!err)
+		err = queues_open(dp);
+	if (!err)
+		err = pin_netns_set(dp, dp->netns);
+	if (!err)
+		err = ports_make(dp, former);
+	if (!err)
+		err = punt_open(dp);
+	/* Now for what the kernel does by and by, in threads, while all that was made: packets may come. */
+	if (!err)
+		err = cpus_join(&dp->cpus);
+	if (!err)
+		err = cpus_watch(&dp->cpus, dp->base);
+	return err ? err : ports_join(dp, former);
+}
+
+/* With the entry link, the last step that can fail, the new switch is the one. */
+static int take(struct dp *dp, const struct former *former)
+{
+	int err = ports_take(dp, former);
+
+	return err ? err : pin_entry(dp);
+}
+
+static void settle(struct dp *dp, const struct former *former)
+{
+	ports_settle(dp, former);
+	if (!former->n_generations)
+		return;
+	log_info("took over from a former daemon%s; its %llu flow rules were dropped",
+		 former->n_unpinned ? ", whose pins had vanished" : "", (unsigned long long)former->rules);
+	former_remove(dp->pin_dir, dp->generation);
+}
+
+/* The pins that were there stay; ours too, if an interface could not be given back: they tell whose it is. */
+static void remove_pins(struct dp *dp, const struct former *former, int undone)
+{
+	char dir[PATH_MAX];
+
+	if (undone)
+		log_error("not all interfaces are as they were: run `ofxdpd -n %s --cleanup`", dp->name);
+	if (!undone && dp->knows_former && !former->n_generations) {
+		pin_folder_remove(dp);
+		return;
+	}
+	if (!undone && *dp->generation) {
+		snprintf(dir, sizeof(dir), "%s/%s", dp->pin_dir, dp->generation);
+		pins_remove(dir);
+	}
+	pin_folder_leave(dp);
+}
+
+/* The start has failed: all is as it was before, and a former daemon's pipeline forwards. */
+static void undo(struct dp *dp, const struct former *former)
+{
+	const int undone = ports_undo(dp, former);
+
+	close_parts(dp);
+	if (dp->netns_before)
+		pin_netns_set(dp, dp->netns_before);
+	remove_pins(dp, former, undone);
+}
+
+int dp_check(void)
+{
+	return load_check(true);
 }
 
 int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void *aux, struct event_base *base,
@@ -212,8 +252,6 @@ int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void 
 	struct dp *dp;
 	int err = check_name(config->name);
 
-	if (!err)
-		err = load_check(true);
 	if (err)
 		return err;
 	dp = calloc(1, sizeof(*dp));
@@ -226,40 +264,58 @@ int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void 
 	memcpy(dp->name, config->name, strlen(config->name));
 	dp->dpid = config->dpid;
 	state_path(dp->state_path, sizeof(dp->state_path), config->state_dir, dp->name);
-	err = open_locked(dp, config, &former);
+	err = prepare(dp, config, &former);
+	if (!err)
+		err = take(dp, &former);
 	if (err) {
-		leave_former(dp, &former);
+		undo(dp, &former);
 		disown(dp);
-		former_free(&former);
 		free(dp);
-		return err;
+	} else {
+		settle(dp, &former);
+		*out = dp;
+		ports_announce(dp);
 	}
-	err = take_ports(dp, config, &former);
 	former_free(&former);
-	if (err) {
-		dp_close(dp);
-		return err;
-	}
-	*out = dp;
-	ports_announce(dp);
-	return 0;
+	return err;
 }
 
-static bool anything_unpinned(struct dp *dp)
+/* 1 or 0, or a negative errno. */
+static int anything_unpinned(struct dp *dp)
 {
 	struct former former;
-	bool any;
+	int err = former_read(dp->pin_dir, dp->name, dp->netns, &former), any = former.n > 0;
 
-	any = former_read(dp->pin_dir, dp->name, netns_cookie(), &former) || former.n;
 	former_free(&former);
-	return any;
+	return err ? err : any;
+}
+
+static int clean(struct dp *dp, const char *pin_root)
+{
+	int err = locate(dp), left = 1;
+
+	if (!err)
+		err = pin_folder_take(dp, pin_root, false);
+	if (err && err != -ENOENT)
+		return err;
+	if (err == -ENOENT)
+		left = anything_unpinned(dp);
+	else
+		err = check_netns(dp, "--cleanup");
+	if (left < 0 || (err && err != -ENOENT))
+		return left < 0 ? left : err;
+	err = owner_take(dp->name, dp->netns, &dp->owner_fd);
+	if (!err && left)
+		return abandon(dp);
+	if (!err)
+		log_info("nothing is left of a switch named %s", dp->name);
+	return err;
 }
 
 int dp_cleanup(const char *name, const char *pin_root, const char *state_dir)
 {
 	struct dp dp = {.lock_fd = -1, .owner_fd = -1};
 	int err = check_name(name);
-	bool folder;
 
 	if (!err)
 		err = load_check(false);
@@ -267,16 +323,7 @@ int dp_cleanup(const char *name, const char *pin_root, const char *state_dir)
 		return err;
 	memcpy(dp.name, name, strlen(name));
 	state_path(dp.state_path, sizeof(dp.state_path), state_dir, name);
-	err = pin_folder_take(&dp, pin_root, false);
-	folder = !err;
-	if (!err)
-		err = check_netns(&dp, "--cleanup");
-	if (!err || err == -ENOENT)
-		err = owner_take(name, netns_cookie(), &dp.owner_fd);
-	if (!err && (folder || anything_unpinned(&dp)))
-		err = abandon(&dp);
-	else if (!err)
-		log_info("nothing is left of a switch named %s", name);
+	err = clean(&dp, pin_root);
 	if (!err)
 		state_forget(dp.state_path);
 	pin_folder_leave(&dp);

@@ -71,11 +71,13 @@ struct dp_callbacks {
 	void (*flow_gone)(void *aux, void *owner, uint64_t packets, uint64_t bytes);
 };
 
+/* Before anything else: rights, kernel, descriptors.  On error one sentence has been logged. */
+int dp_check(void);
 /*
  * Take or make everything: bpffs, load, pin, LOCAL, internal veths, attach the configured ports (those found attached
  * by a former daemon too, swapped atomically), netlink monitor, AF_XDP sockets.  Registers events on `base`.  On error
- * one sentence has been logged and nothing is left behind.  -EBUSY: another daemon of this name lives (flock on the
- * folder).
+ * one sentence has been logged, nothing is left behind, and what a former daemon left is as it was, forwarding. -EBUSY:
+ * another daemon of this name lives (flock on the folder).
  */
 int dp_open(const struct dp_config *config, const struct dp_callbacks *cb, void *aux, struct event_base *base,
 	    struct dp **out);

@@ -29,7 +29,7 @@ static int push(struct former *f, uint32_t id, int fd)
 	struct former_program *more = realloc(f->programs, (f->n + 1) * sizeof(*more));
 
 	if (!more)
-		return f->error = -ENOMEM;
+		return -ENOMEM;
 	f->programs = more;
 	f->programs[f->n++] = (struct former_program){id, fd};
 	return 0;
@@ -40,27 +40,33 @@ static int former_add(struct former *f, int fd)
 	struct bpf_prog_info info = {0};
 	uint32_t len = sizeof(info);
 
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) || info.type != BPF_PROG_TYPE_XDP)
-		return -EINVAL;
-	return push(f, info.id, fd);
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	return info.type == BPF_PROG_TYPE_XDP ? push(f, info.id, fd) : -EINVAL;
+}
+
+static int read_program(const char *path, struct former *f)
+{
+	_close_ int fd = bpf_obj_get(path);
+	int err = fd < 0 ? -errno : former_add(f, fd);
+
+	if (!err)
+		take_fd(fd);
+	return err == -EINVAL ? 0 : err;
 }
 
 /* Maps and links have other info structs, so the kind is asked by name: programs are pinned as ofx_<name>. */
-static void read_programs(const char *dir, struct former *f)
+static int read_programs(const char *dir, struct former *f)
 {
 	_closedir_ DIR *d = opendir(dir);
 	char path[PATH_MAX];
 	struct dirent *e;
+	int err = d ? 0 : -errno;
 
-	while (d && (e = readdir(d))) {
-		int fd;
-
-		if (strncmp(e->d_name, "ofx_", 4) || snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) >= PATH_MAX)
-			continue;
-		fd = bpf_obj_get(path);
-		if (fd >= 0 && former_add(f, fd))
-			close(fd);
-	}
+	while (!err && (e = readdir(d)))
+		if (!strncmp(e->d_name, "ofx_", 4) && snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) < PATH_MAX)
+			err = read_program(path, f);
+	return err;
 }
 
 static int pinned_map(const char *dir, const char *map)
@@ -139,19 +145,24 @@ struct search {
 	struct former *former;
 	const char *name;
 	uint64_t netns;
+	int err;
 };
 
 static bool add_unpinned(void *aux, int fd, const struct bpf_prog_info *info, const struct identity *identity)
 {
-	const struct search *s = aux;
+	struct search *s = aux;
 	struct former *f = s->former;
 
 	if (info->type != BPF_PROG_TYPE_XDP || !identity_is(identity, s->name, s->netns))
 		return false;
 	if (!f->memory_id && !strcmp(info->name, ENTRY))
 		f->memory_id = memory_of(fd);
-	if (former_fd(f, info->id) >= 0 || push(f, info->id, fd))
+	if (former_fd(f, info->id) >= 0)
 		return false;
+	if (push(f, info->id, fd)) {
+		s->err = -ENOMEM;
+		return false;
+	}
 	if (!strcmp(info->name, ENTRY) && !f->n_generations)
 		f->rules = count_rules_of(fd);
 	f->n_unpinned++;
@@ -160,32 +171,52 @@ static bool add_unpinned(void *aux, int fd, const struct bpf_prog_info *info, co
 
 /* --- all --- */
 
-int former_read(const char *pin_dir, const char *name, uint64_t netns, struct former *f)
+static int read_generations(const char *pin_dir, struct former *f)
 {
-	struct search search = {f, name, netns};
 	_closedir_ DIR *d = opendir(pin_dir);
 	char path[PATH_MAX];
 	struct dirent *e;
+	int err = d || errno == ENOENT ? 0 : -errno;
 
-	memset(f, 0, sizeof(*f));
-	while (d && (e = readdir(d))) {
+	while (d && !err && (e = readdir(d))) {
 		unsigned int layout, generation;
 
 		if (sscanf(e->d_name, "v%u-%u", &layout, &generation) != 2 ||
 		    snprintf(path, sizeof(path), "%s/%s", pin_dir, e->d_name) >= PATH_MAX)
 			continue;
 		f->n_generations++;
-		read_programs(path, f);
+		err = read_programs(path, f);
 		if (generation <= f->last)
 			continue;
 		f->last = generation;
 		f->rules = count_pinned_rules(path);
 	}
-	identity_walk(add_unpinned, &search);
+	return err;
+}
+
+/* Without CAP_SYS_ADMIN nobody may look. */
+static int read_unpinned(const char *name, uint64_t netns, struct former *f)
+{
+	struct search search = {.former = f, .name = name, .netns = netns};
+	int err = identity_walk(add_unpinned, &search);
+
 	f->n_generations += !!f->n_unpinned;
-	if (f->error)
-		log_error("cannot read what former daemons left: %s", strerror(-f->error));
-	return f->error;
+	return err && err != -EPERM ? err : search.err;
+}
+
+int former_read(const char *pin_dir, const char *name, uint64_t netns, struct former *f)
+{
+	int err;
+
+	memset(f, 0, sizeof(*f));
+	err = read_generations(pin_dir, f);
+	if (!err)
+		err = read_unpinned(name, netns, f);
+	if (!err)
+		return 0;
+	log_error("cannot find out what a former daemon left in %s: %s", pin_dir, strerror(-err));
+	former_free(f);
+	return err;
 }
 
 void former_free(struct former *f)
@@ -206,13 +237,18 @@ int former_fd(const struct former *f, uint32_t id)
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
-	remove(path);
-	return 0;
+	return remove(path) && errno != ENOENT ? errno : 0;
 }
 
-void pins_remove(const char *dir)
+int pins_remove(const char *dir)
 {
-	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	int err = nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+
+	if (err < 0)
+		err = errno == ENOENT ? 0 : errno;
+	if (err)
+		log_error("cannot remove the pins in %s: %s", dir, strerror(err));
+	return -err;
 }
 
 void former_remove(const char *pin_dir, const char *keep)

@@ -26,12 +26,11 @@ struct former {
 	size_t n;
 	struct former_program *programs; /* all XDP programs of all generations */
 	size_t n_unpinned;		 /* of them no pin leads to so many: a generation by themselves */
-	int error;			 /* of former_read() */
 };
 
 /*
- * Read the folder; an absent one is empty.  former_free() ends what it holds.  -ENOMEM: it was logged, and programs may
- * be missing.
+ * Read the folder; an absent one is empty.  former_free() ends what it holds.  On error, which has been logged, it is
+ * not known what there is.
  */
 int former_read(const char *pin_dir, const char *name, uint64_t netns, struct former *former);
 void former_free(struct former *former);
@@ -39,7 +38,7 @@ void former_free(struct former *former);
 int former_fd(const struct former *former, uint32_t id);
 /* Remove all generations but `keep` (a folder's name, or NULL: all). */
 void former_remove(const char *pin_dir, const char *keep);
-/* Remove a folder of pins with what is in it. */
-void pins_remove(const char *dir);
+/* Remove a folder of pins with what is in it.  An error has been logged. */
+int pins_remove(const char *dir);
 
 #endif

@@ -94,6 +94,8 @@ int identity_walk(identity_fn *fn, void *aux)
 		struct bpf_prog_info info = {0};
 		struct identity identity;
 
+		if (fd < 0 && errno != ENOENT) /* it has just gone */
+			return -errno;
 		if (fd < 0 || !program_info(fd, &info) || strncmp(info.name, PREFIX, strlen(PREFIX)) ||
 		    !identity_of(fd, &identity))
 			continue;

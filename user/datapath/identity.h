@@ -33,7 +33,7 @@ int identity_map(int prog_fd, const char *name);
 
 /*
  * All programs of switches of this machine, in any namespace.  fn(aux, fd of it, …) is true if it keeps the fd.
- * -EPERM: CAP_SYS_ADMIN is missing.
+ * -EPERM: CAP_SYS_ADMIN is missing.  After any error some may not have been looked at.
  */
 typedef bool identity_fn(void *aux, int fd, const struct bpf_prog_info *info, const struct identity *identity);
 int identity_walk(identity_fn *fn, void *aux);

@@ -24,7 +24,10 @@ struct dp {
 	char entry_pin[PATH_MAX];    /* pinned ofx_port */
 	char state_path[PATH_MAX];   /* port_state.h */
 	int lock_fd;
-	int owner_fd; /* owner.h */
+	int owner_fd;	       /* owner.h */
+	uint64_t netns;	       /* the cookie of our network namespace */
+	bool knows_former;     /* what a former daemon left could be read */
+	uint64_t netns_before; /* of the former daemon; 0: there was none */
 	struct ofxdp_bpf *skel;
 	struct trace trace;
 	struct cpus cpus;
@@ -96,7 +99,20 @@ bool action_changes_type(const struct of_action *a);
 struct former;
 /* First, before anything is made: can all configured ports be taken?  Logs the sentence if not. */
 int ports_check(struct dp *dp, const struct dp_config *config, const struct former *former);
-int ports_open(struct dp *dp, const struct dp_config *config, const struct former *former);
+/* The switch's own interfaces; sets are begun, in a thread. */
+int ports_make(struct dp *dp, const struct former *former);
+/* All that are to be ports, a former daemon's too, go into the maps.  Of it nothing is touched; new ones are attached.
+ */
+int ports_join(struct dp *dp, const struct former *former);
+/* Our programs in place of the former ones, on ports and internal interfaces. */
+int ports_take(struct dp *dp, const struct former *former);
+/*
+ * The start has failed after ports_check(): every interface gets back what it had then.  An error: what could not be
+ * has been logged.
+ */
+int ports_undo(struct dp *dp, const struct former *former);
+/* There is no way back any more: what else a former daemon left is taken or removed; the log names the ports. */
+void ports_settle(struct dp *dp, const struct former *former);
 /* Stop watching, free; interfaces stay as they are. */
 void ports_close(struct dp *dp);
 /*

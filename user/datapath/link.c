@@ -361,7 +361,8 @@ int link_set_xdp(struct nl *nl, uint32_t ifindex, int fd, uint32_t xdp_flags, in
 	struct nlmsghdr *h = request(buf, RTM_SETLINK, 0, ifindex);
 	struct nlattr *xdp = mnl_attr_nest_start(h, IFLA_XDP);
 
-	xdp_flags |= expected_fd >= 0 ? XDP_FLAGS_REPLACE : XDP_FLAGS_UPDATE_IF_NOEXIST;
+	if (expected_fd != LINK_XDP_ANY)
+		xdp_flags |= expected_fd >= 0 ? XDP_FLAGS_REPLACE : XDP_FLAGS_UPDATE_IF_NOEXIST;
 	mnl_attr_put_u32(h, IFLA_XDP_FD, (uint32_t)fd);
 	mnl_attr_put_u32(h, IFLA_XDP_FLAGS, xdp_flags);
 	if (expected_fd >= 0)

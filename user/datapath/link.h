@@ -77,9 +77,13 @@ int link_add_veth(struct nl *nl, const struct link_end ends[2], uint32_t n_queue
 int link_delete(struct nl *nl, uint32_t ifindex);
 
 /*
- * Attach program `fd` (-1: detach) in the mode of xdp_flags (XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE).  expected_fd >=
- * 0: only if that program is attached there now, swapped atomically; -1: only if none is.
+ * Attach program `fd` (-1: detach) in the mode of xdp_flags (XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE).  expected_fd:
+ * only if that program is attached there now, swapped atomically; or one of these.
  */
+enum {
+	LINK_XDP_NONE = -1, /* only if none is */
+	LINK_XDP_ANY = -2
+};
 int link_set_xdp(struct nl *nl, uint32_t ifindex, int fd, uint32_t xdp_flags, int expected_fd);
 
 /* Does it have an IPv4 address or an IPv6 address of more than link scope?  1 or 0. */

@@ -31,6 +31,20 @@
 #define OPS_PER_FLOW 16 /* places in op_pool, in all */
 #define DESCRIPTORS 128 /* of maps, programs, sockets; connections have more, and so have CPUs for a moment */
 
+/* That it is too little is said here, for libraries may give another reason, or none. */
+static int check_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return -errno;
+	if (limit.rlim_cur >= DESCRIPTORS)
+		return 0;
+	log_error("Too many open files: the switch has some %d, and `ulimit -Hn` is %llu", DESCRIPTORS,
+		  (unsigned long long)limit.rlim_cur);
+	return -EMFILE;
+}
+
 static int check_sockets(void)
 {
 	_close_ int fd = socket(AF_XDP, SOCK_RAW, 0);
@@ -43,13 +57,11 @@ static int check_sockets(void)
 	return err;
 }
 
-int load_check(bool start)
+static int check_kernel(void)
 {
-	int major = 0, minor = 0, err = rights_check(start);
+	int major = 0, minor = 0;
 	struct utsname u;
 
-	if (err)
-		return err;
 	if (uname(&u) || sscanf(u.release, "%d.%d", &major, &minor) != 2 ||
 	    major * 1000 + minor < KERNEL_MAJOR * 1000 + KERNEL_MINOR) {
 		log_error("the kernel is %s: %d.%d or newer is needed", u.release, KERNEL_MAJOR, KERNEL_MINOR);
@@ -63,7 +75,18 @@ int load_check(bool start)
 		log_error("%s is missing: a kernel with CONFIG_DEBUG_INFO_BTF is needed", BTF);
 		return -ENOSYS;
 	}
-	return start ? check_sockets() : 0;
+	return 0;
+}
+
+int load_check(bool start)
+{
+	int err = rights_check(start);
+
+	if (!err)
+		err = check_kernel();
+	if (!err && start)
+		err = check_descriptors();
+	return !err && start ? check_sockets() : err;
 }
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
@@ -176,18 +199,6 @@ static int choose_sizes(struct dp *dp, uint32_t max_flows)
 	return 0;
 }
 
-/* That it is too little is said here, for libbpf may give another reason. */
-static int check_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS)
-		return 0;
-	log_error("Too many open files: the switch has some %d, and `ulimit -Hn` is %llu", DESCRIPTORS,
-		  (unsigned long long)limit.rlim_cur);
-	return -EMFILE;
-}
-
 /* Sizes that follow from the number of CPUs, and whether there is memory for all that. */
 static int plan(struct dp *dp)
 {
@@ -224,9 +235,7 @@ int load_open(struct dp *dp, uint32_t max_flows, uint64_t netns)
 		log_error("cannot open the BPF object: %s", strerror(errno));
 		return -errno;
 	}
-	err = check_descriptors();
-	if (!err)
-		err = plan(dp);
+	err = plan(dp);
 	if (!err)
 		err = make_cpus(dp);
 	if (err)

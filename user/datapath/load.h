@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The BPF objects: sizes, constants, load; tracing programs (trace.h) are attached. */
+/* What is needed, and the BPF objects: sizes, constants, load; tracing programs (trace.h) are attached. */
 #ifndef DATAPATH_LOAD_H
 #define DATAPATH_LOAD_H
 

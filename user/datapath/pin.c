@@ -181,11 +181,12 @@ void pin_folder_leave(struct dp *dp)
 	dp->mounted_bpffs = false;
 }
 
-void pin_folder_remove(struct dp *dp)
+int pin_folder_remove(struct dp *dp)
 {
-	if (dp->lock_fd >= 0)
-		pins_remove(dp->pin_dir);
+	int err = dp->lock_fd >= 0 ? pins_remove(dp->pin_dir) : 0;
+
 	pin_folder_leave(dp);
+	return err;
 }
 
 static int netns_map(const struct dp *dp, char *path)
@@ -194,16 +195,17 @@ static int netns_map(const struct dp *dp, char *path)
 	return bpf_obj_get(path);
 }
 
-uint64_t pin_netns_get(const struct dp *dp)
+int pin_netns_get(const struct dp *dp, uint64_t *netns)
 {
 	char path[PATH_MAX];
 	_close_ int fd = netns_map(dp, path);
 	uint32_t zero = 0;
-	uint64_t netns = 0;
+	int err = fd < 0 ? -errno : 0;
 
-	if (fd >= 0)
-		bpf_map_lookup_elem(fd, &zero, &netns);
-	return netns;
+	*netns = 0;
+	if (!err && bpf_map_lookup_elem(fd, &zero, netns))
+		err = -errno;
+	return err == -ENOENT ? 0 : err;
 }
 
 int pin_netns_set(const struct dp *dp, uint64_t netns)
@@ -290,6 +292,7 @@ int pin_entry(const struct dp *dp)
 	if (symlink(target, next) || rename(next, dp->entry_pin)) {
 		int err = -errno;
 
+		unlink(next);
 		log_error("cannot make the link %s: %s", dp->entry_pin, strerror(-err));
 		return err;
 	}

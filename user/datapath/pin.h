@@ -15,13 +15,16 @@ struct dp;
  * daemon has it.  With `create` false an absent folder is -ENOENT and nothing is mounted or made.
  */
 int pin_folder_take(struct dp *dp, const char *pin_root, bool create);
-/* Remove the folder with everything in it (and bpffs, if this process mounted it and nobody else uses it), unlock. */
-void pin_folder_remove(struct dp *dp);
+/*
+ * Remove the folder with everything in it (and bpffs, if this process mounted it and nobody else uses it), unlock.  An
+ * error: something is left, which has been logged.
+ */
+int pin_folder_remove(struct dp *dp);
 /* Unlock, leave what is in it; an empty folder goes. */
 void pin_folder_leave(struct dp *dp);
 
 /* The cookie of the network namespace that the folder belongs to (netns.h); 0: none yet. */
-uint64_t pin_netns_get(const struct dp *dp);
+int pin_netns_get(const struct dp *dp, uint64_t *netns);
 int pin_netns_set(const struct dp *dp, uint64_t cookie);
 /* What is remembered there of ports is another switch's, whose programs keep it (port_memory.h). */
 void pin_memory_drop(const struct dp *dp);

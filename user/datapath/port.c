@@ -136,7 +136,7 @@ static int publish(struct dp *dp, struct port *port)
 		err = publish_tx(dp, port);
 	if (!err)
 		err = port_write(dp, port);
-	if (!err && port->relay_in)
+	if (!err && port->relay_in && !port->waits)
 		err = relay_attach(dp, port);
 	if (!err)
 		err = put(dp->skel->maps.port_of_ifindex, ifindex, &index);
@@ -222,10 +222,19 @@ uint32_t port_choose_number(const struct dp_ports *p, const char *name, uint32_t
 static void forget(struct dp *dp, struct port *port)
 {
 	port->exists = false;
+	port->waits = false;
 	dp->ports->n--;
 }
 
-int port_join(struct dp *dp, const struct link *link, uint32_t index, bool generic)
+int port_failed(struct dp_ports *p, const struct link *link, const char *what, int err)
+{
+	if (link_is_gone(&p->nl, link->ifindex))
+		return -ENODEV;
+	log_error("port %s: %s%s%s%s", link->name, what, strerror(-err), *p->nl.said ? ": " : "", p->nl.said);
+	return err;
+}
+
+int port_join(struct dp *dp, const struct link *link, uint32_t index, bool generic, bool waits)
 {
 	struct dp_ports *p = dp->ports;
 	struct port *port = &p->port[index];
@@ -236,7 +245,8 @@ int port_join(struct dp *dp, const struct link *link, uint32_t index, bool gener
 		log_error("port %s: the switch has %u ports, and no room for more", link->name, p->n);
 		return -ENOSPC;
 	}
-	*port = (struct port){.exists = true, .generic = generic, .link = *link, .added_ns = clock_ns()};
+	*port = (struct port){
+		.exists = true, .generic = generic, .waits = waits, .link = *link, .added_ns = clock_ns()};
 	port_counters(dp, index, &port->base);
 	err = local ? 0 : port_prepare(&p->nl, p->sock, p->memory, link, index, generic);
 	if (!err) {
@@ -247,12 +257,9 @@ int port_join(struct dp *dp, const struct link *link, uint32_t index, bool gener
 	}
 	p->n++;
 	if (err) {
-		if (link_is_gone(&p->nl, link->ifindex))
-			err = -ENODEV;
-		else
-			log_error("port %s: %s%s%s", link->name, strerror(-err), *p->nl.said ? ": " : "", p->nl.said);
+		err = port_failed(p, link, "", err);
 		unpublish(dp, port);
-		if (!local)
+		if (!local && !waits)
 			port_restore(&p->nl, p->sock, p->memory, link);
 		forget(dp, port);
 	} else {

@@ -9,6 +9,8 @@
 #include "user/datapath/former.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/link.h"
+#include "user/datapath/port_memory.h"
+#include "user/datapath/port_wanted.h"
 #include "user/datapath/set_pool.h"
 
 struct port {
@@ -16,6 +18,7 @@ struct port {
 	bool generic;
 	bool flooding;	     /* member of the flood sets */
 	bool seen;	     /* by the resync that is running */
+	bool waits;	     /* what is attached is still a former daemon's program */
 	bool receives;	     /* published in port_of_ifindex */
 	uint32_t config;     /* OFPPC_NO_*, as the controller set them; OFPPC_PORT_DOWN follows the interface */
 	uint64_t added_ns;   /* CLOCK_MONOTONIC */
@@ -68,6 +71,13 @@ struct dp_ports {
 	struct nl watch; /* changes */
 	int sock;	 /* for ethtool */
 	int memory;	 /* port_memory.h */
+	/* Until the start is settled: all interfaces and the memory as they were before, for ports_undo(). */
+	struct link *before;
+	size_t n_before;
+	void *reserve; /* memory that undoing needs, kept from all others */
+	struct memory_copy remembered;
+	struct dp_config config; /* what trap_refuse() asks for; the rest of it is not kept */
+	struct wanted_ports wanted;
 	bool numbered;	 /* numbers were given that are not in the file yet, port_state.h */
 	bool told_state; /* that it can't be written was logged */
 	struct event *watch_event, *timer;
@@ -89,10 +99,13 @@ struct dp_ports {
 /* The number asked for, else the one the name had, else the lowest nobody has or had, else the lowest free; or 0. */
 uint32_t port_choose_number(const struct dp_ports *ports, const char *name, uint32_t wanted);
 /*
- * Make a port of an interface: remember and prepare it, publish it in the maps.  On error all is undone, and told but
- * for -ENODEV: it was deleted meanwhile.
+ * Make a port of an interface: remember and prepare it, publish it in the maps.  `waits`: a former program is attached,
+ * and stays.  On error all is undone (of one that waits, the interface by ports_undo()), and told but for -ENODEV.
  */
-int port_join(struct dp *dp, const struct link *link, uint32_t index, bool generic);
+int port_join(struct dp *dp, const struct link *link, uint32_t index, bool generic, bool waits);
+/* Tell why it cannot be a port; `err`, or -ENODEV, which is not told: it was deleted meanwhile, whatever the error
+ * said. */
+int port_failed(struct dp_ports *ports, const struct link *link, const char *what, int err);
 void port_welcome(struct dp *dp, struct port *port);
 /* The interface is no longer a port; `link` is what it is now, NULL: it is gone. */
 void port_leave(struct dp *dp, struct port *port, const struct link *link);
@@ -117,8 +130,20 @@ void ports_save(struct dp *dp);
 /* port_open.c */
 /* All interfaces (link_list()); an error has been logged. */
 int ports_list(struct nl *nl, struct link **links, size_t *n);
+/* Has it another XDP program than one of our former selves'?  0, or -EBUSY and that has been logged. */
+int port_foreign(const struct link *link, const struct former *former);
+
+/* port_undo.c */
+/* An interface as it was before a start that is not settled yet; NULL: it was not there, or it is settled. */
+const struct link *port_before(const struct dp_ports *ports, uint32_t ifindex);
+
+/* port_take.c */
 /* LOCAL's pair was made anew: make it a port. */
 int port_take_local(struct dp *dp);
+/* An awaited interface has appeared. */
+void port_arrived(struct dp *dp, struct wanted *wanted, struct link *link);
+/* Have awaited ones appeared? */
+void ports_look_for(struct dp *dp);
 
 /* port_info.c */
 void port_describe(struct dp *dp, const struct port *port, struct of_port *to);
@@ -166,6 +191,7 @@ int veths_attach(struct dp *dp, bool others);
 void veths_leave_local(struct dp *dp);
 /* Delete all pairs that are surely ours, known by `former` as above.  What stays, and why, has been logged on error. */
 int veths_delete(struct nl *nl, const char *name, const struct former *former);
+int veths_delete_local(struct nl *nl, const char *name, const struct former *former);
 /* One internal pair, found or made, with `most` queues at most, up, without addresses of its own. */
 #define VETH_QUEUES 4096 /* the kernel's limit */
 int veths_pair(struct dp *dp, const char *suffix_a, const char *suffix_b, uint32_t most, const struct former *former,

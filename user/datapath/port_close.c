@@ -120,11 +120,14 @@ static int give_back(struct abandon *a, const struct link *link)
 
 static bool was_port(const struct abandon *a, const struct link *link)
 {
-	struct port_memory m;
+	struct port_memory m = {0};
 
-	return !veths_own(a->name, link->name) &&
-	       (former_fd(&a->former, link->xdp_drv) >= 0 || former_fd(&a->former, link->xdp_skb) >= 0 ||
-		(a->memory >= 0 && memory_get(a->memory, link->name, &m) && m.attached));
+	if (veths_own(a->name, link->name))
+		return false;
+	if (former_fd(&a->former, link->xdp_drv) >= 0 || former_fd(&a->former, link->xdp_skb) >= 0)
+		return true;
+	/* Where that can't be told, giving back will say so. */
+	return a->memory >= 0 && memory_look(a->memory, link->name, &m) != -ENOENT && m.attached;
 }
 
 static int give_back_listed(struct abandon *a, const struct link *links, size_t n)
@@ -137,6 +140,19 @@ static int give_back_listed(struct abandon *a, const struct link *links, size_t 
 	return err;
 }
 
+static int give_back_name(struct abandon *a, const char *name)
+{
+	struct link link;
+	int err = link_get(&a->nl, 0, name, &link);
+
+	if (!err)
+		return give_back(a, &link);
+	if (err == -ENODEV)
+		return 0;
+	log_error("port %s: cannot find out what became of it: %s", name, strerror(-err));
+	return err;
+}
+
 /* Those that no list has shown. */
 static int give_back_remembered(struct abandon *a)
 {
@@ -146,12 +162,9 @@ static int give_back_remembered(struct abandon *a)
 
 	if (err)
 		log_error("cannot list what interfaces were before they became ports: %s", strerror(-err));
-	for (size_t i = 0; i < n; i++) {
-		struct link link;
-
-		if (list[i].m.attached && !link_get(&a->nl, 0, list[i].name, &link) && give_back(a, &link))
+	for (size_t i = 0; i < n; i++)
+		if (list[i].m.attached && give_back_name(a, list[i].name))
 			err = -EIO;
-	}
 	return err;
 }
 
@@ -166,10 +179,20 @@ static int abandon_all(struct abandon *a)
 	return list || listed || remembered || own || relays ? -EIO : 0;
 }
 
+/* Before anything is detached: without it nothing else can be given back. */
+static int open_memory(struct abandon *a, const char *pin_dir)
+{
+	a->memory = memory_open(pin_dir, a->former.memory_id, false);
+	if (a->memory >= 0 || a->memory == -ENOENT)
+		return 0;
+	log_error("cannot open the memory of ports in %s: %s", pin_dir, strerror(-a->memory));
+	return a->memory;
+}
+
 int ports_abandon(const char *pin_dir, const char *name, uint64_t netns)
 {
-	_close_ int sock = ethtool_open(), memory = -1;
-	struct abandon a = {.sock = sock, .name = name};
+	_close_ int sock = ethtool_open();
+	struct abandon a = {.sock = sock, .memory = -1, .name = name};
 	int err = sock < 0 ? sock : nl_open(&a.nl);
 
 	if (err) {
@@ -177,9 +200,11 @@ int ports_abandon(const char *pin_dir, const char *name, uint64_t netns)
 		return err;
 	}
 	err = former_read(pin_dir, name, netns, &a.former);
-	a.memory = memory = memory_open(pin_dir, a.former.memory_id, false);
+	if (!err)
+		err = open_memory(&a, pin_dir);
 	if (!err)
 		err = abandon_all(&a);
+	cleanup_close(&a.memory);
 	former_free(&a.former);
 	nl_close(&a.nl);
 	return err;
@@ -201,6 +226,11 @@ void ports_close(struct dp *dp)
 	nl_close(&p->nl);
 	cleanup_close(&p->sock);
 	cleanup_close(&p->memory);
+	wanted_close(&p->wanted);
+	memory_copy_free(&p->remembered);
+	free((void *)p->config.controllers);
+	free(p->before);
+	free(p->reserve);
 	free(p);
 	dp->ports = NULL;
 }

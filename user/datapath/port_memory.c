@@ -29,37 +29,77 @@ static const char *const port_features[] = {
 #define MOST_NAMES (4 * OFX_PORTS)
 #define FORGET_AT_ONCE 64 /* as all have to be looked at for it */
 
-static bool fits(int fd)
+/* Drops what is not a memory of this layout. */
+static int check_fits(int *fd)
 {
 	struct bpf_map_info info = {0};
 	uint32_t len = sizeof(info);
 
-	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.key_size == IFNAMSIZ &&
-	       info.value_size == sizeof(struct port_memory);
+	if (*fd < 0)
+		return 0;
+	if (bpf_obj_get_info_by_fd(*fd, &info, &len))
+		return -errno;
+	if (info.key_size != IFNAMSIZ || info.value_size != sizeof(struct port_memory))
+		close(take_fd(*fd));
+	return 0;
+}
+
+/* Pinned, else kept by a program; *fd is -1 if there is none. */
+static int memory_find(const char *path, uint32_t kept_id, int *fd)
+{
+	int err;
+
+	*fd = bpf_obj_get(path);
+	err = *fd < 0 && errno != ENOENT ? -errno : check_fits(fd);
+	if (err || *fd >= 0 || !kept_id)
+		return err;
+	*fd = bpf_map_get_fd_by_id(kept_id);
+	return *fd < 0 && errno != ENOENT ? -errno : check_fits(fd);
+}
+
+static int memory_make(void)
+{
+	int fd =
+		bpf_map_create(BPF_MAP_TYPE_HASH, "ofx_memory", IFNAMSIZ, sizeof(struct port_memory), MOST_NAMES, NULL);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* It may be pinned already; what else is there has another layout. */
+static int memory_pin(int fd, const char *path)
+{
+	_close_ int pinned = -1;
+	int err;
+
+	if (!bpf_obj_pin(fd, path))
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	pinned = bpf_obj_get(path);
+	err = pinned < 0 ? -errno : check_fits(&pinned);
+	if (err || pinned >= 0)
+		return err;
+	unlink(path);
+	return bpf_obj_pin(fd, path) ? -errno : 0;
 }
 
 int memory_open(const char *pin_dir, uint32_t kept_id, bool create)
 {
+	_close_ int fd = -1;
 	char path[PATH_MAX];
-	_close_ int pinned = -1, kept = -1, made = -1;
+	int err;
 
 	snprintf(path, sizeof(path), "%s/memory", pin_dir);
-	pinned = bpf_obj_get(path);
-	if (pinned >= 0 && fits(pinned))
-		return take_fd(pinned);
-	kept = kept_id ? bpf_map_get_fd_by_id(kept_id) : -1;
-	if (kept >= 0 && !fits(kept))
-		close(take_fd(kept));
-	if (!create)
-		return kept >= 0 ? take_fd(kept) : -ENOENT;
-	if (pinned >= 0)
-		unlink(path);
-	made = kept >= 0 ? take_fd(kept)
-			 : bpf_map_create(BPF_MAP_TYPE_HASH, "ofx_memory", IFNAMSIZ, sizeof(struct port_memory),
-					  MOST_NAMES, NULL);
-	if (made < 0 || bpf_obj_pin(made, path))
-		return -errno;
-	return take_fd(made);
+	err = memory_find(path, kept_id, &fd);
+	if (!err && fd < 0 && !create)
+		err = -ENOENT;
+	if (!err && fd < 0)
+		fd = memory_make();
+	if (!err && fd < 0)
+		err = fd;
+	if (!err && create)
+		err = memory_pin(fd, path);
+	return err ? err : take_fd(fd);
 }
 
 static void make_key(char key[IFNAMSIZ], const char *name)
@@ -68,12 +108,17 @@ static void make_key(char key[IFNAMSIZ], const char *name)
 	memcpy(key, name, strnlen(name, IFNAMSIZ - 1));
 }
 
-bool memory_get(int memory, const char *name, struct port_memory *m)
+int memory_look(int memory, const char *name, struct port_memory *m)
 {
 	char key[IFNAMSIZ];
 
 	make_key(key, name);
-	return !bpf_map_lookup_elem(memory, key, m);
+	return bpf_map_lookup_elem(memory, key, m) ? -errno : 0;
+}
+
+bool memory_get(int memory, const char *name, struct port_memory *m)
+{
+	return !memory_look(memory, name, m);
 }
 
 /* --- all of it --- */
@@ -158,6 +203,58 @@ void memory_rename(int memory, const char *from, const char *to)
 	bpf_map_delete_elem(memory, key);
 }
 
+int memory_copy(int memory, struct memory_copy *copy)
+{
+	return memory_list(memory, &copy->entries, &copy->n);
+}
+
+void memory_copy_free(struct memory_copy *copy)
+{
+	free(copy->entries);
+	*copy = (struct memory_copy){0};
+}
+
+static const struct memory_entry *copied(const struct memory_copy *copy, const char *name)
+{
+	for (size_t i = 0; i < copy->n; i++)
+		if (!strcmp(copy->entries[i].name, name))
+			return &copy->entries[i];
+	return NULL;
+}
+
+static int features_back(struct nl *nl, int sock, const char *name, uint32_t features)
+{
+	struct link link;
+	int err;
+
+	if (!features || link_get(nl, 0, name, &link))
+		return 0;
+	err = ethtool_set_features(sock, link.ifindex, port_features, ARRAY_LEN(port_features), features, true);
+	if (!err || err == -ENODEV)
+		return 0;
+	log_error("port %s: cannot switch its receive offloads on again: %s", name, strerror(-err));
+	return err;
+}
+
+int memory_back(int memory, const struct memory_copy *copy, struct nl *nl, int sock)
+{
+	struct memory_copy now = {0};
+	int err = memory_copy(memory, &now);
+
+	for (size_t i = 0; i < now.n; i++) {
+		const struct memory_entry *e = &now.entries[i], *was = copied(copy, e->name);
+
+		if (features_back(nl, sock, e->name, e->m.features & ~(was ? was->m.features : 0)))
+			err = -EIO;
+		if (!was)
+			bpf_map_delete_elem(memory, e->name);
+	}
+	for (size_t i = 0; i < copy->n && !err; i++)
+		err = memory_put(memory, copy->entries[i].name, &copy->entries[i].m);
+	memory_copy_free(&now);
+	return err;
+}
+
 /* Drivers keep what they can't do without, and say nothing. */
 static void tell_left(int sock, const struct link *link, uint32_t off)
 {
@@ -220,11 +317,12 @@ int port_set_up(struct nl *nl, int memory, const struct link *link, bool up)
 int port_restore(struct nl *nl, int sock, int memory, const struct link *link)
 {
 	struct port_memory m;
-	int err;
+	int err = memory_look(memory, link->name, &m);
 
-	if (!memory_get(memory, link->name, &m) || !m.attached)
+	if (err == -ENOENT || (!err && !m.attached))
 		return 0;
-	err = link_set_flags(nl, link->ifindex, m.flags, m.changed);
+	if (!err)
+		err = link_set_flags(nl, link->ifindex, m.flags, m.changed);
 	if (!err)
 		err = ethtool_set_features(sock, link->ifindex, port_features, ARRAY_LEN(port_features), m.features,
 					   true);

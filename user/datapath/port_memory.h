@@ -27,6 +27,8 @@ struct port_memory {
  */
 int memory_open(const char *pin_dir, uint32_t kept_id, bool create);
 bool memory_get(int memory, const char *name, struct port_memory *m);
+/* The same for those who must know: -ENOENT, there is none; or another errno. */
+int memory_look(int memory, const char *name, struct port_memory *m);
 int memory_put(int memory, const char *name, const struct port_memory *m);
 /* The interface got a new name; its memory goes with it. */
 void memory_rename(int memory, const char *from, const char *to);
@@ -38,6 +40,16 @@ struct memory_entry {
 int memory_list(int memory, struct memory_entry **entries, size_t *n);
 /* The port numbers that names other than `name` own: taken[number].  None, if there is no memory to list them. */
 void memory_numbers(int memory, const char *name, bool taken[OFX_PORTS]);
+
+/* All of it, to be put back. */
+struct memory_copy {
+	size_t n;
+	struct memory_entry *entries;
+};
+int memory_copy(int memory, struct memory_copy *copy);
+void memory_copy_free(struct memory_copy *copy);
+/* As it was when it was copied; receive offloads that were switched off since are switched on again. */
+int memory_back(int memory, const struct memory_copy *copy, struct nl *nl, int sock);
 
 /* Make an interface fit to be a port (promiscuous, no receive offloads that hide tags or merge frames); remember first.
  */

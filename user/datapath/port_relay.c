@@ -93,13 +93,8 @@ int relay_attach(struct dp *dp, const struct port *port)
 {
 	struct dp_ports *p = dp->ports;
 	int fd = bpf_program__fd(dp->skel->progs.ofx_relay);
-	_close_ int former = -1;
-	struct link out;
-	int err = link_get(&p->nl, port->relay_out, NULL, &out);
 
-	if (!err && out.xdp_skb)
-		former = bpf_prog_get_fd_by_id(out.xdp_skb);
-	return err ? err : link_set_xdp(&p->nl, out.ifindex, fd, XDP_FLAGS_SKB_MODE, former);
+	return link_set_xdp(&p->nl, port->relay_out, fd, XDP_FLAGS_SKB_MODE, LINK_XDP_ANY);
 }
 
 void relay_delete(struct dp *dp, struct port *port)
@@ -110,7 +105,9 @@ void relay_delete(struct dp *dp, struct port *port)
 		return;
 	bpf_map_delete_elem(fd, &port->relay_in);
 	bpf_map_delete_elem(fd, &port->relay_out);
-	link_delete(&dp->ports->nl, port->relay_in);
+	/* One that was there before this start may still be in use; ports_settle() removes what is not. */
+	if (!port_before(dp->ports, port->relay_in))
+		link_delete(&dp->ports->nl, port->relay_in);
 	port->relay_in = 0;
 	port->relay_out = 0;
 }
@@ -144,13 +141,27 @@ static bool in_use(const struct dp_ports *p, uint32_t ifindex)
 	return false;
 }
 
-/* Is that end of a pair ours, by name and peer? */
-static bool sweeps(struct nl *nl, const char *name, const struct link *in)
+/* Is that end of a pair ours, by name and peer?  1 or 0, or a negative errno. */
+static int is_ours(struct nl *nl, const char *name, const struct link *in)
 {
 	struct link out;
+	int err;
 
-	return relay_own(name, in->name) && in->name[strlen(name) + 1] == 'g' && !strcmp(in->kind, "veth") &&
-	       !link_get(nl, in->peer, NULL, &out) && relay_own(name, out.name) && out.peer == in->ifindex;
+	if (!relay_own(name, in->name) || in->name[strlen(name) + 1] != 'g' || strcmp(in->kind, "veth"))
+		return 0;
+	err = link_get(nl, in->peer, NULL, &out);
+	if (err)
+		return err == -ENODEV ? 0 : err;
+	return relay_own(name, out.name) && out.peer == in->ifindex;
+}
+
+static int sweep(struct nl *nl, const char *name, const struct link *in)
+{
+	int ours = is_ours(nl, name, in);
+
+	if (ours < 0)
+		log_error("cannot look at the other end of %s: %s", in->name, strerror(-ours));
+	return ours > 0 ? veth_discard(nl, in) : ours;
 }
 
 int relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep, const struct link *links, size_t n)
@@ -158,7 +169,7 @@ int relays_sweep(struct nl *nl, const char *name, const struct dp_ports *keep, c
 	int err = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (!in_use(keep, links[i].ifindex) && sweeps(nl, name, &links[i]) && veth_discard(nl, &links[i]))
+		if (!in_use(keep, links[i].ifindex) && sweep(nl, name, &links[i]))
 			err = -EIO;
 	return err;
 }

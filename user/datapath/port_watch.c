@@ -113,7 +113,7 @@ static int admit(struct dp *dp, const struct link *link)
 		why = "not an Ethernet interface";
 	else if (!index && !local)
 		why = "no port number is free";
-	else if ((err = port_join(dp, link, index, generic)) && err != -ENODEV)
+	else if ((err = port_join(dp, link, index, generic, false)) && err != -ENODEV)
 		why = "it cannot be a port";
 	if (why)
 		detach(dp, link, generic, why);
@@ -155,6 +155,7 @@ static bool gone(struct dp *dp, const struct link *was)
 	}
 	if (port)
 		port_leave(dp, port, NULL);
+	wanted_lost(&p->wanted, was->ifindex);
 	return veths_gone(dp, was);
 }
 
@@ -178,7 +179,7 @@ static bool interesting(struct dp *dp, const struct link *link)
 	struct dp_ports *p = dp->ports;
 
 	return ours(p, link) || port_find(p, link->ifindex) || is_host(p, link) || link->ifindex == p->veths.local ||
-	       veths_internal(p, link->ifindex);
+	       veths_internal(p, link->ifindex) || wanted_has(&p->wanted, link->ifindex);
 }
 
 /*
@@ -191,6 +192,8 @@ static void on_event(void *aux, const struct link *link, bool deleted)
 	struct dp_ports *p = dp->ports;
 	struct port *port = port_find(p, link->ifindex);
 
+	if (!deleted && wanted_awaited(&p->wanted, link->name))
+		ports_look_for(dp);
 	if (!interesting(dp, link))
 		return;
 	if (deleted) {
@@ -273,6 +276,7 @@ static void on_timer(evutil_socket_t fd, short what, void *aux)
 	on_watch(fd, what, aux);
 	ports_resync(dp);
 	restore(dp);
+	ports_look_for(dp);
 	trap_due(dp);
 	port_log_flush(dp->ports);
 	ports_save(dp);

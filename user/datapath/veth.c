@@ -220,7 +220,7 @@ static int attach_first(struct nl *nl, uint32_t ifindex, uint32_t peer, int fd)
 		if (!err)
 			err = link_set_mtu(nl, peer, mtu);
 		if (!err || err == -EINVAL)
-			err = link_set_xdp(nl, ifindex, fd, XDP_FLAGS_DRV_MODE, -1);
+			err = link_set_xdp(nl, ifindex, fd, XDP_FLAGS_DRV_MODE, LINK_XDP_NONE);
 	}
 	return err;
 }
@@ -228,16 +228,12 @@ static int attach_first(struct nl *nl, uint32_t ifindex, uint32_t peer, int fd)
 /* Put our program in place of what is there: a former daemon's, or somebody else's, who has no business there. */
 static int replace(struct nl *nl, const struct link *link, int fd)
 {
-	const uint32_t id = link->xdp_drv ? link->xdp_drv : link->xdp_skb;
-	const uint32_t mode = link->xdp_drv ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
-	_close_ int there = bpf_prog_get_fd_by_id(id);
-	int err = there < 0 ? -errno : 0;
+	int err;
 
-	if (!err && link->xdp_drv)
-		return link_set_xdp(nl, link->ifindex, fd, mode, there);
-	if (!err)
-		err = link_set_xdp(nl, link->ifindex, -1, mode, there);
-	return err ? err : link_set_xdp(nl, link->ifindex, fd, XDP_FLAGS_DRV_MODE, -1);
+	if (link->xdp_drv)
+		return link_set_xdp(nl, link->ifindex, fd, XDP_FLAGS_DRV_MODE, LINK_XDP_ANY);
+	err = link_set_xdp(nl, link->ifindex, -1, XDP_FLAGS_SKB_MODE, LINK_XDP_ANY);
+	return err ? err : link_set_xdp(nl, link->ifindex, fd, XDP_FLAGS_DRV_MODE, LINK_XDP_NONE);
 }
 
 static int attach_end(struct dp *dp, enum ofx_dev dev, bool others)
@@ -286,8 +282,6 @@ int veths_attach(struct dp *dp, bool others)
 	for (uint32_t dev = 0; dev < OFX_DEV_N && !err; dev++)
 		if (dp->ports->veths.ends[dev]) /* or it is being made anew */
 			err = attach_end(dp, dev, others);
-	if (!err)
-		queues_attach(dp, others);
 	return err ? err : write_max(dp);
 }
 
@@ -298,17 +292,30 @@ void veths_leave_local(struct dp *dp)
 }
 
 /* Only what is surely ours: a switch may have been refused because somebody else has one of the names. */
+static int pair_delete(struct nl *nl, const char *name, enum pair pair, const struct former *former)
+{
+	struct veth v = veth_of(name, suffixes[pair][0], suffixes[pair][1]);
+	int found = veth_find(nl, &v, former);
+
+	if (found == -EEXIST)
+		return 0;
+	if (!found || found == -ENODEV)
+		return veth_discard(nl, v.a.ifindex ? &v.a : &v.b);
+	log_error("cannot look for %s and %s: %s", v.a_name, v.b_name, strerror(-found));
+	return found;
+}
+
 int veths_delete(struct nl *nl, const char *name, const struct former *former)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; i < PAIRS; i++) {
-		struct veth v = veth_of(name, suffixes[i][0], suffixes[i][1]);
-
-		int found = veth_find(nl, &v, former);
-
-		if ((!found || found == -ENODEV) && veth_discard(nl, v.a.ifindex ? &v.a : &v.b))
+	for (uint32_t i = 0; i < PAIRS; i++)
+		if (pair_delete(nl, name, i, former))
 			err = -EIO;
-	}
 	return err;
+}
+
+int veths_delete_local(struct nl *nl, const char *name, const struct former *former)
+{
+	return pair_delete(nl, name, PAIR_LOCAL, former);
 }

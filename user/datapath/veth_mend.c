@@ -51,6 +51,15 @@ static const char *changed(const struct dp *dp, const struct link *link, enum of
 	return strcmp(link->name, name) && !p->veths.renamed[dev] ? "renamed" : NULL;
 }
 
+static int attach_again(struct dp *dp)
+{
+	int err = veths_attach(dp, true);
+
+	if (!err)
+		queues_attach(dp, true);
+	return err;
+}
+
 static int undo(struct dp *dp, const struct link *link, enum ofx_dev dev)
 {
 	struct dp_ports *p = dp->ports;
@@ -61,7 +70,7 @@ static int undo(struct dp *dp, const struct link *link, enum ofx_dev dev)
 	if (!err && link->mtu != p->veths.mtu[dev])
 		err = link_set_mtu(&p->nl, link->ifindex, p->veths.mtu[dev]);
 	if (!err && link->xdp_drv != p->prog_id)
-		err = veths_attach(dp, true);
+		err = attach_again(dp);
 	if (!err && strcmp(link->name, name)) {
 		err = veth_rename(&p->nl, link, name);
 		p->veths.renamed[dev] = err; /* it goes by its ifindex, too: no reason to try each second */
@@ -191,7 +200,7 @@ static int make_again(struct dp *dp)
 	const struct former self = {.n = 1, .programs = &program};
 	int err = veths_make(dp, &self);
 
-	return err ? err : veths_attach(dp, true);
+	return err ? err : attach_again(dp);
 }
 
 /* Then it failed for that: it is lost, and will be made anew, too. */
