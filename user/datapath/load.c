@@ -36,9 +36,7 @@ static int check_descriptors(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return -errno;
-	if (limit.rlim_cur >= DESCRIPTORS)
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS) /* who can't tell, tries */
 		return 0;
 	log_error("Too many open files: the switch has some %d, and `ulimit -Hn` is %llu", DESCRIPTORS,
 		  (unsigned long long)limit.rlim_cur);
