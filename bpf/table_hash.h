@@ -9,18 +9,18 @@
 
 #define HASH_LOOKS 2 /* the second, if the element was just used for another key */
 
-#define HASH_MAP(bytes, n)                                                                                             \
+#define HASH_MAP(bytes)                                                                                                \
 	struct {                                                                                                       \
 		__uint(type, BPF_MAP_TYPE_HASH);                                                                       \
 		__uint(map_flags, BPF_F_NO_PREALLOC);                                                                  \
-		__uint(max_entries, n);                                                                                \
+		__uint(max_entries, OFX_HASH_ENTRIES);                                                                 \
 		__type(key, struct ofx_hash_key##bytes);                                                               \
 		__type(value, struct ofx_rule_ref);                                                                    \
 	} hash##bytes SEC(".maps")
 
-HASH_MAP(16, OFX_HASH_ENTRIES);
-HASH_MAP(32, OFX_HASH_ENTRIES);
-HASH_MAP(64, OFX_HASH_FEW);
+HASH_MAP(16);
+HASH_MAP(32);
+HASH_MAP(64);
 
 /* Words behind the mask's are zero: so are their masks. */
 #define HASH_SEARCH(bytes)                                                                                             \

@@ -156,11 +156,11 @@ static void test_full(void **state)
 		put(&r->match, 16, 4, 1, UINT32_MAX);
 		put(&r->match, 8, 6, 0x020000000001, 0xffffffffffff);
 		assert_int_equal(world_add(w, r), 0);
-		if (i == OFX_HASH_FEW - 2) {
+		if (i == OFX_HASH_ENTRIES - 2) {
 			settle_kinds(w);
 			assert_int_equal(n_of_kind(w, OFX_KIND_HASH64), 1);
 		}
-		if (i == OFX_HASH_FEW + 1)
+		if (i == OFX_HASH_ENTRIES + 1)
 			assert_int_equal(n_of_kind(w, OFX_KIND_HASH64), 0);
 	}
 	settle_kinds(w);

@@ -201,6 +201,20 @@ def test_awaited_interface(_):
         equal(s.term(), 0, 'status')
 
 
+def test_back_from_another_namespace(_):
+    """One of -i that was moved away and comes back, our program still attached, is a port again, and nobody complains."""
+    with Switch(2) as s:
+        for i in range(20):
+            s.box.run(s.sw, 'ip', 'link', 'set', 's2', 'netns', s.box.hosts[1])
+            s.box.run(s.box.hosts[1], 'ip', 'link', 'set', 's2', 'netns', s.sw)
+            s.box.run(s.sw, 'ip', 'link', 'set', 's2', 'up')
+            check(wait_for(lambda: numbers(s) == [1, 2], 5), 'ports: %r', numbers(s))
+        said = s.box.log('ofxdpd.log').split('\n')
+        equal([x for x in said if 'error' in x], [], 'complaints')
+        s.flows('in_port=1,actions=output:2')
+        s.forward([(1, U)], {2: [U]})
+
+
 def test_awaited_under_another_name(_):
     """An altname is a name, too."""
     with Switch(1, start=False) as s:

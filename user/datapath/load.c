@@ -121,7 +121,7 @@ static int set_sizes(struct dp *dp)
 		{s->maps.op_pool, chunks_for(pool, OFX_OP_CHUNK)},
 		{s->maps.hash16, least(dp->max_flows, OFX_HASH_ENTRIES)},
 		{s->maps.hash32, least(dp->max_flows, OFX_HASH_ENTRIES)},
-		{s->maps.hash64, least(dp->max_flows, OFX_HASH_FEW)},
+		{s->maps.hash64, least(dp->max_flows, OFX_HASH_ENTRIES)},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(sized); i++) {

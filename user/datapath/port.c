@@ -197,6 +197,11 @@ static void unpublish(struct dp *dp, struct port *port)
 
 /* --- numbers --- */
 
+bool port_is_attached(const struct dp_ports *p, const struct link *link)
+{
+	return link->xdp_drv == p->prog_id || link->xdp_skb == p->prog_id;
+}
+
 /* The number asked for, else the one the name had, else the lowest that nobody has or had, else the lowest free. */
 uint32_t port_choose_number(const struct dp_ports *p, const char *name, uint32_t wanted)
 {

@@ -96,6 +96,8 @@ struct dp_ports {
 };
 
 /* port.c */
+/* Has the interface our program, which makes it a port? */
+bool port_is_attached(const struct dp_ports *ports, const struct link *link);
 /* The number asked for, else the one the name had, else the lowest nobody has or had, else the lowest free; or 0. */
 uint32_t port_choose_number(const struct dp_ports *ports, const char *name, uint32_t wanted);
 /*

@@ -312,6 +312,8 @@ void port_arrived(struct dp *dp, struct wanted *w, struct link *link)
 	size_t n = 0;
 
 	wanted_met(&p->wanted, w, link->ifindex);
+	if (port_is_attached(p, link)) /* back from another namespace with our program: seen as whatever has that */
+		return;
 	if (port_find(p, link->ifindex) || veths_own(dp->name, link->name) || ports_list(&p->nl, &links, &n) ||
 	    port_foreign(link, &nobody) || trap_refuse(dp, &p->config, link, links, n) ||
 	    join_wanted(dp, w, link, &nobody))

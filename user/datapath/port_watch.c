@@ -16,11 +16,6 @@
 
 #define RESYNC_SECONDS 1
 
-static bool ours(const struct dp_ports *p, const struct link *link)
-{
-	return link->xdp_drv == p->prog_id || link->xdp_skb == p->prog_id;
-}
-
 static bool told_differs(const struct link *a, const struct link *b)
 {
 	return strcmp(a->name, b->name) || memcmp(a->mac, b->mac, sizeof(a->mac)) || a->mtu != b->mtu ||
@@ -134,11 +129,11 @@ static void see(struct dp *dp, const struct link *link)
 		veths_mend(dp, link);
 	else if (is_host(p, link))
 		host_change(dp, link);
-	else if (port && ours(p, link))
+	else if (port && port_is_attached(p, link))
 		port_change(dp, port, link);
 	else if (port)
 		port_leave(dp, port, link);
-	else if (ours(p, link) && (link->ifindex == p->veths.local || !veths_own(dp->name, link->name)) &&
+	else if (port_is_attached(p, link) && (link->ifindex == p->veths.local || !veths_own(dp->name, link->name)) &&
 		 !admit(dp, link))
 		port_find(p, link->ifindex)->seen = true;
 }
@@ -178,8 +173,9 @@ static bool interesting(struct dp *dp, const struct link *link)
 {
 	struct dp_ports *p = dp->ports;
 
-	return ours(p, link) || port_find(p, link->ifindex) || is_host(p, link) || link->ifindex == p->veths.local ||
-	       veths_internal(p, link->ifindex) || wanted_has(&p->wanted, link->ifindex);
+	return port_is_attached(p, link) || port_find(p, link->ifindex) || is_host(p, link) ||
+	       link->ifindex == p->veths.local || veths_internal(p, link->ifindex) ||
+	       wanted_has(&p->wanted, link->ifindex);
 }
 
 /*
@@ -198,11 +194,12 @@ static void on_event(void *aux, const struct link *link, bool deleted)
 		return;
 	if (deleted) {
 		/* One of the switch's own has gone with its pair. */
-		if (!gone(dp, link) && ours(p, link) && link->moved_nsid != -1 && !veths_own(dp->name, link->name))
+		if (!gone(dp, link) && port_is_attached(p, link) && link->moved_nsid != -1 &&
+		    !veths_own(dp->name, link->name))
 			port_reclaim(dp, link);
 		return;
 	}
-	if (port && ours(p, link) && port->link.carrier != link->carrier)
+	if (port && port_is_attached(p, link) && port->link.carrier != link->carrier)
 		port_change(dp, port, link);
 	look(dp, link);
 }
