@@ -401,6 +401,8 @@ class Walk:
         except Missing:
             if parse(self.frame).odd & MALFORMED:
                 notes.add('action on a malformed header')
+            if a[0] == 'set' and a[1] in ('ipv6_nd_sll', 'ipv6_nd_tll'):
+                notes.add('ND option set where there is none')
             self.result.actions.add(('set ' + a[1] if a[0] == 'set' else a[0]) + ' without its header')
         except Ended:  # when set-fields are written is not said
             self.result.undefined |= a[0] == 'set'
