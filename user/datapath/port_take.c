@@ -34,7 +34,16 @@ static int attach(struct dp_ports *p, const struct link *link, bool *generic)
 	return err;
 }
 
-/* A joined port that nothing is attached to. */
+/* Somebody has attached our program to it just now, in another mode perhaps: it becomes a port by that. */
+static bool joined_meanwhile(struct dp_ports *p, const struct link *link, int err)
+{
+	struct link now;
+
+	return (err == -EEXIST || err == -EBUSY) && !link_get(&p->nl, link->ifindex, NULL, &now) &&
+	       port_is_attached(p, &now);
+}
+
+/* A joined port that nothing is attached to.  -ENODEV: there is nothing to do any more, which is no failure. */
 static int attach_port(struct dp *dp, struct port *port, struct link *link)
 {
 	struct dp_ports *p = dp->ports;
@@ -47,7 +56,7 @@ static int attach_port(struct dp *dp, struct port *port, struct link *link)
 		err = port_set_mode(dp, port, generic);
 	if (!err)
 		return 0;
-	err = port_failed(p, link, "cannot attach XDP: ", err);
+	err = joined_meanwhile(p, link, err) ? -ENODEV : port_failed(p, link, "cannot attach XDP: ", err);
 	port_leave(dp, port, link);
 	return err;
 }
