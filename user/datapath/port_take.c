@@ -43,7 +43,7 @@ static bool joined_meanwhile(struct dp_ports *p, const struct link *link, int er
 	       port_is_attached(p, &now);
 }
 
-/* A joined port that nothing is attached to.  -ENODEV: there is nothing to do any more, which is no failure. */
+/* A joined port that nothing is attached to.  0 and no port: it is about to become one by somebody else's doing. */
 static int attach_port(struct dp *dp, struct port *port, struct link *link)
 {
 	struct dp_ports *p = dp->ports;
@@ -56,7 +56,7 @@ static int attach_port(struct dp *dp, struct port *port, struct link *link)
 		err = port_set_mode(dp, port, generic);
 	if (!err)
 		return 0;
-	err = joined_meanwhile(p, link, err) ? -ENODEV : port_failed(p, link, "cannot attach XDP: ", err);
+	err = joined_meanwhile(p, link, err) ? 0 : port_failed(p, link, "cannot attach XDP: ", err);
 	port_leave(dp, port, link);
 	return err;
 }
@@ -92,13 +92,13 @@ static void keep_number(struct dp_ports *p, const struct wanted *w)
 	memory_put(p->memory, w->name, &m);
 }
 
+/* w->ifindex is the link's. */
 static int join_wanted(struct dp *dp, struct wanted *w, struct link *link, const struct former *former)
 {
 	struct dp_ports *p = dp->ports;
 	uint32_t index = port_choose_number(p, link->name, w->port_no);
 	int err;
 
-	wanted_met(&p->wanted, w, link->ifindex);
 	if (!index) {
 		log_error("port %s: %s", link->name,
 			  w->port_no ? "the port number is another's" : "no port number is free");
