@@ -42,7 +42,7 @@ struct ofx_list_entry {
 	__u8 quick;
 	__u8 shift; /* of what a quick one checks (ofx_check_of_key()) */
 	__u8 group; /* enum ofx_list_group: of this and the next three, if they begin at a multiple of four */
-	__u8 kind;  /* enum ofx_kind: where the rules are looked up; the one byte of a list that changes in place */
+	__u8 kind;  /* enum ofx_kind: where the rules are looked up; it changes in place, and `group` to NONE with it */
 	__u64 mask[OFX_QUICK_WORDS]; /* of a quick one */
 };
 

@@ -78,6 +78,26 @@ void world_close(struct world *w)
 	free(w);
 }
 
+static void *sender_run(void *aux)
+{
+	struct sender *s = aux;
+
+	for (; !__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE); s->n++)
+		send_key(s->w, &s->key);
+	return NULL;
+}
+
+void sender_start(struct sender *s)
+{
+	assert_int_equal(pthread_create(&s->thread, NULL, sender_run, s), 0);
+}
+
+void sender_stop(struct sender *s)
+{
+	__atomic_store_n(&s->stop, true, __ATOMIC_RELEASE);
+	pthread_join(s->thread, NULL);
+}
+
 /* Wait for everything deferred, and what that defers. */
 void settle(struct world *w)
 {

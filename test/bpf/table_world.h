@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include "include/openflow/openflow.h"
 #include "user/datapath/tuple.h"
 #include "user/openflow/error.h"
@@ -61,6 +62,16 @@ void world_table_counters(struct world *w, struct dp_table_counters counters[OFX
 void open_port(struct world *w);
 /* A TCP frame that has these fields, and no other, to ofx_port. */
 void send_key(struct world *w, const struct ofx_key *key);
+/* A thread that sends one key again and again: .w and .key are the caller's, .n how many were sent, after the stop. */
+struct sender {
+	struct world *w;
+	struct ofx_key key;
+	bool stop;
+	uint32_t n;
+	pthread_t thread;
+};
+void sender_start(struct sender *s);
+void sender_stop(struct sender *s);
 /* Wait for everything deferred, and what that defers. */
 void settle(struct world *w);
 /* The same, and tuples lie where they are to lie. */

@@ -6,7 +6,6 @@
 #include "test/bpf/table_world.h"
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <pthread.h>
 #include <string.h>
 #include <time.h>
 #include "build/ofxdp.skel.h"
@@ -296,24 +295,6 @@ static void test_moves(void **state)
 
 /* --- packets and changes at the same time --- */
 
-struct sender {
-	struct world *w;
-	struct ofx_key key;
-	volatile bool stop;
-	uint32_t n;
-};
-
-static void *sender_run(void *aux)
-{
-	struct sender *s = aux;
-
-	while (!s->stop) {
-		send_key(s->w, &s->key);
-		s->n++;
-	}
-	return NULL;
-}
-
 /* A rule that is there all the time takes every packet, whatever comes, goes and grows around it. */
 static void test_none_misses(void **state)
 {
@@ -321,7 +302,6 @@ static void test_none_misses(void **state)
 	struct sender s = {.w = w};
 	struct rule always;
 	uint64_t packets, bytes;
-	pthread_t thread;
 	uint32_t next = 0;
 
 	w->n_rules = N_ACL;
@@ -333,7 +313,7 @@ static void test_none_misses(void **state)
 	s.key.ip_proto = 6;
 	for (int i = 0; i < OFX_KEY_WORDS; i++)
 		s.key.w[i] = (s.key.w[i] & ~always.match.mask.w[i]) | always.match.value.w[i];
-	assert_int_equal(pthread_create(&thread, NULL, sender_run, &s), 0);
+	sender_start(&s);
 	for (int round = 0; round < 400; round++) {
 		for (int i = 0; i < 30 && next < N_ACL; i++)
 			change(w, next++);
@@ -345,8 +325,7 @@ static void test_none_misses(void **state)
 	}
 	world_remove_all(w);
 	settle(w);
-	s.stop = true;
-	pthread_join(thread, NULL);
+	sender_stop(&s);
 	dp_flow_counters(&w->dp, always.flow, &packets, &bytes);
 	assert_true(s.n > 1000);
 	assert_int_equal(packets, s.n);

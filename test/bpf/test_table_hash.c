@@ -3,7 +3,6 @@
 #include "test/bpf/table_world.h"
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <pthread.h>
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/table_hash.h"
@@ -181,24 +180,6 @@ static void test_full(void **state)
 
 /* --- packets at the same time --- */
 
-struct sender {
-	struct world *w;
-	struct ofx_key key;
-	volatile bool stop;
-	uint32_t n;
-};
-
-static void *sender_run(void *aux)
-{
-	struct sender *s = aux;
-
-	while (!s->stop) {
-		send_key(s->w, &s->key);
-		s->n++;
-	}
-	return NULL;
-}
-
 /* A rule that is there all the time takes every packet, wherever its table lies. */
 static void test_none_misses(void **state)
 {
@@ -206,7 +187,6 @@ static void test_none_misses(void **state)
 	struct sender s = {.w = w};
 	struct rule always;
 	uint64_t packets, bytes;
-	pthread_t thread;
 
 	w->n_rules = 700;
 	w->no_actions = true;
@@ -214,7 +194,7 @@ static void test_none_misses(void **state)
 	service(w, &always, 2, 5000);
 	assert_int_equal(world_add(w, &always), 0);
 	service_key(&s.key, 5000);
-	assert_int_equal(pthread_create(&thread, NULL, sender_run, &s), 0);
+	sender_start(&s);
 	for (int round = 0; round < 40; round++) {
 		const int masks = round % 2 ? 7 : 3;
 
@@ -235,8 +215,7 @@ static void test_none_misses(void **state)
 	}
 	world_remove_all(w);
 	settle_kinds(w);
-	s.stop = true;
-	pthread_join(thread, NULL);
+	sender_stop(&s);
 	dp_flow_counters(&w->dp, always.flow, &packets, &bytes);
 	assert_true(s.n > 1000);
 	assert_int_equal(packets, s.n);

@@ -11,6 +11,7 @@
  * flow ids and ops along.
  */
 #include <bpf/bpf.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -24,10 +25,9 @@
 #include "user/util/slab.h"
 
 #define GRACE_WAITS 2
-#define MEMBARRIER_CMD_GLOBAL 1 /* of membarrier(2), whose header is not in headers/ */
-#define TURN_NS 2000000		/* of callbacks at a time */
-#define TURN_CHECK 8		/* callbacks between looks at the clock: one may give back some hundred rules */
-#define TRIM_CHUNKS 16		/* of memory given back in a turn: 1 MB */
+#define TURN_NS 2000000 /* of callbacks at a time */
+#define TURN_CHECK 8	/* callbacks between looks at the clock: one may give back some hundred rules */
+#define TRIM_CHUNKS 16	/* of memory given back in a turn: 1 MB */
 
 struct deferred {
 	grace_fn fn;

@@ -426,12 +426,11 @@ bool rule_move(struct dp_tables *tables, struct dp_flow *flow, struct left_rule 
 	return true;
 }
 
-bool rule_own_head(const struct dp_tables *tables, const struct dp_flow *flow, struct ofx_key *key,
-		   struct ofx_rule_ref *ref)
+bool rule_own_head(struct dp_tables *tables, const struct dp_flow *flow, struct ofx_key *key, struct ofx_rule_ref *ref)
 {
 	struct place p;
 
-	place_open(&p, (struct dp_tables *)tables, flow);
+	place_open(&p, tables, flow);
 	place_at(&p, p.mask, TUPLE_LEVELS);
 	*key = p.key;
 	*ref = ref_to(&p, flow);

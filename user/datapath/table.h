@@ -82,7 +82,6 @@ struct hashes {
 	int fd[OFX_KINDS];
 	uint32_t size[OFX_KINDS], n[OFX_KINDS]; /* keys that fit in each, that are there */
 	uint32_t n_changes;			/* rules that came or went since the last look */
-	uint32_t n_waiting;			/* tuples, for a grace period */
 	struct event *event;
 };
 
@@ -155,8 +154,7 @@ const __u64 *rule_secret(const struct dp_tables *tables);
 uint64_t rule_hash_of_slot(void *tables, uint32_t slot);
 void rule_prefetch_slot(void *tables, uint32_t slot);
 /* Is it the first of its mask and key, in its own tuple?  Those, and the rule. */
-bool rule_own_head(const struct dp_tables *tables, const struct dp_flow *flow, struct ofx_key *key,
-		   struct ofx_rule_ref *ref);
+bool rule_own_head(struct dp_tables *tables, const struct dp_flow *flow, struct ofx_key *key, struct ofx_rule_ref *ref);
 /* A flow entry of this mask and key will be published soon: ask the memory for its place, if that is known. */
 void rule_expect(const struct dp_tables *tables, const struct tuple *mask, const struct ofx_key *key);
 /* Publish a flow entry; nothing is changed if that fails. */

@@ -16,11 +16,6 @@
 
 /* --- the maps --- */
 
-static int hash_fd(const struct dp_tables *tables, uint8_t kind)
-{
-	return tables->hashes.fd[kind];
-}
-
 static void key_of(const struct tuple *tuple, const struct ofx_key *key, struct ofx_hash_key64 *k)
 {
 	const struct ofx_subtable *s = &tuple->lookup.table->tables->subtables[tuple->lookup.number];
@@ -34,7 +29,7 @@ static void key_of(const struct tuple *tuple, const struct ofx_key *key, struct 
 static int map_put(struct tuple *tuple, const struct ofx_key *key, struct ofx_rule_ref ref)
 {
 	struct dp_tables *tables = tuple->lookup.table->tables;
-	const int fd = hash_fd(tables, tuple->map);
+	const int fd = tables->hashes.fd[tuple->map];
 	struct ofx_hash_key64 k;
 
 	key_of(tuple, key, &k);
@@ -53,7 +48,7 @@ static void map_delete(struct tuple *tuple, const struct ofx_key *key)
 	struct ofx_hash_key64 k;
 
 	key_of(tuple, key, &k);
-	if (!bpf_map_delete_elem(hash_fd(tables, tuple->map), &k))
+	if (!bpf_map_delete_elem(tables->hashes.fd[tuple->map], &k))
 		tables->hashes.n[tuple->map]--;
 }
 
@@ -100,23 +95,19 @@ static void unread(struct dp *dp, void *aux, uint32_t number)
 {
 	struct tuple *tuple = dp->tables->tuple[number];
 
-	dp->tables->hashes.n_waiting--;
 	if (!dp->tables->closing)
 		scan_begin(tuple, HASH_CLEAR);
 }
 
 static void leave(struct tuple *tuple)
 {
-	struct dp_tables *tables = tuple->lookup.table->tables;
-
 	if (tuple->stage != HASH_FILL && tuple->stage != HASH_IN)
 		return;
 	tuple->lookup.table->n_hash--;
 	tuple->stage = HASH_WAIT;
 	tuple->most = tuple->n_flows / 2;
 	show_kind(tuple);
-	tables->hashes.n_waiting++;
-	grace_defer(tables->dp, unread, NULL, tuple->lookup.number);
+	grace_defer(tuple->lookup.table->tables->dp, unread, NULL, tuple->lookup.number);
 }
 
 void hash_leave_all(struct table *t)
@@ -144,7 +135,7 @@ void hash_drop(struct tuple *tuple, const struct ofx_key *key)
 /* The rule at this flow id, if it is the tuple's own and the first of its key. */
 static bool own_rule(const struct tuple *tuple, uint32_t id, struct ofx_key *key, struct ofx_rule_ref *ref)
 {
-	const struct dp_tables *tables = tuple->lookup.table->tables;
+	struct dp_tables *tables = tuple->lookup.table->tables;
 	const struct dp_flow *flow = &tables->flow[id];
 
 	if (flow->flags != FLOW_USED || flow->mask != tuple->lookup.number)
