@@ -215,6 +215,33 @@ def test_back_from_another_namespace(_):
         s.forward([(1, U)], {2: [U]})
 
 
+def test_away_during_a_take_over(_):
+    """One that was in another namespace while a daemon took over comes back with the dead one's program: it is a port again."""
+    with Switch(3, start=False) as s:
+        s.args, s.ports = s.args + ['-i', 's1', '-i', 's2'], []
+        s.start()
+        s.box.run(s.sw, 'ip', 'link', 'set', 'dev', 's3', 'xdpdrv', 'pinned', entry_pin(s))
+        check(wait_for(lambda: numbers(s) == [1, 2, 3], 5), 'ports at first: %r', numbers(s))
+        for take_overs in (1, 2):
+            s.kill9()
+            for name in ('s2', 's3'):
+                s.box.run(s.sw, 'ip', 'link', 'set', name, 'netns', s.box.hosts[1])
+            for i in range(take_overs):
+                s.start()
+                s.kill9()
+            s.start()
+            equal(numbers(s), [1], 'ports meanwhile')
+            for name in ('s3', 's2'):
+                s.box.run(s.box.hosts[1], 'ip', 'link', 'set', name, 'netns', s.sw)
+                s.box.run(s.sw, 'ip', 'link', 'set', name, 'up')
+            check(wait_for(lambda: numbers(s) == [1, 2, 3], 5), 'ports: %r', numbers(s))
+            equal([x for x in s.box.log('ofxdpd.log').split('\n') if 'error' in x], [], 'complaints')
+            s.add('in_port=1,actions=output:2,output:3')
+            s.forward([(1, U)], {2: [U], 3: [U]})
+        equal(s.term(), 0, 'status')
+        check('xdp' not in sh('ip', '-n', s.sw, 'link'), 'XDP is left')
+
+
 def test_awaited_under_another_name(_):
     """An altname is a name, too."""
     with Switch(1, start=False) as s:

@@ -64,10 +64,9 @@ class Run:
         """The values that rules and frames of all loads have in common."""
         return Pools(random.Random(self.seed))
 
-    def start(self, but=None):
-        """All but one."""
+    def start(self):
         os.environ['PYTHONDONTWRITEBYTECODE'] = '1'
-        for n, load in enumerate(x for x in LOADS if x != but):
+        for n, load in enumerate(LOADS):
             here, there = multiprocessing.Pipe(False)
             p = multiprocessing.Process(target=self.work, args=(load, n, there), daemon=True)
             p.start()
@@ -268,7 +267,7 @@ def left_nothing(sw, before):
 def restarts(sw, seed, seconds):
     """kill -9 while all goes on, another daemon takes over, and SIGTERM ends that while all goes on."""
     run = Run(sw, '%s again' % seed, sw.controller, restarts=True)
-    run.start(but=surroundings.links)  # one that is away meanwhile comes back with the dead daemon's program
+    run.start()
     try:
         time.sleep(seconds)
         sw.healthy()

@@ -84,6 +84,8 @@ struct dp_ports {
 	int prog_fd;
 	uint32_t prog_id;  /* of ofx_port */
 	uint32_t relay_id; /* of ofx_relay */
+	uint32_t *former;  /* ids of former daemons' programs, which interfaces that were away may come back with */
+	size_t n_former;
 	bool with_local;
 	bool announced;
 	bool told_veth; /* the general advice about veth hosts was logged */
@@ -146,6 +148,10 @@ int port_take_local(struct dp *dp);
 void port_arrived(struct dp *dp, struct wanted *wanted, struct link *link);
 /* Have awaited ones appeared? */
 void ports_look_for(struct dp *dp);
+/* Has the interface a program of a former daemon's?  So it was a port, and was away when that was taken over. */
+bool port_is_former(const struct dp_ports *ports, const struct link *link);
+/* Such a one gets our program instead: it is a port by that, once an event or the next look shows it. */
+void port_renew(struct dp *dp, const struct link *link);
 
 /* port_info.c */
 void port_describe(struct dp *dp, const struct port *port, struct of_port *to);

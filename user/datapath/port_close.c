@@ -231,6 +231,7 @@ void ports_close(struct dp *dp)
 	free((void *)p->config.controllers);
 	free(p->before);
 	free(p->reserve);
+	free(p->former);
 	free(p);
 	dp->ports = NULL;
 }

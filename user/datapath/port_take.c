@@ -6,6 +6,7 @@
  * joined: remembered and published in the new maps.  A new one is attached at once.  One that a former program is on
  * waits until ports_take() swaps the programs of all, which takes a moment; ports_undo() can swap them back.
  */
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_link.h>
@@ -191,10 +192,23 @@ static int join_local(struct dp *dp, const struct former *former)
 	return err;
 }
 
+/* Their programs end with them; only those on interfaces that are away now stay. */
+static int remember_former(struct dp_ports *p, const struct former *former)
+{
+	p->former = calloc(former->n + 1, sizeof(*p->former));
+	if (!p->former)
+		return -ENOMEM;
+	for (; p->n_former < former->n; p->n_former++)
+		p->former[p->n_former] = former->programs[p->n_former].id;
+	return 0;
+}
+
 int ports_join(struct dp *dp, const struct former *former)
 {
-	int err = sets_provide(dp, OFX_INDEX_NONE, dp->ports->wanted.n + 1);
+	int err = remember_former(dp->ports, former);
 
+	if (!err)
+		err = sets_provide(dp, OFX_INDEX_NONE, dp->ports->wanted.n + 1);
 	if (!err)
 		err = join_local(dp, former);
 	if (!err)
@@ -312,6 +326,34 @@ int port_take_local(struct dp *dp)
 	return err;
 }
 
+static bool is_former(const struct dp_ports *p, uint32_t id)
+{
+	for (size_t i = 0; id && i < p->n_former; i++)
+		if (p->former[i] == id)
+			return true;
+	return false;
+}
+
+bool port_is_former(const struct dp_ports *p, const struct link *link)
+{
+	return is_former(p, link->xdp_drv) || is_former(p, link->xdp_skb);
+}
+
+void port_renew(struct dp *dp, const struct link *link)
+{
+	struct dp_ports *p = dp->ports;
+	const bool native = is_former(p, link->xdp_drv);
+	_close_ int theirs = bpf_prog_get_fd_by_id(native ? link->xdp_drv : link->xdp_skb);
+	int err = theirs < 0 ? -errno : 0;
+
+	if (!err)
+		err = link_set_xdp(&p->nl, link->ifindex, p->prog_fd, native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE,
+				   theirs);
+	/* Somebody was quicker: that is seen as well. */
+	if (err && err != -EEXIST && err != -EBUSY && err != -ENOENT && port_may_log(p, OFX_INDEX_NONE))
+		port_failed(p, link, "cannot take it over from a former daemon: ", err);
+}
+
 void port_arrived(struct dp *dp, struct wanted *w, struct link *link)
 {
 	const struct former nobody = {0};
@@ -321,7 +363,8 @@ void port_arrived(struct dp *dp, struct wanted *w, struct link *link)
 	size_t n = 0;
 
 	wanted_met(&p->wanted, w, link->ifindex);
-	if (port_is_attached(p, link)) /* back from another namespace with our program: seen as whatever has that */
+	/* Back from another namespace with our program, or a former daemon's: seen as whatever has that. */
+	if (port_is_attached(p, link) || port_is_former(p, link))
 		return;
 	if (port_find(p, link->ifindex) || veths_own(dp->name, link->name) || ports_list(&p->nl, &links, &n) ||
 	    port_foreign(link, &nobody) || trap_refuse(dp, &p->config, link, links, n) ||

@@ -136,6 +136,8 @@ static void see(struct dp *dp, const struct link *link)
 	else if (port_is_attached(p, link) && (link->ifindex == p->veths.local || !veths_own(dp->name, link->name)) &&
 		 !admit(dp, link))
 		port_find(p, link->ifindex)->seen = true;
+	else if (port_is_former(p, link) && !veths_own(dp->name, link->name))
+		port_renew(dp, link);
 }
 
 /* True: it was one of the switch's own. */
@@ -173,7 +175,7 @@ static bool interesting(struct dp *dp, const struct link *link)
 {
 	struct dp_ports *p = dp->ports;
 
-	return port_is_attached(p, link) || port_find(p, link->ifindex) || is_host(p, link) ||
+	return port_is_attached(p, link) || port_is_former(p, link) || port_find(p, link->ifindex) || is_host(p, link) ||
 	       link->ifindex == p->veths.local || veths_internal(p, link->ifindex) ||
 	       wanted_has(&p->wanted, link->ifindex);
 }
