@@ -354,6 +354,16 @@ void port_renew(struct dp *dp, const struct link *link)
 		port_failed(p, link, "cannot take it over from a former daemon: ", err);
 }
 
+/* Is the port of that name still another interface, of which no event has told yet that it has gone? */
+static bool is_before_its_time(const struct dp_ports *p, const struct link *link)
+{
+	for (uint32_t i = 0; i < OFX_PORTS; i++)
+		if (p->port[i].exists && p->port[i].link.ifindex != link->ifindex &&
+		    !strcmp(p->port[i].link.name, link->name))
+			return true;
+	return false;
+}
+
 void port_arrived(struct dp *dp, struct wanted *w, struct link *link)
 {
 	const struct former nobody = {0};
@@ -362,6 +372,8 @@ void port_arrived(struct dp *dp, struct wanted *w, struct link *link)
 	struct port *port;
 	size_t n = 0;
 
+	if (is_before_its_time(p, link)) /* it stays awaited */
+		return;
 	wanted_met(&p->wanted, w, link->ifindex);
 	/* Back from another namespace with our program, or a former daemon's: seen as whatever has that. */
 	if (port_is_attached(p, link) || port_is_former(p, link))
