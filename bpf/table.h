@@ -13,6 +13,7 @@
 
 #include "bpf/table_hash.h"
 #include "bpf/table_lines.h"
+#include "bpf/table_lpm.h"
 
 #define OFX_LIST_CALL 16 /* entries a call */
 
@@ -23,7 +24,9 @@ static __always_inline int list_step(struct ofx_state *s, const struct ofx_list_
 {
 	if ((__s32)e->max_priority <= s->best_priority)
 		return 1;
-	if (e->kind)
+	if (e->kind >= OFX_KIND_LPM4_SRC)
+		lpm_search(s, e->kind, table);
+	else if (e->kind)
 		hash_search(s, e, table);
 	else if (e->quick)
 		quick_search(s, e, table);

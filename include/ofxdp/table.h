@@ -37,24 +37,30 @@
  * OFX_W_ETH_DST (with the Ethernet type), OFX_W_L4 and OFX_W_ADDR: a lookup needs no more than is here.
  */
 struct ofx_list_entry {
-	__u16 subtable;	    /* number in `subtables` */
+	__u16 subtable;	    /* number in `subtables`; 0: of prefixes (table_lpm.h) */
 	__u16 max_priority; /* of the rules reachable through this entry, or higher */
 	__u8 quick;
-	__u8 shift; /* of what a quick one checks (ofx_check_of_key()) */
+	__u8 shift; /* of what a quick one checks (ofx_check_of_key()); of prefixes, which (enum ofx_kind) */
 	__u8 group; /* enum ofx_list_group: of this and the next three, if they begin at a multiple of four */
 	__u8 kind;  /* enum ofx_kind: where the rules are looked up; it changes in place, and `group` to NONE with it */
 	__u64 mask[OFX_QUICK_WORDS]; /* of a quick one */
 };
 
 /*
- * Where the rules of a tuple lie.  All are in the lines; those of a mask that shares its tuple with no other may be in
- * the kernel's own map besides, complete before the entry says so (table_hash.h).
+ * Where the rules of an entry are looked up.  All are in the lines; those of a mask that shares its tuple with no other
+ * may be in one of the kernel's hash maps besides (table_hash.h), and those that are prefixes of one address in its
+ * tries (table_lpm.h), complete before the entry says so.
  */
 enum ofx_kind {
 	OFX_KIND_LINES = 0, /* rule_lines */
+	OFX_KIND_NONE,	    /* nowhere: another entry of the list leads to all of them, or there are none yet */
 	OFX_KIND_HASH16,    /* maps of table_hash.h */
 	OFX_KIND_HASH32,
 	OFX_KIND_HASH64,
+	OFX_KIND_LPM4_SRC, /* maps of table_lpm.h */
+	OFX_KIND_LPM4_DST,
+	OFX_KIND_LPM6_SRC,
+	OFX_KIND_LPM6_DST,
 	OFX_KINDS
 };
 

@@ -18,7 +18,7 @@
  * Keys of each map at most: beyond, what the kernel spreads over buckets and elements is so far from the CPU that the
  * lines are quicker by more than a tenth (README, "Where tables live").
  */
-#define OFX_HASH_ENTRIES 4096U
+#define OFX_HASH_ENTRIES 131072U
 #define OFX_HASH_WORDS 7 /* of the widest mask that has a map: a larger key costs more than the lines do */
 
 #define OFX_HASH_KEY(bytes)                                                                                            \

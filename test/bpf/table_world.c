@@ -109,10 +109,12 @@ void settle(struct world *w)
 
 static bool kinds_change(const struct dp_tables *t)
 {
-	for (uint32_t i = 1; i < t->subtable_numbers.next; i++)
-		if (t->tuple[i] && t->tuple[i]->stage != HASH_OUT && t->tuple[i]->stage != HASH_IN)
-			return true;
-	return event_pending(t->hashes.event, EV_TIMEOUT, NULL);
+	struct copy *copy;
+
+	TAILQ_FOREACH(copy, &t->copies.list, next)
+	if (copy->stage != COPY_OUT && copy->stage != COPY_IN)
+		return true;
+	return event_pending(t->copies.event, EV_TIMEOUT, NULL);
 }
 
 void settle_kinds(struct world *w)
@@ -403,6 +405,35 @@ static bool walk_hash(const struct dp_tables *t, uint8_t table, const struct ofx
 	return true;
 }
 
+/* The same in tries. */
+static bool walk_lpm(const struct dp_tables *t, uint8_t table, const struct ofx_key *key,
+		     const struct ofx_list_entry *e, uint64_t *word)
+{
+	const bool v6 = e->kind >= OFX_KIND_LPM6_SRC,
+		   dst = e->kind == OFX_KIND_LPM4_DST || e->kind == OFX_KIND_LPM6_DST;
+	struct ofx_lpm4_key k4 = {.prefixlen = 64, .table = table, .dst = dst, .eth_type = key->eth_type};
+	struct ofx_lpm6_key k6 = {.prefixlen = 160, .table = table, .dst = dst, .eth_type = key->eth_type};
+	uint32_t trie;
+
+	memcpy(k4.addr, dst ? &key->ipv4_dst : &key->ipv4_src, 4);
+	memcpy(k6.addr, dst ? key->ipv6_dst : key->ipv6_src, 16);
+	trie = v6 ? ofx_lpm_trie(table, k6.addr, OFX_LPM6_BITS) : ofx_lpm_trie(table, k4.addr, OFX_LPM4_BITS);
+	if (bpf_map_lookup_elem(t->tries[v6].fd[trie], v6 ? (void *)&k6 : &k4, word))
+		return false;
+	assert_true(record_matches(t, table, flow_record(t, (struct ofx_rule_ref){.word = *word}.slot), key));
+	return true;
+}
+
+static bool walk_entry(const struct dp_tables *t, uint8_t table, const struct ofx_key *key,
+		       const struct ofx_list_entry *e, uint64_t *word)
+{
+	if (e->kind == OFX_KIND_NONE)
+		return false;
+	if (e->kind >= OFX_KIND_LPM4_SRC)
+		return walk_lpm(t, table, key, e, word);
+	return (e->kind ? walk_hash : walk_tuple)(t, table, key, e, word);
+}
+
 /* The word of the best rule; false: a miss. */
 bool walk(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, struct ofx_rule_ref *best)
 {
@@ -417,7 +448,7 @@ bool walk(const struct dp_tables *t, uint8_t table, const struct ofx_key *key, s
 		assert_true(!i || e->max_priority <= e[-1].max_priority);
 		if (found && e->max_priority <= best->priority)
 			break;
-		hit = (e->kind ? walk_hash : walk_tuple)(t, table, key, e, &word);
+		hit = walk_entry(t, table, key, e, &word);
 		if (hit && (!found || (struct ofx_rule_ref){.word = word}.priority > best->priority)) {
 			best->word = word;
 			found = true;
@@ -485,6 +516,7 @@ void check_empty(struct world *w)
 	settle_kinds(w);
 	for (int kind = 0; kind < OFX_KINDS; kind++)
 		assert_int_equal(t->hashes.n[kind], 0);
+	assert_int_equal(t->tries[0].n_nodes + t->tries[1].n_nodes + t->tries[0].n_routes + t->tries[1].n_routes, 0);
 	assert_int_equal(w->n_gone, w->n_removed);
 	assert_int_equal(t->n_flows, 0);
 	assert_int_equal(t->ids.n_free, t->ids.next - 1);

@@ -149,12 +149,11 @@ static int count_rules(const struct pins *pins, struct counts *c)
 
 /* --- what is printed --- */
 
-/* Where a packet looks for the rules of a mask; the hash maps are pinned by these names. */
+/* Where a packet looks for the rules of a mask; the kernel's own maps are pinned by these names. */
 static const char *const kinds[OFX_KINDS] = {
-	[OFX_KIND_LINES] = "lines",
-	[OFX_KIND_HASH16] = "hash16",
-	[OFX_KIND_HASH32] = "hash32",
-	[OFX_KIND_HASH64] = "hash64",
+	[OFX_KIND_LINES] = "lines",	  [OFX_KIND_NONE] = "in lpm",	    [OFX_KIND_HASH16] = "hash16",
+	[OFX_KIND_HASH32] = "hash32",	  [OFX_KIND_HASH64] = "hash64",	    [OFX_KIND_LPM4_SRC] = "lpm4 src",
+	[OFX_KIND_LPM4_DST] = "lpm4 dst", [OFX_KIND_LPM6_SRC] = "lpm6 src", [OFX_KIND_LPM6_DST] = "lpm6 dst",
 };
 
 /* "w1:ffff…, w5:…": the key words a tuple looks at. */
@@ -174,26 +173,31 @@ static uint64_t rules_of(const struct counts *c, const struct ofx_list_entry *e)
 	return c->tuple[e->subtable % OFX_SUBTABLES].rules;
 }
 
-/* In a hash map a packet meets one rule at most. */
+/* In the kernel's maps a packet meets one rule at most. */
 static uint32_t longest_of(const struct counts *c, const struct ofx_list_entry *e)
 {
-	const uint32_t longest = c->tuple[e->subtable % OFX_SUBTABLES].longest;
+	const uint32_t longest = e->subtable ? c->tuple[e->subtable % OFX_SUBTABLES].longest : 1;
 
 	return e->kind != OFX_KIND_LINES && longest ? 1 : longest;
+}
+
+static uint32_t probes_of(const struct counts *c, const struct ofx_list_entry *e)
+{
+	return e->kind == OFX_KIND_NONE ? 0 : longest_of(c, e) ?: 1;
 }
 
 static void print_tuple(struct report *r, const struct maps *m, const struct counts *c, const struct ofx_list_entry *e)
 {
 	const uint32_t number = e->subtable;
 	struct ofx_subtable s = {0};
-	char text[512];
+	char text[512] = "all prefixes";
 
-	bpf_map_lookup_elem(m->subtables, &number, &s);
-	mask_text(&s, text, sizeof(text));
+	if (number && !bpf_map_lookup_elem(m->subtables, &number, &s))
+		mask_text(&s, text, sizeof(text));
 	report_cell(r, "%s %u", e->kind < OFX_KINDS ? kinds[e->kind] : "?", e->subtable);
 	report_cell(r, "%" PRIu64, rules_of(c, e));
 	report_cell(r, "%u", longest_of(c, e));
-	report_cell(r, "%u", longest_of(c, e) ?: 1);
+	report_cell(r, "%u", probes_of(c, e));
 	report_cell(r, "%u", e->max_priority);
 	report_cell(r, "0");
 	report_cell(r, "%s", text);
@@ -209,7 +213,7 @@ static void print_sum(struct report *r, const struct counts *c, uint32_t table, 
 		uint32_t n = longest_of(c, &list->entries[i]);
 
 		rules += rules_of(c, &list->entries[i]);
-		probes += n ?: 1;
+		probes += probes_of(c, &list->entries[i]);
 		longest = n > longest ? n : longest;
 	}
 	report_cell(r, "%u", table);

@@ -11,6 +11,7 @@
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/cache.h"
 #include "include/ofxdp/table_hash.h"
+#include "include/ofxdp/table_lpm.h"
 #include "user/datapath/chunk.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/load.h"
@@ -29,7 +30,8 @@
 #define DEFAULT_FLOWS 131072
 #define MIN_SPARE 4096	/* slots that wait for a grace period while others are added */
 #define OPS_PER_FLOW 16 /* places in op_pool, in all */
-#define DESCRIPTORS 128 /* of maps, programs, sockets; connections have more, and so have CPUs for a moment */
+/* Of maps, tries among them, programs, sockets; connections have more, and so have CPUs for a moment. */
+#define DESCRIPTORS (128 + 2 * OFX_LPM_TRIES)
 
 /* That it is too little is said here, for libraries may give another reason, or none. */
 static int check_descriptors(void)

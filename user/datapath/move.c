@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Rules that change their tuple: when a table begins to share tuples, those that are alone in theirs are moved to
- * shared ones, a few in each round of the event loop, so that their tuples need not be tried any more.
+ * shared ones, a few in each round of the event loop, so that their tuples need not be tried any more; when it has few
+ * masks left, those that share one to their own, where a packet meets no other (and a hash map may have them).
  *
  * A packet may have tried the new tuple before the rule came there, and try the former after it: so the rule stays
  * there until a grace period has passed.
@@ -46,6 +47,16 @@ static void left_due(struct dp *dp, void *aux, uint32_t number)
 	left_free(dp, left);
 }
 
+static bool may_move(const struct table *t, const struct dp_flow *flow)
+{
+	const struct dp_tables *tables = t->tables;
+
+	if (flow->flags != FLOW_USED || flow->table != t->number || !tables->tuple[flow->mask])
+		return false;
+	return table_shares(t) ? tables->tuple[flow->mask]->alone
+			       : flow_record(tables, flow_id(tables, flow))->tuple != flow->mask;
+}
+
 /* A round; false: all flow ids have been looked at. */
 static bool table_move(struct table *t, struct left_rules *left)
 {
@@ -56,22 +67,22 @@ static bool table_move(struct table *t, struct left_rules *left)
 
 		if (t->move_at >= tables->ids.next)
 			return false;
-		if (flow->flags != FLOW_USED || flow->table != t->number || !tables->tuple[flow->mask] ||
-		    !tables->tuple[flow->mask]->alone)
+		if (!may_move(t, flow))
 			continue;
 		left->n += rule_move(tables, flow, &left->v[left->n]);
 	}
 	return true;
 }
 
-/* Nothing is alone any more, or will never be moved. */
+/* Nothing is alone any more, or will never be moved; or all of it is. */
 static void table_moved(struct table *t)
 {
 	struct tuple *tuple;
 
 	t->moving = false;
 	TAILQ_FOREACH(tuple, &t->tuples, next)
-	tuple->alone = false;
+	tuple->alone = !table_shares(t);
+	copies_look_later(t->tables);
 }
 
 static bool moves_round(struct dp_tables *tables, struct left_rules *left)
@@ -115,7 +126,10 @@ void table_move_later(struct table *t)
 {
 	static const struct timeval at_once = {0};
 
+	if (t->moving && t->move_shares == table_shares(t))
+		return;
 	t->moving = true;
+	t->move_shares = table_shares(t);
 	t->move_at = 0;
 	if (!event_pending(t->tables->move_event, EV_TIMEOUT, NULL))
 		event_add(t->tables->move_event, &at_once);

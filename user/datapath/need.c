@@ -4,6 +4,7 @@
 #include <linux/bpf.h>
 #include <errno.h>
 #include "build/ofxdp.skel.h"
+#include "include/ofxdp/table_lpm.h"
 #include "user/datapath/internal.h"
 #include "user/datapath/punt.h"
 #include "user/util/log.h"
@@ -13,6 +14,8 @@
 #define PROGRAM (10 * MB) /* the process, its programs in the kernel, links; connections have 4 MB */
 #define ELEMENT 64	  /* of a hash, and of maps of maps, beside key and value */
 #define BUCKET 32	  /* of a hash: twice 16, if `n` is just above a power of two */
+#define TRIE 512	  /* an empty one, and for each CPU the kernel's stock of its elements */
+#define TRIE_STOCK 640
 #define CHUNKS_AT_FIRST 2 /* of flows, their instructions and operations */
 #define CACHE_PART 2	  /* of what is left the flow cache may have one part in so many */
 
@@ -43,14 +46,19 @@ static uint64_t maps_bytes(const struct dp *dp)
 	return sum;
 }
 
+static uint64_t tries_bytes(uint32_t n_cpus)
+{
+	return 2ULL * OFX_LPM_TRIES * (TRIE + (uint64_t)TRIE_STOCK * n_cpus);
+}
+
 /* Without the flow cache. */
 static uint64_t need(const struct dp *dp)
 {
 	const uint64_t chunks = OFX_FLOW_CHUNK * sizeof(struct ofx_flow) + OFX_INST_CHUNK * sizeof(struct ofx_inst) +
 				OFX_OP_CHUNK * sizeof(struct ofx_op);
 
-	return PROGRAM + PUNT_BYTES + maps_bytes(dp) + cpus_bytes(&dp->cpus) - cpus_cache_bytes(&dp->cpus) +
-	       CHUNKS_AT_FIRST * chunks;
+	return PROGRAM + PUNT_BYTES + tries_bytes(dp->cpus.n_possible) + maps_bytes(dp) + cpus_bytes(&dp->cpus) -
+	       cpus_cache_bytes(&dp->cpus) + CHUNKS_AT_FIRST * chunks;
 }
 
 /* Of it, what follows from --max-flows. */

@@ -175,8 +175,8 @@ static bool interesting(struct dp *dp, const struct link *link)
 {
 	struct dp_ports *p = dp->ports;
 
-	return port_is_attached(p, link) || port_is_former(p, link) || port_find(p, link->ifindex) || is_host(p, link) ||
-	       link->ifindex == p->veths.local || veths_internal(p, link->ifindex) ||
+	return port_is_attached(p, link) || port_is_former(p, link) || port_find(p, link->ifindex) ||
+	       is_host(p, link) || link->ifindex == p->veths.local || veths_internal(p, link->ifindex) ||
 	       wanted_has(&p->wanted, link->ifindex);
 }
 

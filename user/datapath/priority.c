@@ -16,8 +16,11 @@ int priorities_add(struct priorities *p, uint16_t priority)
 		return -ENOMEM;
 	(*leaf)[priority & 0xff]++;
 	(*leaf)[SUM]++;
-	if (!p->n++ || priority > p->max)
+	if (!p->n || priority > p->max)
 		p->max = priority;
+	if (!p->n || priority < p->min)
+		p->min = priority;
+	p->n++;
 	return 0;
 }
 
@@ -32,6 +35,17 @@ static uint16_t highest(const struct priorities *p)
 	return upper << 8 | lower;
 }
 
+static uint16_t lowest(const struct priorities *p)
+{
+	uint32_t upper = p->min >> 8, lower = 0;
+
+	while (!p->leaf[upper])
+		upper++;
+	while (!p->leaf[upper][lower])
+		lower++;
+	return upper << 8 | lower;
+}
+
 void priorities_remove(struct priorities *p, uint16_t priority)
 {
 	uint32_t **leaf = &p->leaf[priority >> 8];
@@ -39,8 +53,10 @@ void priorities_remove(struct priorities *p, uint16_t priority)
 	(*leaf)[priority & 0xff]--;
 	if (!--(*leaf)[SUM])
 		free(take_ptr(*leaf));
-	if (--p->n)
-		p->max = highest(p);
+	if (!--p->n)
+		return;
+	p->max = highest(p);
+	p->min = lowest(p);
 }
 
 void priorities_free(struct priorities *p)

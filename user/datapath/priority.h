@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A bag of priorities whose highest is known at any time. */
+/* A bag of priorities whose lowest and highest are known at any time. */
 #ifndef DATAPATH_PRIORITY_H
 #define DATAPATH_PRIORITY_H
 
@@ -7,7 +7,7 @@
 
 struct priorities {
 	uint32_t n;
-	uint16_t max;	     /* if n */
+	uint16_t min, max;   /* if n */
 	uint32_t *leaf[256]; /* by the upper byte: counts by the lower byte, with their sum behind */
 };
 

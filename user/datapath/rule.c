@@ -10,6 +10,7 @@
 #include "include/openflow/openflow.h"
 #include "user/datapath/match.h"
 #include "user/datapath/table_hash.h"
+#include "user/datapath/table_lpm.h"
 #include "user/openflow/error.h"
 
 const __u64 *rule_secret(const struct dp_tables *tables)
@@ -158,13 +159,17 @@ static void place_choose(struct place *p)
 		level++;
 }
 
-/* Where a rule of this chain was before it was moved, and is met still; false: nowhere. */
-static bool left_at(const struct place *p, uint32_t slot, uint64_t *hash)
+/* The tuple in which a rule of this chain was before it was moved, and is met still; NULL: there is none. */
+static struct tuple *left_at(const struct place *p, uint32_t slot, uint64_t *hash)
 {
-	if (!p->mask->n_left || p->tuple == p->mask)
-		return false;
-	*hash = hash_in(p->tables, &p->key, p->mask->lookup.number);
-	return rule_hash_find(&p->tables->rules, *hash, slot);
+	for (int level = 0; p->mask->n_left && level <= TUPLE_LEVELS; level++) {
+		struct tuple *tuple = tuple_home(p->mask, level);
+
+		*hash = hash_in(p->tables, &p->key, tuple->lookup.number);
+		if (tuple != p->tuple && rule_hash_find(&p->tables->rules, *hash, slot))
+			return tuple;
+	}
+	return NULL;
 }
 
 /* In its own mask's tuple: what goes to a hash map, too. */
@@ -173,18 +178,26 @@ static bool is_own(const struct place *p)
 	return p->tuple == p->mask;
 }
 
+static void copies_put(const struct place *p, const struct dp_flow *head)
+{
+	if (is_own(p))
+		copy_put(&p->tuple->copy, &p->key, p->mask->lookup.number, ref_to(p, head));
+	lpm_put(p->mask, &p->key, ref_to(p, head));
+}
+
 /* The first of a chain in place of another. */
 static void head_change(const struct place *p, const struct dp_flow *before, const struct dp_flow *now)
 {
 	struct rule_hash *rules = &p->tables->rules;
 	const uint32_t slot = flow_id(p->tables, before);
+	const struct tuple *left;
 	uint64_t hash;
 
 	rule_hash_change(rules, p->hash, slot, ref_to(p, now));
-	if (is_own(p))
-		hash_put(p->tuple, &p->key, ref_to(p, now));
-	if (left_at(p, slot, &hash))
-		rule_hash_change(rules, hash, slot, ref_in(p, p->mask, now));
+	copies_put(p, now);
+	left = left_at(p, slot, &hash);
+	if (left)
+		rule_hash_change(rules, hash, slot, ref_in(p, left, now));
 }
 
 static int head_add(const struct place *p, const struct dp_flow *flow)
@@ -195,8 +208,7 @@ static int head_add(const struct place *p, const struct dp_flow *flow)
 	if (err)
 		return err == -EAGAIN ? err : TABLE_FULL;
 	tuple_count_hash(p->tuple, n, 1);
-	if (is_own(p))
-		hash_put(p->tuple, &p->key, ref_to(p, flow));
+	copies_put(p, flow);
 	return 0;
 }
 
@@ -207,14 +219,12 @@ static void head_remove(const struct place *p, const struct dp_flow *flow)
 	const uint32_t slot = flow_id(p->tables, flow), n = count_same_hash(p);
 	uint64_t hash;
 
-	if (left_at(p, slot, &hash)) {
+	if (left_at(p, slot, &hash))
 		rule_hash_drop(rules, hash, slot);
-		hash_drop(p->mask, &p->key);
-	}
 	rule_hash_remove(rules, p->hash, slot);
 	tuple_count_hash(p->tuple, n, -1);
-	if (is_own(p))
-		hash_drop(p->tuple, &p->key);
+	copy_drop(&p->mask->copy, &p->key, p->mask->lookup.number);
+	lpm_drop(p->mask, &p->key);
 }
 
 static int place_insert(const struct place *p, struct dp_flow *flow)
@@ -265,8 +275,43 @@ static void note_sharing(struct tuple *mask, bool first)
 
 	if (!table_shares(t))
 		mask->alone = true;
-	else if (first && !t->moving && table_has_alone(t))
+	else if (first && table_has_alone(t))
 		table_move_later(t);
+}
+
+/* The last rule of a mask has gone. */
+static void note_unsharing(struct table *t)
+{
+	t->n_masks--;
+	if (t->n_masks == TUPLE_UNSHARE)
+		table_move_later(t);
+}
+
+/* A flow entry more is going to be found there.  Packets that do not look there until now will. */
+static int place_count(const struct place *p, uint16_t priority)
+{
+	const bool hidden = lpm_hides(p->tuple);
+	int err = lpm_count(p->mask, &p->key, p->tuple, priority);
+
+	if (err)
+		return err;
+	err = lookup_count(&p->tuple->lookup, priority);
+	if (err)
+		lpm_uncount(p->mask, &p->key, p->tuple, priority);
+	else if (hidden && !lpm_hides(p->tuple))
+		table_show(p->mask->lookup.table);
+	return err;
+}
+
+/* One less. */
+static void place_uncount(const struct place *p, uint16_t priority)
+{
+	const bool hidden = lpm_hides(p->tuple);
+
+	lookup_uncount(&p->tuple->lookup, priority);
+	lpm_uncount(p->mask, &p->key, p->tuple, priority);
+	if (!hidden && lpm_hides(p->tuple))
+		table_show(p->mask->lookup.table);
 }
 
 int rule_add(struct dp_tables *tables, struct dp_flow *flow)
@@ -278,16 +323,16 @@ int rule_add(struct dp_tables *tables, struct dp_flow *flow)
 	place_open(&p, tables, flow);
 	first = !mask_has_rules(p.mask);
 	p.mask->lookup.table->n_masks += first;
-	if (table_shares(p.mask->lookup.table))
+	if (first && table_shares(p.mask->lookup.table))
 		hash_leave_all(p.mask->lookup.table);
 	if (!place_of_chain(&p))
 		place_choose(&p);
-	err = place_within_budget(&p) ? lookup_count(&p.tuple->lookup, flow->priority) : TABLE_FULL;
+	err = place_within_budget(&p) ? place_count(&p, flow->priority) : TABLE_FULL;
 	if (!err) {
 		p.of->tuple = p.tuple->lookup.number;
 		err = place_insert(&p, flow);
 		if (err)
-			lookup_uncount(&p.tuple->lookup, flow->priority);
+			place_uncount(&p, flow->priority);
 	}
 	if (err) {
 		p.of->tuple = 0;
@@ -296,7 +341,7 @@ int rule_add(struct dp_tables *tables, struct dp_flow *flow)
 	}
 	p.mask->n_at[p.level]++;
 	note_sharing(p.mask, first);
-	hash_look_later(p.mask->lookup.table);
+	copies_look_later(tables);
 	return 0;
 }
 
@@ -339,11 +384,11 @@ void rule_remove(struct dp_tables *tables, struct dp_flow *flow)
 	place_of_flow(&p, tables, flow);
 	place_remove(&p, flow);
 	p.of->tuple = 0;
-	lookup_uncount(&p.tuple->lookup, flow->priority);
+	place_uncount(&p, flow->priority);
 	p.mask->n_at[p.level]--;
 	if (!mask_has_rules(p.mask))
-		p.mask->lookup.table->n_masks--;
-	hash_look_later(p.mask->lookup.table);
+		note_unsharing(p.mask->lookup.table);
+	copies_look_later(tables);
 }
 
 struct dp_flow *dp_flow_find(struct dp *dp, uint8_t table, const struct of_match *match, uint16_t most)
@@ -382,6 +427,7 @@ static void chain_settle(const struct place *from, const struct place *to, struc
 	for (; flow; flow = chain_below(to->tables, flow)) {
 		flow_record(to->tables, flow_id(to->tables, flow))->tuple = to->tuple->lookup.number;
 		lookup_uncount(&from->tuple->lookup, flow->priority);
+		lpm_move(from->mask, &from->key, from->tuple, to->tuple);
 		from->mask->n_at[from->level]--;
 		to->mask->n_at[to->level]++;
 	}
@@ -393,9 +439,10 @@ static bool move_choose(const struct place *from, struct place *to)
 	*to = *from;
 	to->head = NULL;
 	place_choose(to);
-	if (to->tuple == from->tuple || !place_within_budget(to))
-		from->mask->alone = false;
-	return from->mask->alone;
+	if (to->tuple != from->tuple && place_within_budget(to))
+		return true;
+	from->mask->alone = false;
+	return false;
 }
 
 bool rule_move(struct dp_tables *tables, struct dp_flow *flow, struct left_rule *left)
@@ -403,10 +450,8 @@ bool rule_move(struct dp_tables *tables, struct dp_flow *flow, struct left_rule 
 	struct place from, to;
 	uint32_t n_from, n_to;
 
-	place_open(&from, tables, flow);
-	place_at(&from, from.mask, TUPLE_LEVELS);
-	find_head(&from);
-	if (from.head != flow || chain_length(tables, flow) > MOVE_CHAIN || !move_choose(&from, &to))
+	place_of_flow(&from, tables, flow);
+	if (!is_head(&from, flow) || chain_length(tables, flow) > MOVE_CHAIN || !move_choose(&from, &to))
 		return false;
 	n_from = count_same_hash(&from);
 	n_to = count_same_hash(&to);
@@ -422,19 +467,19 @@ bool rule_move(struct dp_tables *tables, struct dp_flow *flow, struct left_rule 
 	tuple_count_hash(from.tuple, n_from, -1);
 	tuple_count_hash(to.tuple, n_to, 1);
 	from.mask->n_left++;
-	*left = (struct left_rule){.hash = from.hash, .mask = from.mask->lookup.number};
+	*left = (struct left_rule){
+		.hash = from.hash, .mask = from.mask->lookup.number, .tuple = from.tuple->lookup.number};
 	return true;
 }
 
-bool rule_own_head(struct dp_tables *tables, const struct dp_flow *flow, struct ofx_key *key, struct ofx_rule_ref *ref)
+bool rule_head(struct dp_tables *tables, const struct dp_flow *flow, struct ofx_key *key, struct ofx_rule_ref *ref)
 {
 	struct place p;
 
-	place_open(&p, tables, flow);
-	place_at(&p, p.mask, TUPLE_LEVELS);
+	place_of_flow(&p, tables, flow);
 	*key = p.key;
 	*ref = ref_to(&p, flow);
-	return p.of->tuple == p.mask->lookup.number && is_head(&p, flow);
+	return is_head(&p, flow);
 }
 
 /* The mask may be gone, or the rule be at home there again. */
@@ -451,13 +496,14 @@ void rule_drop_left(struct dp_tables *tables, const struct left_rule *left)
 		const struct ofx_flow *of = flow_record(tables, slot);
 		struct ofx_key key;
 
-		if (of->mask != left->mask || of->tuple == left->mask)
+		if (of->mask != left->mask || of->tuple == left->tuple)
 			continue;
 		flow_key(tables, of, &key);
-		if (hash_in(tables, &key, left->mask) != left->hash)
+		if (hash_in(tables, &key, left->tuple) != left->hash)
 			continue;
 		rule_hash_drop(&tables->rules, left->hash, slot);
-		hash_drop(mask, &key);
+		if (of->tuple != left->mask)
+			copy_drop(&mask->copy, &key, left->mask);
 		return;
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Flow tables: the published lists of lookups, and what all tables share. */
+/* Flow tables: what all tables share. */
 #include "user/datapath/table_hash.h"
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -8,6 +8,8 @@
 #include "build/ofxdp.skel.h"
 #include "include/openflow/openflow.h"
 #include "user/datapath/cache.h"
+#include "user/datapath/table_lpm.h"
+#include "user/datapath/trie.h"
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
 #include "user/util/clock.h"
@@ -59,223 +61,6 @@ void tables_retire(struct dp_tables *tables, struct numbers *pool, uint32_t numb
 {
 	pool->waiting++;
 	grace_defer(tables->dp, number_retired, pool, number);
-}
-
-/* A list being made. */
-struct draft {
-	uint32_t n;
-	struct draft_entry {
-		struct lookup *lookup;
-		uint16_t max;
-	} v[OFX_LIST_ENTRIES];
-};
-
-static void draft_add(struct draft *d, struct lookup *l, uint16_t max)
-{
-	uint32_t i = d->n++;
-
-	for (; i && d->v[i - 1].max < max; i--)
-		d->v[i] = d->v[i - 1];
-	d->v[i] = (struct draft_entry){.lookup = l, .max = max};
-}
-
-static bool lookup_is_low(const struct lookup *l)
-{
-	return l->priorities.n && (!l->listed || l->listed_max < l->priorities.max);
-}
-
-/*
- * Lookups whose listed maximum is too low get the one of their upper neighbour, not just what they need now, so that
- * a run of rules with rising priorities does not take a list for each.  Tidying makes it exact again.
- */
-static void draft_raised(const struct table *t, struct draft *d)
-{
-	for (uint32_t i = 0; i < t->n_lookups; i++)
-		if (t->lookups[i]->listed && !lookup_is_low(t->lookups[i]))
-			draft_add(d, t->lookups[i], t->lookups[i]->listed_max);
-	for (uint32_t i = 0; i < t->n_lookups; i++) {
-		struct lookup *l = t->lookups[i];
-		uint32_t above = 0;
-
-		if (!lookup_is_low(l))
-			continue;
-		while (above < d->n && d->v[above].max >= l->priorities.max)
-			above++;
-		draft_add(d, l, above ? d->v[above - 1].max : UINT16_MAX);
-	}
-}
-
-static void draft_exact(const struct table *t, struct draft *d)
-{
-	for (uint32_t i = 0; i < t->n_lookups; i++)
-		if (t->lookups[i]->priorities.n)
-			draft_add(d, t->lookups[i], t->lookups[i]->priorities.max);
-}
-
-static void draft_write(const struct dp_tables *tables, const struct draft *d, uint32_t slot)
-{
-	struct ofx_list *list = &tables->lists[slot];
-
-	list->n = d->n;
-	for (uint32_t i = 0; i < d->n; i++) {
-		list->entries[i] = (struct ofx_list_entry){.max_priority = d->v[i].max};
-		tuple_enter(tables->tuple[d->v[i].lookup->number], &list->entries[i]);
-	}
-	tuples_group(list);
-}
-
-/* The draft becomes the table's list, in this slot (0: no list, the draft is empty). */
-static void table_publish(struct table *t, const struct draft *d, uint32_t slot)
-{
-	struct dp_tables *tables = t->tables;
-
-	if (slot)
-		draft_write(tables, d, slot);
-	__atomic_store_n(&tables->roots[t->number], slot, __ATOMIC_RELEASE);
-	dp_generation_bump(tables->dp);
-	if (t->list)
-		tables_retire(tables, &tables->list_slots, t->list);
-	t->list = slot;
-	for (uint32_t i = 0; i < d->n; i++) {
-		d->v[i].lookup->listed = true;
-		d->v[i].lookup->listed_max = d->v[i].max;
-	}
-}
-
-/* Make sure that every non-empty lookup of the table is listed with a max_priority that is high enough. */
-static int table_raise(struct table *t)
-{
-	struct draft d = {0};
-	uint32_t slot;
-	int err = tables_take(&t->tables->list_slots, &slot);
-
-	if (err)
-		return err;
-	draft_raised(t, &d);
-	table_publish(t, &d, slot);
-	table_tidy_later(t);
-	return 0;
-}
-
-/* Into the table's lookups.  Empty ones may be in the way. */
-static int lookup_enter(struct lookup *l)
-{
-	struct table *t = l->table;
-
-	if (l->entered)
-		return 0;
-	if (t->n_lookups == OFX_LIST_ENTRIES)
-		table_tidy(t);
-	if (t->n_lookups == OFX_LIST_ENTRIES)
-		return TABLE_FULL;
-	t->lookups[t->n_lookups++] = l;
-	l->entered = true;
-	return 0;
-}
-
-int lookup_count(struct lookup *l, uint16_t priority)
-{
-	int err = priorities_add(&l->priorities, priority);
-
-	if (err)
-		return err;
-	err = lookup_enter(l);
-	if (!err && lookup_is_low(l))
-		err = table_raise(l->table);
-	if (err)
-		lookup_uncount(l, priority);
-	return err;
-}
-
-void lookup_uncount(struct lookup *l, uint16_t priority)
-{
-	priorities_remove(&l->priorities, priority);
-	if (!l->priorities.n || l->listed_max != l->priorities.max)
-		table_tidy_later(l->table);
-}
-
-/* What a tidy table would not have: an empty lookup, a listed maximum above the exact one. */
-static bool lists_are_tidy(const struct table *t)
-{
-	for (uint32_t i = 0; i < t->n_lookups; i++) {
-		const struct lookup *l = t->lookups[i];
-
-		if (!l->priorities.n || l->listed_max != l->priorities.max)
-			return false;
-	}
-	return true;
-}
-
-/* Unlisted ones without flow entries. */
-static void lookups_leave(struct table *t)
-{
-	for (uint32_t i = t->n_lookups; i; i--) {
-		struct lookup *l = t->lookups[i - 1];
-
-		if (l->priorities.n)
-			continue;
-		t->lookups[i - 1] = t->lookups[--t->n_lookups];
-		l->entered = l->listed = false;
-	}
-}
-
-/* A mask that goes may leave its homes unused, which were made after it or before. */
-static bool free_unused_tuples(struct table *t)
-{
-	struct tuple *tuple, *next;
-	bool freed = false;
-
-	for (tuple = TAILQ_FIRST(&t->tuples); tuple; tuple = next) {
-		next = TAILQ_NEXT(tuple, next);
-		if (!tuple_is_unused(tuple))
-			continue;
-		tuple_free(tuple);
-		freed = true;
-	}
-	return freed;
-}
-
-static void free_unused(struct table *t)
-{
-	if (!free_unused_tuples(t))
-		return;
-	while (free_unused_tuples(t))
-		;
-	tuples_narrow(t->tables);
-}
-
-void table_tidy(struct table *t)
-{
-	struct draft d = {0};
-	uint32_t slot = 0;
-
-	if (!lists_are_tidy(t)) {
-		draft_exact(t, &d);
-		if (d.n && !numbers_take(&t->tables->list_slots, &slot)) {
-			table_tidy_later(t);
-			return;
-		}
-		table_publish(t, &d, slot);
-		lookups_leave(t);
-	}
-	free_unused(t);
-}
-
-static void tidy_due(struct dp *dp, void *aux, uint32_t number)
-{
-	struct table *t = aux;
-
-	t->tidy_pending = false;
-	if (!t->tables->closing)
-		table_tidy(t);
-}
-
-void table_tidy_later(struct table *t)
-{
-	if (t->tidy_pending)
-		return;
-	t->tidy_pending = true;
-	grace_defer(t->tables->dp, tidy_due, t, 0);
 }
 
 void *tables_owner(struct dp *dp, uint32_t flow, uint16_t gen)
@@ -430,8 +215,9 @@ static void arrays_close(struct dp_tables *tables)
 /* What may be deferred at a time, but for numbers that grow: tidying, list slots, tuples, lines, a region of lines. */
 static int reserve(struct dp_tables *tables)
 {
-	return grace_reserve(tables->dp, OFX_TABLES + tables->list_slots.size + 2 * tables->subtable_numbers.size +
-						 tables->rules.spare.size - tables->rules.first_spare + 1);
+	return grace_reserve(tables->dp, OFX_TABLES * (1 + 2 * LPM_FAMILIES) + tables->list_slots.size +
+						 3 * tables->subtable_numbers.size + tables->rules.spare.size -
+						 tables->rules.first_spare + 1);
 }
 
 static int pools_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
@@ -481,7 +267,10 @@ int tables_open(struct dp *dp)
 	if (!err)
 		err = moves_open(tables);
 	if (!err)
-		err = hashes_open(tables);
+		err = copies_open(tables);
+	hashes_open(tables);
+	if (!err)
+		err = tries_open(tables);
 	if (err) {
 		log_error("cannot set up the flow tables: %s", strerror(-err));
 		tables_close(dp);
@@ -499,6 +288,7 @@ static void table_close(struct table *t)
 		priorities_free(&tuple->lookup.priorities);
 		free(tuple);
 	}
+	lpm_table_close(t);
 }
 
 void tables_close(struct dp *dp)
@@ -518,7 +308,8 @@ void tables_close(struct dp *dp)
 	if (tables->grow_event)
 		event_free(tables->grow_event);
 	moves_close(tables);
-	hashes_close(tables);
+	copies_close(tables);
+	tries_close(tables);
 	maps_close(tables);
 	numbers_close(&tables->ids);
 	numbers_close(&tables->inst_numbers);

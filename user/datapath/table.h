@@ -19,6 +19,7 @@
 #include <sys/queue.h>
 #include "include/ofxdp/counter.h"
 #include "include/ofxdp/table.h"
+#include "include/ofxdp/table_lpm.h"
 #include "user/datapath/chain.h"
 #include "user/datapath/chunk.h"
 #include "user/datapath/datapath.h"
@@ -28,6 +29,7 @@
 #include "user/datapath/pool.h"
 #include "user/datapath/priority.h"
 #include "user/datapath/rule_hash.h"
+#include "user/datapath/table_copy.h"
 #include "user/util/hash.h"
 #include "user/util/memory.h"
 
@@ -51,10 +53,37 @@ struct dp_flow {
 };
 _Static_assert(sizeof(struct dp_flow) == 24, "bytes a flow entry");
 
-/* A tuple as its table's list sees it. */
+/* table_hash.c */
+struct hashes {
+	int fd[OFX_KINDS];
+	uint32_t size[OFX_KINDS], n[OFX_KINDS]; /* keys that fit in each, that are there */
+};
+
+/* table_lpm.c */
+#define LPM_FAMILIES 4
+#define LPM_LENGTHS 129
+
+struct tries {
+	int fd[OFX_LPM_TRIES];
+	uint32_t most;		    /* routes */
+	uint32_t n_routes, n_nodes; /* of those that use them */
+};
+
+struct lookup;
+
+struct lookup_kind {
+	/* All of its entry in a list but the priority. */
+	void (*enter)(const struct lookup *lookup, struct ofx_list_entry *e);
+	/* The most rules of one hash that a packet may meet. */
+	uint32_t (*longest)(const struct lookup *lookup);
+};
+
+/* What a table's list has an entry for: a tuple, or the routes of a kind. */
 struct lookup {
+	const struct lookup_kind *kind;
 	struct table *table;
-	uint16_t number;	      /* of the tuple */
+	uint16_t number;	      /* of the tuple; 0: routes */
+	bool off;		      /* of no use now: it is not to be listed */
 	bool entered;		      /* in table->lookups */
 	bool listed;		      /* in the published list … */
 	uint16_t listed_max;	      /* … with this max_priority */
@@ -65,8 +94,8 @@ struct table {
 	struct dp_tables *tables;
 	uint8_t number;
 	bool tidy_pending;
-	uint32_t n_hash;  /* tuples that are in a hash map, or on their way (table_hash.h) */
-	bool moving;	  /* rules of masks that are `alone` … */
+	bool moving;	  /* rules, to tuples that are shared … */
+	bool move_shares; /* … or their own, … */
 	uint32_t move_at; /* … from this flow id on */
 	uint32_t list;	  /* published slot in `lists`, 0: none */
 	uint32_t n_masks; /* of its flow entries */
@@ -74,15 +103,8 @@ struct table {
 	struct lookup *lookups[OFX_LIST_ENTRIES]; /* those with flow entries, and those still listed */
 	TAILQ_HEAD(, tuple) tuples;
 	struct tuple *last;				       /* found by its mask, or NULL */
+	struct lpm *lpm[LPM_FAMILIES];			       /* by enum ofx_kind, from OFX_KIND_LPM4_SRC on */
 	uint64_t matched_offset, matched_shown, lookups_shown; /* counter.c */
-};
-
-/* table_hash.c */
-struct hashes {
-	int fd[OFX_KINDS];
-	uint32_t size[OFX_KINDS], n[OFX_KINDS]; /* keys that fit in each, that are there */
-	uint32_t n_changes;			/* rules that came or went since the last look */
-	struct event *event;
 };
 
 struct dp_tables {
@@ -96,6 +118,8 @@ struct dp_tables {
 	struct chunks flows, insts, op_pool;
 	struct rule_hash rules;
 	struct hashes hashes;
+	struct tries *tries; /* IPv4's, IPv6's */
+	struct copies copies;
 	struct flow_logs flow_logs;
 	uint8_t *table_of_id; /* flow id's table, or OFX_NO_TABLE */
 	LIST_HEAD(, dp_table_pass) passes;
@@ -130,14 +154,20 @@ static inline uint32_t flow_id(const struct dp_tables *tables, const struct dp_f
 	return flow - tables->flow;
 }
 
-/* table.c */
-/* One flow entry more, or less, is found by this lookup.  Adding lists it with a max_priority that is high enough. */
+/* lookup.c */
+/* One flow entry more, or less, is found by this lookup.  Adding lists it (but if it is off). */
 int lookup_count(struct lookup *l, uint16_t priority);
 void lookup_uncount(struct lookup *l, uint16_t priority);
+/* Is it in the published list with a max_priority that is high enough?  If not, it is now.  As tables_take(). */
+int lookup_list(struct lookup *l);
+/* The kinds of the published list's entries, in place. */
+void table_show(struct table *t);
 /* Soon, in the background: exact max priorities, no empty lookups, no unused masks. */
 void table_tidy_later(struct table *t);
 /* The same now, as far as it goes without waiting. */
 void table_tidy(struct table *t);
+
+/* table.c */
 /* Let the hash of rules go on growing in the background, if it does. */
 void tables_grow(struct dp_tables *tables);
 /* A number from the pool.  TABLE_FULL, or -EAGAIN while some wait to be given back. */
@@ -153,19 +183,22 @@ const __u64 *rule_secret(const struct dp_tables *tables);
 /* The hash of the flow entry at a slot in the tuple it lies in. */
 uint64_t rule_hash_of_slot(void *tables, uint32_t slot);
 void rule_prefetch_slot(void *tables, uint32_t slot);
-/* Is it the first of its mask and key, in its own tuple?  Those, and the rule. */
-bool rule_own_head(struct dp_tables *tables, const struct dp_flow *flow, struct ofx_key *key, struct ofx_rule_ref *ref);
+/* Is it the first of its mask and key?  The key, and the rule. */
+bool rule_head(struct dp_tables *tables, const struct dp_flow *flow, struct ofx_key *key, struct ofx_rule_ref *ref);
 /* A flow entry of this mask and key will be published soon: ask the memory for its place, if that is known. */
 void rule_expect(const struct dp_tables *tables, const struct tuple *mask, const struct ofx_key *key);
 /* Publish a flow entry; nothing is changed if that fails. */
 int rule_add(struct dp_tables *tables, struct dp_flow *flow);
 void rule_remove(struct dp_tables *tables, struct dp_flow *flow);
-/* A rule that packets may still meet where it was. */
+/* A rule that packets may still meet where it was, in a tuple where it is no longer at home. */
 struct left_rule {
 	uint64_t hash;
-	uint16_t mask;
+	uint16_t mask, tuple;
 };
-/* Move the chain that begins with this flow entry, if its mask is `alone`, to a tuple it shares.  False: not done. */
+/*
+ * Move the chain that begins with this flow entry: to a tuple it shares if its mask is `alone` and the table shares
+ * tuples, to its own if the table does not.  False: not done.
+ */
 bool rule_move(struct dp_tables *tables, struct dp_flow *flow, struct left_rule *left);
 /* After a grace period. */
 void rule_drop_left(struct dp_tables *tables, const struct left_rule *left);

@@ -7,6 +7,7 @@
 #include "include/ofxdp/table_hash.h"
 #include "user/datapath/cache.h"
 #include "user/datapath/table_hash.h"
+#include "user/datapath/table_lpm.h"
 #include "user/openflow/error.h"
 #include "user/util/cleanup.h"
 
@@ -166,13 +167,14 @@ uint8_t tuple_check(const struct tuple *tuple, const struct ofx_key *mask, const
 	return tuple->quick ? check_byte(value, cares) : OFX_CHECK_ANY;
 }
 
-void tuple_enter(const struct tuple *tuple, struct ofx_list_entry *e)
+static void enter(const struct lookup *l, struct ofx_list_entry *e)
 {
-	const struct ofx_subtable *s = &tuple->lookup.table->tables->subtables[tuple->lookup.number];
+	const struct tuple *tuple = (const struct tuple *)l;
+	const struct ofx_subtable *s = &l->table->tables->subtables[l->number];
 
-	e->subtable = tuple->lookup.number;
+	e->subtable = l->number;
 	e->quick = tuple->quick;
-	e->kind = hash_kind(tuple);
+	e->kind = lpm_hides(tuple) ? OFX_KIND_NONE : hash_kind(tuple);
 	if (!e->quick)
 		return;
 	memcpy(e->mask, s->mask, sizeof(e->mask));
@@ -195,11 +197,17 @@ static enum ofx_list_group group_of(const struct ofx_list_entry *e)
 void tuples_group(struct ofx_list *list)
 {
 	for (uint32_t i = 0; i + OFX_LIST_GROUP <= list->n; i += OFX_LIST_GROUP)
-		list->entries[i].group = group_of(&list->entries[i]);
+		__atomic_store_n(&list->entries[i].group, group_of(&list->entries[i]), __ATOMIC_RELEASE);
+}
+
+static uint32_t longest(const struct lookup *l)
+{
+	return tuple_longest((const struct tuple *)l);
 }
 
 static int tuple_new(struct table *t, const struct ofx_key *mask, struct tuple **out)
 {
+	static const struct lookup_kind kind = {.enter = enter, .longest = longest};
 	struct dp_tables *tables = t->tables;
 	_free_ struct tuple *made = calloc(1, sizeof(*made));
 	struct tuple *tuple;
@@ -214,11 +222,11 @@ static int tuple_new(struct table *t, const struct ofx_key *mask, struct tuple *
 		return -ENOMEM;
 	}
 	tuple = take_ptr(made);
-	tuple->lookup.table = t;
-	tuple->lookup.number = number;
+	tuple->lookup = (struct lookup){.kind = &kind, .table = t, .number = number};
 	describe(mask, &tables->subtables[number]);
 	tuple->quick = mask_is_quick(mask);
-	tuple->map = ofx_hash_kind(tables->subtables[number].n_words);
+	hash_open(tuple);
+	lpm_describe(tuple);
 	tuple_choose_check(tuple);
 	tables->tuple[number] = tuple;
 	TAILQ_INSERT_TAIL(&t->tuples, tuple, next);
@@ -260,8 +268,7 @@ int tuple_of_mask(struct table *t, const struct ofx_key *mask, struct tuple **ou
 
 bool tuple_is_unused(const struct tuple *tuple)
 {
-	return !tuple->n_flows && !tuple->refs && !tuple->lookup.entered && tuple->stage != HASH_WAIT &&
-	       tuple->stage != HASH_CLEAR;
+	return !tuple->n_flows && !tuple->refs && !tuple->lookup.entered && copy_may_end(&tuple->copy);
 }
 
 void tuple_free(struct tuple *tuple)
@@ -276,7 +283,7 @@ void tuple_free(struct tuple *tuple)
 	TAILQ_REMOVE(&t->tuples, tuple, next);
 	if (t->last == tuple)
 		t->last = NULL;
-	t->n_hash -= tuple->stage == HASH_FILL || tuple->stage == HASH_IN;
+	copy_close(&tuple->copy);
 	tables->tuple[tuple->lookup.number] = NULL;
 	tables_retire(tables, &tables->subtable_numbers, tuple->lookup.number);
 	priorities_free(&tuple->lookup.priorities);
@@ -378,6 +385,6 @@ uint32_t table_probes(const struct table *t)
 
 	for (uint32_t i = 0; i < t->n_lookups; i++)
 		if (t->lookups[i]->priorities.n)
-			probes += tuple_longest(t->tables->tuple[t->lookups[i]->number]);
+			probes += t->lookups[i]->kind->longest(t->lookups[i]);
 	return probes;
 }

@@ -15,14 +15,13 @@
 
 #define TUPLE_CHAIN 12 /* rules of one hash in a shared tuple */
 #define TUPLE_LEVELS 2 /* of width: level 0 is the widest */
+/* A table that shared tuples and has so few masks left does so no more (move.c); less than it takes to begin. */
+#define TUPLE_UNSHARE 2
 
-/* Is it in a hash map (table_hash.h)? */
-enum hash_stage {
-	HASH_OUT,   /* no, none of its keys is there */
-	HASH_FILL,  /* changes go there, what was there before is being put in */
-	HASH_IN,    /* packets look there */
-	HASH_WAIT,  /* packets may still look there, for a grace period */
-	HASH_CLEAR, /* what is there is being deleted */
+/* A mask as that of routes (table_lpm.h). */
+struct lpm_mask {
+	uint8_t kind; /* enum ofx_kind; 0: it is no prefix of an address and nothing else */
+	uint8_t length;
 };
 
 /* A mask of a table: of flow entries, or one to hash under, or both.  Its descriptor is tables->subtables[number]. */
@@ -36,13 +35,13 @@ struct tuple {
 		*home[TUPLE_LEVELS]; /* where rules of this mask may lie; itself: nowhere else; NULL: not known yet */
 	uint32_t n_at[TUPLE_LEVELS + 1];    /* flow entries of this mask there, at last here */
 	uint32_t n_hashes[TUPLE_CHAIN + 2]; /* hashes that so many rules of this tuple have; the last: that or more */
-	enum hash_stage stage;
-	uint8_t map;	     /* enum ofx_kind: the hash map that is for its mask; OFX_KIND_LINES: none */
-	uint32_t scan;	     /* of FILL and CLEAR: flow ids that are done */
-	uint32_t most;	     /* flow entries with which it is tried again; 0: any number */
-	bool quick;	     /* struct ofx_list_entry */
-	uint8_t shift;	     /* ofx_check_of_key() */
-	struct ofx_key mask; /* by_mask; .shape: the table */
+	struct copy copy;		    /* in a hash map */
+	uint8_t map;			    /* enum ofx_kind: the hash map that is for its mask; OFX_KIND_LINES: none */
+	struct lpm_mask as_ipv4, as_ipv6;   /* of keys of these types */
+	uint32_t n_routes[LPM_FAMILIES];    /* flow entries found here that are routes */
+	bool quick;			    /* struct ofx_list_entry */
+	uint8_t shift;			    /* ofx_check_of_key() */
+	struct ofx_key mask;		    /* by_mask; .shape: the table */
 	UT_hash_handle hh;
 	TAILQ_ENTRY(tuple) next;
 };
@@ -57,9 +56,7 @@ bool tuple_is_unused(const struct tuple *tuple);
 struct tuple *tuple_home(struct tuple *mask, int level);
 /* The mask at that level of width. */
 void tuple_widen(const struct ofx_key *mask, int level, struct ofx_key *wide);
-/* All of its entry in a list but the priority. */
-void tuple_enter(const struct tuple *tuple, struct ofx_list_entry *e);
-/* Complete a list whose entries are there: .group. */
+/* Complete a list whose entries are there, or have changed their kind: .group. */
 void tuples_group(struct ofx_list *list);
 /* Its shift. */
 void tuple_choose_check(struct tuple *tuple);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The rule with the longest prefix of an address, in the kernel's tries (include/ofxdp/table_lpm.h). */
+#ifndef BPF_TABLE_LPM_H
+#define BPF_TABLE_LPM_H
+
+#include "bpf/maps.h"
+#include "bpf/table_rule.h"
+#include "include/ofxdp/table_lpm.h"
+
+#define LPM_MAP(family)                                                                                                \
+	struct lpm##family##_trie {                                                                                    \
+		__uint(type, BPF_MAP_TYPE_LPM_TRIE);                                                                   \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                                                  \
+		__uint(max_entries, OFX_LPM_ROUTES);                                                                   \
+		__type(key, struct ofx_lpm##family##_key);                                                             \
+		__type(value, struct ofx_rule_ref);                                                                    \
+	};                                                                                                             \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                                                              \
+		__uint(max_entries, OFX_LPM_TRIES);                                                                    \
+		__type(key, __u32);                                                                                    \
+		__array(values, struct lpm##family##_trie);                                                            \
+	} lpm##family SEC(".maps")
+
+LPM_MAP(4);
+LPM_MAP(6);
+
+/*
+ * A function with a pointer to the key: clang leaves a type that only an inner map names out of BTF.
+ */
+#define LPM_FIND(family)                                                                                               \
+	__weak __noinline int lpm##family##_find(struct ofx_state *s, const struct ofx_lpm##family##_key *key)         \
+	{                                                                                                              \
+		void *trie;                                                                                            \
+		__u32 i;                                                                                               \
+                                                                                                                       \
+		if (!s || !key)                                                                                        \
+			return 0;                                                                                      \
+		i = ofx_lpm_trie(key->table, key->addr, OFX_LPM##family##_BITS);                                       \
+		trie = bpf_map_lookup_elem(&lpm##family, &i);                                                          \
+		if (trie)                                                                                              \
+			rule_try(s, bpf_map_lookup_elem(trie, key), key->table);                                       \
+		return 0;                                                                                              \
+	}
+
+LPM_FIND(4)
+LPM_FIND(6)
+
+static __always_inline void lpm4_search(struct ofx_state *s, __u8 table, int dst)
+{
+	const __be32 addr = dst ? s->key.ipv4_dst : s->key.ipv4_src;
+	struct ofx_lpm4_key key = {
+		.prefixlen = OFX_LPM_TAG_BITS + 32, .table = table, .dst = dst, .eth_type = s->key.eth_type};
+
+	__builtin_memcpy(key.addr, &addr, sizeof(key.addr));
+	lpm4_find(s, &key);
+}
+
+static __always_inline void lpm6_search(struct ofx_state *s, __u8 table, int dst)
+{
+	struct ofx_lpm6_key key = {
+		.prefixlen = OFX_LPM_TAG_BITS + 128, .table = table, .dst = dst, .eth_type = s->key.eth_type};
+
+	__builtin_memcpy(key.addr, dst ? s->key.ipv6_dst : s->key.ipv6_src, sizeof(key.addr));
+	lpm6_find(s, &key);
+}
+
+static __always_inline void lpm_search(struct ofx_state *s, __u32 kind, __u8 table)
+{
+	if (kind == OFX_KIND_LPM4_SRC || kind == OFX_KIND_LPM4_DST)
+		lpm4_search(s, table, kind == OFX_KIND_LPM4_DST);
+	else
+		lpm6_search(s, table, kind == OFX_KIND_LPM6_DST);
+}
+
+#endif
