@@ -21,6 +21,7 @@
 #include "include/ofxdp/port.h"
 #include "include/ofxdp/state.h"
 #include "include/ofxdp/table.h"
+#include "include/ofxdp/table_lines.h"
 
 #define OFX_SIZED 1024
 

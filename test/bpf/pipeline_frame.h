@@ -32,7 +32,7 @@
 #include "include/ofxdp/loop.h"
 #include "include/ofxdp/packet_in.h"
 #include "include/ofxdp/port.h"
-#include "include/ofxdp/table.h"
+#include "include/ofxdp/table_lines.h"
 
 /* --- frames --- */
 

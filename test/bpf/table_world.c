@@ -21,7 +21,7 @@ static void set_sizes(struct dp *dp, uint32_t max_flows, uint32_t spare)
 
 	dp->max_flows = max_flows;
 	dp->n_flow_ids = 1 + max_flows + spare;
-	bpf_map__set_max_entries(skel->maps.rule_lines, rule_hash_chunks(max_flows));
+	bpf_map__set_max_entries(skel->maps.rule_lines, lines_chunks(max_flows));
 	bpf_map__set_max_entries(skel->maps.flows, chunks_for(dp->n_flow_ids, OFX_FLOW_CHUNK));
 	bpf_map__set_max_entries(skel->maps.insts, chunks_for(dp->n_flow_ids, OFX_INST_CHUNK));
 	bpf_map__set_max_entries(skel->maps.op_pool, chunks_for(16 * max_flows, OFX_OP_CHUNK));
@@ -531,7 +531,7 @@ void check_empty(struct world *w)
 	}
 	assert_int_equal(t->rules.n, 0);
 	assert_int_equal(t->rules.spare.n_free, t->rules.spare.next - t->rules.first_spare);
-	for (uint32_t i = 0; i < rule_hash_chunks(w->dp.max_flows) * OFX_LINE_CHUNK; i++)
+	for (uint32_t i = 0; i < lines_chunks(w->dp.max_flows) * OFX_LINE_CHUNK; i++)
 		for (int j = 0; j < OFX_LINE_RULES; j++)
 			assert_int_equal(((struct ofx_rule_line *)t->lines_map.at)[i].rule[j], 0);
 	assert_null(t->by_mask);

@@ -155,7 +155,7 @@ static uint32_t check_program(struct world *w, int n)
 /* As if there were so many rules that their lines do not fit one chunk. */
 static void spread(struct world *w)
 {
-	struct rule_hash *h = &w->dp.tables->rules;
+	struct lines *h = &w->dp.tables->rules;
 
 	settle(w);
 	assert_int_equal(h->phase, RULES_STEADY);
@@ -165,7 +165,7 @@ static void spread(struct world *w)
 	h->next = (struct rule_region){.base = OFX_LINE_CHUNK / 2, .lines = OFX_LINE_CHUNK};
 	h->phase = RULES_FILL;
 	h->cursor = 0;
-	rule_hash_step(h, UINT32_MAX);
+	lines_step(h, UINT32_MAX);
 	settle(w);
 	assert_int_equal(h->now.base, OFX_LINE_CHUNK / 2);
 }

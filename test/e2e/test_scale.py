@@ -186,9 +186,19 @@ def test_table_full(sw):
         check('OFPFMFC_TABLE_FULL' in out, 'no TABLE_FULL: %s', out[-500:])
         n = len(small.dump())
         check(n == 100, '%d flows in a table for 100', n)
+        check('(all --max-flows are there)' in small.tail(60), 'the log does not say which bound: %s', small.tail(3))
         small.of('del-flows')
         small.add('in_port=1,actions=output:1')
         equal(len(small.dump()), 1, 'flows')
+
+
+def test_full_of_probes(sw):
+    with Switch(1, ['--max-probes', '4']) as small:
+        flows = ['priority=%d,%s,actions=output:1' % (i, match) for i, match in enumerate(
+            ('in_port=1', 'dl_vlan=5', 'dl_src=02:00:00:00:00:01', 'dl_dst=02:00:00:00:00:01', 'metadata=1', 'ipv6,ipv6_label=1'))]
+        out = small.of('add-flows', '-', input='\n'.join(flows) + '\n', check=False)
+        check('OFPFMFC_TABLE_FULL' in out, 'no TABLE_FULL: %s', out[-500:])
+        check('--max-probes)' in small.tail(10), 'the log does not say which bound: %s', small.tail(3))
 
 
 if __name__ == '__main__':

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "include/ofxdp/table.h"
+#include "include/ofxdp/table_lines.h"
 
 #define N 65536	      /* keys of a grid */
 #define SECRETS 16    /* each grid is hashed with so many */

@@ -14,6 +14,7 @@
 #include <string.h>
 #include "include/ofxdp/key.h"
 #include "include/ofxdp/table.h"
+#include "include/ofxdp/table_lines.h"
 #include "user/ctl/ctl.h"
 #include "user/ctl/report.h"
 #include "user/util/cleanup.h"

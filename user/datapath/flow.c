@@ -198,7 +198,7 @@ int dp_flow_add(struct dp *dp, const struct dp_rule *rule, void *owner, struct d
 	int err;
 
 	if (tables->n_flows >= dp->max_flows)
-		return TABLE_FULL;
+		return of_error_because(TABLE_FULL, "all --max-flows are there");
 	if (!flow_has_memory(tables))
 		return -ENOMEM;
 	err = tables_take_grown(tables, &tables->ids, &tables->flows, &id);

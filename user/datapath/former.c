@@ -7,7 +7,7 @@
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
-#include "include/ofxdp/table.h"
+#include "include/ofxdp/table_lines.h"
 #include "user/datapath/former.h"
 #include "user/datapath/identity.h"
 #include "user/datapath/mapped.h"

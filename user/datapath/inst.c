@@ -107,9 +107,12 @@ int ops_take(struct dp_tables *tables, size_t n, uint32_t *first)
 	err = chunks_grow(&tables->op_pool);
 	if (!err) {
 		runs_grow(&tables->runs, OFX_OP_CHUNK);
-		return runs_take(&tables->runs, n, first, &order) ? 0 : TABLE_FULL;
+		if (runs_take(&tables->runs, n, first, &order))
+			return 0;
+	} else if (err == -EAGAIN || tables->runs.waiting) {
+		return -EAGAIN;
 	}
-	return err == -EAGAIN || tables->runs.waiting ? -EAGAIN : TABLE_FULL;
+	return of_error_because(TABLE_FULL, "no room for more actions, which grows with --max-flows");
 }
 
 void ops_give(struct dp_tables *tables, size_t n, uint32_t first)

@@ -17,7 +17,7 @@
 #include "user/datapath/load.h"
 #include "user/datapath/need.h"
 #include "user/datapath/right.h"
-#include "user/datapath/rule_hash.h"
+#include "user/datapath/table_lines.h"
 #include "user/datapath/xdp_feature.h"
 #include "user/util/cleanup.h"
 #include "user/util/log.h"
@@ -117,7 +117,7 @@ static int set_sizes(struct dp *dp)
 		struct bpf_map *map;
 		uint32_t size;
 	} sized[] = {
-		{s->maps.rule_lines, rule_hash_chunks(dp->max_flows)},
+		{s->maps.rule_lines, lines_chunks(dp->max_flows)},
 		{s->maps.flows, chunks_for(dp->n_flow_ids, OFX_FLOW_CHUNK)},
 		{s->maps.insts, chunks_for(dp->n_flow_ids, OFX_INST_CHUNK)},
 		{s->maps.op_pool, chunks_for(pool, OFX_OP_CHUNK)},

@@ -135,7 +135,7 @@ static int lookup_enter(struct lookup *l)
 	if (t->n_lookups == OFX_LIST_ENTRIES)
 		table_tidy(t);
 	if (t->n_lookups == OFX_LIST_ENTRIES)
-		return TABLE_FULL;
+		return of_error_because(TABLE_FULL, "the table has too many masks that share no tuple");
 	t->lookups[t->n_lookups++] = l;
 	l->entered = true;
 	return 0;

@@ -20,6 +20,7 @@ struct numbers {
 	uint32_t next; /* this one and those behind it were never used */
 	uint32_t size;
 	uint32_t waiting; /* out of use, to be given back after a grace period (the owner counts them) */
+	const char *none; /* what to say when none is left; NULL: nothing */
 };
 
 int numbers_open(struct numbers *n, uint32_t first, uint32_t size);

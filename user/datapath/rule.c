@@ -23,7 +23,7 @@ static uint64_t hash_in(const struct dp_tables *tables, const struct ofx_key *ke
 	return ofx_rule_hash(key->w, &tables->subtables[tuple], tuple, rule_secret(tables));
 }
 
-uint64_t rule_hash_of_slot(void *aux, uint32_t slot)
+uint64_t rule_slot_hash(void *aux, uint32_t slot)
 {
 	const struct dp_tables *tables = aux;
 	const struct ofx_flow *of = flow_record(tables, slot);
@@ -80,7 +80,7 @@ static void find_head(struct place *p)
 	struct rule_cursor c;
 
 	p->head = NULL;
-	for (__u64 *w = rule_hash_first(&tables->rules, p->hash, &c); w; w = rule_hash_next(&tables->rules, &c)) {
+	for (__u64 *w = lines_first(&tables->rules, p->hash, &c); w; w = lines_next(&tables->rules, &c)) {
 		const uint32_t slot = (struct ofx_rule_ref){.word = *w}.slot;
 		const struct ofx_flow *of = flow_record(tables, slot);
 
@@ -119,11 +119,11 @@ static uint32_t count_same_hash(const struct place *p)
 	struct rule_cursor c;
 	uint32_t n = 0;
 
-	for (__u64 *w = rule_hash_first(&tables->rules, p->hash, &c); w; w = rule_hash_next(&tables->rules, &c)) {
+	for (__u64 *w = lines_first(&tables->rules, p->hash, &c); w; w = lines_next(&tables->rules, &c)) {
 		uint32_t slot = (struct ofx_rule_ref){.word = *w}.slot;
 		const struct ofx_flow *of = flow_record(tables, slot);
 
-		n += of->tuple == p->tuple->lookup.number && rule_hash_of_slot(p->tables, slot) == p->hash;
+		n += of->tuple == p->tuple->lookup.number && rule_slot_hash(p->tables, slot) == p->hash;
 	}
 	return n;
 }
@@ -166,7 +166,7 @@ static struct tuple *left_at(const struct place *p, uint32_t slot, uint64_t *has
 		struct tuple *tuple = tuple_home(p->mask, level);
 
 		*hash = hash_in(p->tables, &p->key, tuple->lookup.number);
-		if (tuple != p->tuple && rule_hash_find(&p->tables->rules, *hash, slot))
+		if (tuple != p->tuple && lines_find(&p->tables->rules, *hash, slot))
 			return tuple;
 	}
 	return NULL;
@@ -188,25 +188,25 @@ static void copies_put(const struct place *p, const struct dp_flow *head)
 /* The first of a chain in place of another. */
 static void head_change(const struct place *p, const struct dp_flow *before, const struct dp_flow *now)
 {
-	struct rule_hash *rules = &p->tables->rules;
+	struct lines *rules = &p->tables->rules;
 	const uint32_t slot = flow_id(p->tables, before);
 	const struct tuple *left;
 	uint64_t hash;
 
-	rule_hash_change(rules, p->hash, slot, ref_to(p, now));
+	lines_change(rules, p->hash, slot, ref_to(p, now));
 	copies_put(p, now);
 	left = left_at(p, slot, &hash);
 	if (left)
-		rule_hash_change(rules, hash, slot, ref_in(p, left, now));
+		lines_change(rules, hash, slot, ref_in(p, left, now));
 }
 
 static int head_add(const struct place *p, const struct dp_flow *flow)
 {
 	const uint32_t n = count_same_hash(p);
-	int err = rule_hash_add(&p->tables->rules, p->hash, ref_to(p, flow));
+	int err = lines_add(&p->tables->rules, p->hash, ref_to(p, flow));
 
 	if (err)
-		return err == -EAGAIN ? err : TABLE_FULL;
+		return err == -EAGAIN ? err : of_error_because(TABLE_FULL, "too many rules of equal hashes");
 	tuple_count_hash(p->tuple, n, 1);
 	copies_put(p, flow);
 	return 0;
@@ -215,13 +215,13 @@ static int head_add(const struct place *p, const struct dp_flow *flow)
 /* The last of its chain. */
 static void head_remove(const struct place *p, const struct dp_flow *flow)
 {
-	struct rule_hash *rules = &p->tables->rules;
+	struct lines *rules = &p->tables->rules;
 	const uint32_t slot = flow_id(p->tables, flow), n = count_same_hash(p);
 	uint64_t hash;
 
 	if (left_at(p, slot, &hash))
-		rule_hash_drop(rules, hash, slot);
-	rule_hash_remove(rules, p->hash, slot);
+		lines_drop(rules, hash, slot);
+	lines_remove(rules, p->hash, slot);
 	tuple_count_hash(p->tuple, n, -1);
 	copy_drop(&p->mask->copy, &p->key, p->mask->lookup.number);
 	lpm_drop(p->mask, &p->key);
@@ -265,7 +265,7 @@ void rule_expect(const struct dp_tables *tables, const struct tuple *mask, const
 	const struct tuple *home = table_shares(mask->lookup.table) ? mask->home[0] : mask;
 
 	if (home)
-		rule_hash_prefetch(&tables->rules, hash_in(tables, key, home->lookup.number));
+		lines_prefetch(&tables->rules, hash_in(tables, key, home->lookup.number));
 }
 
 /* A rule has been added, the first of its mask or another. */
@@ -327,7 +327,8 @@ int rule_add(struct dp_tables *tables, struct dp_flow *flow)
 		hash_leave_all(p.mask->lookup.table);
 	if (!place_of_chain(&p))
 		place_choose(&p);
-	err = place_within_budget(&p) ? place_count(&p, flow->priority) : TABLE_FULL;
+	err = place_within_budget(&p) ? place_count(&p, flow->priority)
+				      : of_error_because(TABLE_FULL, "a packet would need more than --max-probes");
 	if (!err) {
 		p.of->tuple = p.tuple->lookup.number;
 		err = place_insert(&p, flow);
@@ -357,7 +358,7 @@ static void place_of_flow(struct place *p, struct dp_tables *tables, const struc
 
 static bool is_head(const struct place *p, const struct dp_flow *flow)
 {
-	return rule_hash_find(&p->tables->rules, p->hash, flow_id(p->tables, flow));
+	return lines_find(&p->tables->rules, p->hash, flow_id(p->tables, flow));
 }
 
 static void place_remove(struct place *p, struct dp_flow *flow)
@@ -455,15 +456,15 @@ bool rule_move(struct dp_tables *tables, struct dp_flow *flow, struct left_rule 
 		return false;
 	n_from = count_same_hash(&from);
 	n_to = count_same_hash(&to);
-	if (rule_hash_find(&tables->rules, to.hash, flow_id(tables, flow)) || !chain_count(&to, flow))
+	if (lines_find(&tables->rules, to.hash, flow_id(tables, flow)) || !chain_count(&to, flow))
 		return false;
-	if (rule_hash_add(&tables->rules, to.hash, ref_to(&to, flow))) {
+	if (lines_add(&tables->rules, to.hash, ref_to(&to, flow))) {
 		for (; flow; flow = chain_below(tables, flow))
 			lookup_uncount(&to.tuple->lookup, flow->priority);
 		return false;
 	}
 	chain_settle(&from, &to, flow);
-	rule_hash_leave(&tables->rules);
+	lines_leave(&tables->rules);
 	tuple_count_hash(from.tuple, n_from, -1);
 	tuple_count_hash(to.tuple, n_to, 1);
 	from.mask->n_left++;
@@ -491,7 +492,7 @@ void rule_drop_left(struct dp_tables *tables, const struct left_rule *left)
 	if (!mask)
 		return;
 	mask->n_left--;
-	for (__u64 *w = rule_hash_first(&tables->rules, left->hash, &c); w; w = rule_hash_next(&tables->rules, &c)) {
+	for (__u64 *w = lines_first(&tables->rules, left->hash, &c); w; w = lines_next(&tables->rules, &c)) {
 		const uint32_t slot = (struct ofx_rule_ref){.word = *w}.slot;
 		const struct ofx_flow *of = flow_record(tables, slot);
 		struct ofx_key key;
@@ -501,7 +502,7 @@ void rule_drop_left(struct dp_tables *tables, const struct left_rule *left)
 		flow_key(tables, of, &key);
 		if (hash_in(tables, &key, left->tuple) != left->hash)
 			continue;
-		rule_hash_drop(&tables->rules, left->hash, slot);
+		lines_drop(&tables->rules, left->hash, slot);
 		if (of->tuple != left->mask)
 			copy_drop(&mask->copy, &key, left->mask);
 		return;

@@ -19,7 +19,7 @@ int tables_take(struct numbers *pool, uint32_t *number)
 {
 	if (numbers_take(pool, number))
 		return 0;
-	return pool->waiting ? -EAGAIN : TABLE_FULL;
+	return pool->waiting ? -EAGAIN : of_error_because(TABLE_FULL, pool->none);
 }
 
 /* A chunk more, and what it takes to defer the end of each of its numbers. */
@@ -104,7 +104,7 @@ static void grow_due(evutil_socket_t fd, short what, void *aux)
 	static const struct timeval at_once = {0};
 	struct dp_tables *tables = aux;
 
-	if (rule_hash_step(&tables->rules, GROW_LINES))
+	if (lines_step(&tables->rules, GROW_LINES))
 		event_add(tables->grow_event, &at_once);
 }
 
@@ -113,18 +113,18 @@ void tables_grow(struct dp_tables *tables)
 	static const struct timeval at_once = {0};
 
 	/* a little here, so that it ends even if flow-mods leave the event loop no rest */
-	if (rule_hash_step(&tables->rules, 2) && !event_pending(tables->grow_event, EV_TIMEOUT, NULL))
+	if (lines_step(&tables->rules, 2) && !event_pending(tables->grow_event, EV_TIMEOUT, NULL))
 		event_add(tables->grow_event, &at_once);
 }
 
 static void line_retired(struct dp *dp, void *fn, uint32_t number)
 {
-	((rule_hash_fn)fn)(&dp->tables->rules, number);
+	((lines_fn)fn)(&dp->tables->rules, number);
 	if (!dp->tables->closing)
 		tables_grow(dp->tables);
 }
 
-static void line_later(void *aux, rule_hash_fn fn, uint32_t number)
+static void line_later(void *aux, lines_fn fn, uint32_t number)
 {
 	struct dp_tables *tables = aux;
 
@@ -133,14 +133,13 @@ static void line_later(void *aux, rule_hash_fn fn, uint32_t number)
 
 static int rules_open(struct dp_tables *tables)
 {
-	static const struct rule_hash_ops ops = {
-		.hash_of = rule_hash_of_slot, .prefetch = rule_prefetch_slot, .later = line_later};
+	static const struct lines_ops ops = {
+		.hash_of = rule_slot_hash, .prefetch = rule_prefetch_slot, .later = line_later};
 	const struct dp *dp = tables->dp;
 
-	if (bpf_map__max_entries(dp->skel->maps.rule_lines) < rule_hash_chunks(dp->max_flows))
+	if (bpf_map__max_entries(dp->skel->maps.rule_lines) < lines_chunks(dp->max_flows))
 		return -EINVAL;
-	return rule_hash_open(&tables->rules, tables->lines_map.at, tables->geometry_map.at, dp->max_flows, &ops,
-			      tables);
+	return lines_open(&tables->rules, tables->lines_map.at, tables->geometry_map.at, dp->max_flows, &ops, tables);
 }
 
 /* --- opening and closing --- */
@@ -181,7 +180,7 @@ static void maps_close(struct dp_tables *tables)
 	mapped_close(&tables->subtables_map);
 	mapped_close(&tables->lines_map);
 	mapped_close(&tables->geometry_map);
-	rule_hash_close(&tables->rules);
+	lines_close(&tables->rules);
 	counters_close(tables);
 	chunks_close(&tables->flows);
 	chunks_close(&tables->insts);
@@ -229,6 +228,9 @@ static int pools_open(struct dp_tables *tables, const struct ofxdp_bpf *skel)
 		err = numbers_open(&tables->inst_numbers, 0, tables->dp->n_flow_ids);
 	if (!err)
 		err = ladders_open(&tables->ladders, tables->dp->n_flow_ids);
+	tables->ids.none = tables->inst_numbers.none = "no slot is free, of which --max-flows gives some more";
+	tables->list_slots.none = "all lists of masks are in use";
+	tables->subtable_numbers.none = "there are too many masks";
 	tables->ids.size = tables->inst_numbers.size = 0; /* tables_take_grown() raises them chunk by chunk */
 	if (!err)
 		err = numbers_open(&tables->list_slots, 1, bpf_map__max_entries(skel->maps.lists));

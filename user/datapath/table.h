@@ -7,7 +7,7 @@
  *                                       priority, of which only the highest is in the maps
  *
  * A flow entry's key is not kept here: it stands in its compiled form, which we have mapped.  Where a chain begins is
- * found as a packet finds it, by rule_hash.h.
+ * found as a packet finds it, by table_lines.h.
  *
  * Positive results are OpenFlow errors, negative ones errnos; -EAGAIN as datapath.h has it.
  */
@@ -19,6 +19,7 @@
 #include <sys/queue.h>
 #include "include/ofxdp/counter.h"
 #include "include/ofxdp/table.h"
+#include "include/ofxdp/table_lines.h"
 #include "include/ofxdp/table_lpm.h"
 #include "user/datapath/chain.h"
 #include "user/datapath/chunk.h"
@@ -28,7 +29,7 @@
 #include "user/datapath/mapped.h"
 #include "user/datapath/pool.h"
 #include "user/datapath/priority.h"
-#include "user/datapath/rule_hash.h"
+#include "user/datapath/table_lines.h"
 #include "user/datapath/table_copy.h"
 #include "user/util/hash.h"
 #include "user/util/memory.h"
@@ -116,7 +117,7 @@ struct dp_tables {
 	struct ofx_list *lists;		/* by slot */
 	struct ofx_subtable *subtables; /* by number */
 	struct chunks flows, insts, op_pool;
-	struct rule_hash rules;
+	struct lines rules;
 	struct hashes hashes;
 	struct tries *tries; /* IPv4's, IPv6's */
 	struct copies copies;
@@ -136,7 +137,7 @@ struct dp_tables {
 	struct tuple *tuple[OFX_SUBTABLES]; /* by number */
 	uint32_t gone, gone_last;	    /* ids whose flow_gone() is due, linked by `below`; 0: none */
 	struct event *gone_event;
-	struct event *grow_event; /* rule_hash_step() */
+	struct event *grow_event; /* lines_step() */
 	struct event *move_event; /* move.c */
 	struct table table[OFX_TABLES];
 };
@@ -181,7 +182,7 @@ void tables_retire(struct dp_tables *tables, struct numbers *pool, uint32_t numb
 /* What hashes are made with. */
 const __u64 *rule_secret(const struct dp_tables *tables);
 /* The hash of the flow entry at a slot in the tuple it lies in. */
-uint64_t rule_hash_of_slot(void *tables, uint32_t slot);
+uint64_t rule_slot_hash(void *tables, uint32_t slot);
 void rule_prefetch_slot(void *tables, uint32_t slot);
 /* Is it the first of its mask and key?  The key, and the rule. */
 bool rule_head(struct dp_tables *tables, const struct dp_flow *flow, struct ofx_key *key, struct ofx_rule_ref *ref);

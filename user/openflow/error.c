@@ -132,3 +132,23 @@ void of_put_hello_failed(struct of_out *o, uint32_t xid, int error, const char *
 {
 	put_error(o, xid, error, text, text ? strlen(text) : 0);
 }
+
+static struct {
+	int error;
+	const char *why;
+} last;
+
+int of_error_because(int error, const char *why)
+{
+	last.error = error;
+	last.why = why;
+	return error;
+}
+
+const char *of_error_why(int error)
+{
+	const char *why = last.error == error ? last.why : NULL;
+
+	last.why = NULL;
+	return why;
+}

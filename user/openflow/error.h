@@ -20,5 +20,10 @@ static inline uint16_t of_error_code(int error)
 }
 /* "OFPET_FLOW_MOD_FAILED OFPFMFC_OVERLAP", for logs; static memory. */
 const char *of_error_name(int error);
+/* The same error, with what it is about, for the log: static text.  One at a time is remembered, until it is asked for.
+ */
+int of_error_because(int error, const char *why);
+/* NULL: none is known. */
+const char *of_error_why(int error);
 
 #endif

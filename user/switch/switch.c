@@ -210,8 +210,11 @@ static int openflow_error(uint16_t type, int err)
 
 int sw_tell_refused(const char *who, uint16_t type, uint32_t xid, int err)
 {
+	const char *why = err == -ENOMEM ? "memory" : of_error_why(err);
+
 	err = openflow_error(type, err);
-	log_peer(LOG_LVL_INFO, "%s: %s (xid %#x) refused: %s", who, of_type_name(type), xid, of_error_name(err));
+	log_peer(LOG_LVL_INFO, "%s: %s (xid %#x) refused: %s%s%s%s", who, of_type_name(type), xid, of_error_name(err),
+		 why ? " (" : "", why ?: "", why ? ")" : "");
 	return err;
 }
 

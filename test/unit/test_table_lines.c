@@ -7,19 +7,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "user/datapath/chunk.h"
-#include "user/datapath/rule_hash.h"
+#include "user/datapath/table_lines.h"
 
 #define RULES 200000
 
 /* What waits for a grace period. */
 struct later {
-	void (*fn)(struct rule_hash *h, uint32_t number);
+	void (*fn)(struct lines *h, uint32_t number);
 	uint32_t number;
 	struct later *next;
 };
 
 struct world {
-	struct rule_hash hash;
+	struct lines hash;
 	struct ofx_rule_line *line;
 	__u64 geometry;
 	struct later *later;
@@ -38,7 +38,7 @@ static void prefetch(void *aux, uint32_t slot)
 {
 }
 
-static void later(void *aux, rule_hash_fn fn, uint32_t number)
+static void later(void *aux, lines_fn fn, uint32_t number)
 {
 	struct world *w = aux;
 	struct later *l = malloc(sizeof(*l));
@@ -48,7 +48,7 @@ static void later(void *aux, rule_hash_fn fn, uint32_t number)
 	w->later = l;
 }
 
-static const struct rule_hash_ops ops = {.hash_of = hash_of, .prefetch = prefetch, .later = later};
+static const struct lines_ops ops = {.hash_of = hash_of, .prefetch = prefetch, .later = later};
 
 static void grace_period(struct world *w)
 {
@@ -67,21 +67,21 @@ static void grace_period(struct world *w)
 static void open_world(struct world *w)
 {
 	*w = (struct world){0};
-	w->line = calloc((size_t)rule_hash_chunks(RULES) * OFX_LINE_CHUNK, sizeof(*w->line));
+	w->line = calloc((size_t)lines_chunks(RULES) * OFX_LINE_CHUNK, sizeof(*w->line));
 	assert_non_null(w->line);
-	assert_int_equal(rule_hash_open(&w->hash, w->line, &w->geometry, RULES, &ops, w), 0);
+	assert_int_equal(lines_open(&w->hash, w->line, &w->geometry, RULES, &ops, w), 0);
 }
 
 static void close_world(struct world *w)
 {
 	grace_period(w);
-	rule_hash_close(&w->hash);
+	lines_close(&w->hash);
 	free(w->line);
 }
 
 static int add(struct world *w, uint32_t slot)
 {
-	return rule_hash_add(&w->hash, hash_of(w, slot), (struct ofx_rule_ref){.slot = slot});
+	return lines_add(&w->hash, hash_of(w, slot), (struct ofx_rule_ref){.slot = slot});
 }
 
 /* Rules come as fast as they can: the hash may say "later" at any stage of its growth, and never that it is full. */
@@ -102,11 +102,11 @@ static void test_faster_than_it_grows(void **state)
 		if (w.hash.phase == RULES_WAIT)
 			grace_period(&w);
 		else
-			rule_hash_step(&w.hash, 8);
+			lines_step(&w.hash, 8);
 	}
 	assert_true(waited[RULES_FILL]);
 	for (uint32_t slot = 0; slot < RULES; slot++)
-		assert_non_null(rule_hash_find(&w.hash, hash_of(&w, slot), slot));
+		assert_non_null(lines_find(&w.hash, hash_of(&w, slot), slot));
 	close_world(&w);
 }
 
@@ -121,7 +121,7 @@ static void test_long_grace_periods(void **state)
 		const int err = add(&w, slot);
 
 		slot += !err;
-		rule_hash_step(&w.hash, 2);
+		lines_step(&w.hash, 2);
 		if (!err)
 			continue;
 		assert_int_equal(err, -EAGAIN);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "user/datapath/rule_hash.h"
+#include "user/datapath/table_lines.h"
 #include <errno.h>
 #include <string.h>
 #include "user/datapath/chunk.h"
@@ -27,7 +27,7 @@ static uint32_t first_spare(uint32_t lines)
 	return second_half(lines) + lines / 2;
 }
 
-uint32_t rule_hash_chunks(uint32_t max_rules)
+uint32_t lines_chunks(uint32_t max_rules)
 {
 	uint32_t lines = largest(max_rules);
 
@@ -35,7 +35,7 @@ uint32_t rule_hash_chunks(uint32_t max_rules)
 }
 
 /* The smallest region in this half with so many lines, or the largest. */
-static struct rule_region region_in_half(const struct rule_hash *h, int half, uint32_t lines)
+static struct rule_region region_in_half(const struct lines *h, int half, uint32_t lines)
 {
 	uint32_t n = half ? h->max_lines / 2 : h->max_lines;
 
@@ -46,7 +46,7 @@ static struct rule_region region_in_half(const struct rule_hash *h, int half, ui
 	return (struct rule_region){.base = half ? second_half(h->max_lines) : 0, .lines = n};
 }
 
-static void publish(struct rule_hash *h, struct rule_region r)
+static void publish(struct lines *h, struct rule_region r)
 {
 	const struct ofx_rule_geometry g = {.base = r.base, .lines = r.lines};
 
@@ -54,28 +54,28 @@ static void publish(struct rule_hash *h, struct rule_region r)
 	__atomic_store_n(h->geometry, g.word, __ATOMIC_RELEASE);
 }
 
-int rule_hash_open(struct rule_hash *h, struct ofx_rule_line *line, __u64 *geometry, uint32_t max_rules,
-		   const struct rule_hash_ops *ops, void *aux)
+int lines_open(struct lines *h, struct ofx_rule_line *line, __u64 *geometry, uint32_t max_rules,
+	       const struct lines_ops *ops, void *aux)
 {
-	*h = (struct rule_hash){.line = line, .geometry = geometry, .ops = ops, .aux = aux};
+	*h = (struct lines){.line = line, .geometry = geometry, .ops = ops, .aux = aux};
 	h->max_lines = largest(max_rules);
 	h->first_spare = first_spare(h->max_lines);
 	publish(h, region_in_half(h, 0, 0));
 	return numbers_open(&h->spare, h->first_spare, h->first_spare + h->max_lines / 4);
 }
 
-void rule_hash_close(struct rule_hash *h)
+void lines_close(struct lines *h)
 {
 	numbers_close(&h->spare);
 }
 
-static uint32_t spare_left(const struct rule_hash *h)
+static uint32_t spare_left(const struct lines *h)
 {
 	return h->spare.n_free + h->spare.size - h->spare.next;
 }
 
 /* A third is for the next region, or it could not be filled. */
-static uint32_t spare_reserved(const struct rule_hash *h, struct rule_region r)
+static uint32_t spare_reserved(const struct lines *h, struct rule_region r)
 {
 	return r.base == h->now.base && r.lines < h->max_lines ? h->max_lines / 12 : 0;
 }
@@ -85,7 +85,7 @@ static void word_store(__u64 *word, uint64_t value)
 	__atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
-static struct ofx_rule_line *line_of(const struct rule_hash *h, struct rule_region r, uint64_t hash)
+static struct ofx_rule_line *line_of(const struct lines *h, struct rule_region r, uint64_t hash)
 {
 	return &h->line[ofx_rule_line_of(hash, (struct ofx_rule_geometry){.base = r.base, .lines = r.lines})];
 }
@@ -123,8 +123,7 @@ static int line_free(const struct ofx_rule_line *line)
 /* --- one region --- */
 
 /* A further line behind `line`, with this rule. */
-static int line_append(struct rule_hash *h, struct rule_region r, struct ofx_rule_line *line, uint64_t word,
-		       uint64_t tag)
+static int line_append(struct lines *h, struct rule_region r, struct ofx_rule_line *line, uint64_t word, uint64_t tag)
 {
 	uint32_t number;
 
@@ -136,8 +135,8 @@ static int line_append(struct rule_hash *h, struct rule_region r, struct ofx_rul
 	return 0;
 }
 
-/* -EAGAIN, -ENOSPC: as rule_hash_add(). */
-static int region_add(struct rule_hash *h, struct rule_region r, uint64_t hash, uint64_t word)
+/* -EAGAIN, -ENOSPC: as lines_add(). */
+static int region_add(struct lines *h, struct rule_region r, uint64_t hash, uint64_t word)
 {
 	struct ofx_rule_line *line = line_of(h, r, hash);
 	const uint64_t tag = ofx_rule_tag(hash);
@@ -156,7 +155,7 @@ static int region_add(struct rule_hash *h, struct rule_region r, uint64_t hash, 
 	}
 }
 
-static __u64 *cursor_next(const struct rule_hash *h, struct rule_cursor *c)
+static __u64 *cursor_next(const struct lines *h, struct rule_cursor *c)
 {
 	for (;;) {
 		while (c->hits) {
@@ -173,7 +172,7 @@ static __u64 *cursor_next(const struct rule_hash *h, struct rule_cursor *c)
 }
 
 /* The cursor stands there then. */
-static __u64 *cursor_find(const struct rule_hash *h, struct rule_cursor *c, uint32_t slot)
+static __u64 *cursor_find(const struct lines *h, struct rule_cursor *c, uint32_t slot)
 {
 	__u64 *word;
 
@@ -183,7 +182,7 @@ static __u64 *cursor_find(const struct rule_hash *h, struct rule_cursor *c, uint
 	return word;
 }
 
-static struct rule_cursor cursor_begin(const struct rule_hash *h, struct rule_region r, uint64_t hash)
+static struct rule_cursor cursor_begin(const struct lines *h, struct rule_region r, uint64_t hash)
 {
 	struct rule_cursor c = {.line = line_of(h, r, hash), .tag = ofx_rule_tag(hash)};
 
@@ -191,21 +190,21 @@ static struct rule_cursor cursor_begin(const struct rule_hash *h, struct rule_re
 	return c;
 }
 
-static __u64 *region_find(const struct rule_hash *h, struct rule_region r, uint64_t hash, uint32_t slot)
+static __u64 *region_find(const struct lines *h, struct rule_region r, uint64_t hash, uint32_t slot)
 {
 	struct rule_cursor c = cursor_begin(h, r, hash);
 
 	return cursor_find(h, &c, slot);
 }
 
-static void spare_give(struct rule_hash *h, uint32_t number)
+static void spare_give(struct lines *h, uint32_t number)
 {
 	h->spare.waiting--;
 	numbers_give(&h->spare, number);
 }
 
 /* Whoever reads an emptied line goes on to the rest through its `more`: it is used again after a grace period. */
-static void unlink_empty(struct rule_hash *h, struct ofx_rule_line *line)
+static void unlink_empty(struct lines *h, struct ofx_rule_line *line)
 {
 	while (line->more) {
 		uint32_t number = line->more;
@@ -221,7 +220,7 @@ static void unlink_empty(struct rule_hash *h, struct ofx_rule_line *line)
 	}
 }
 
-static void region_remove(struct rule_hash *h, struct rule_region r, uint64_t hash, uint32_t slot)
+static void region_remove(struct lines *h, struct rule_region r, uint64_t hash, uint32_t slot)
 {
 	struct rule_cursor c = cursor_begin(h, r, hash);
 	__u64 *word = cursor_find(h, &c, slot);
@@ -235,7 +234,7 @@ static void region_remove(struct rule_hash *h, struct rule_region r, uint64_t ha
 
 /* --- growth --- */
 
-static void line_clear(struct rule_hash *h, uint32_t number)
+static void line_clear(struct lines *h, uint32_t number)
 {
 	uint32_t more = h->line[number].more;
 
@@ -249,14 +248,14 @@ static void line_clear(struct rule_hash *h, uint32_t number)
 	}
 }
 
-static void region_unread(struct rule_hash *h, uint32_t number)
+static void region_unread(struct lines *h, uint32_t number)
 {
 	h->phase = RULES_CLEAR;
 	h->cursor = 0;
 }
 
 /* What `old` was is not read any more in a while. */
-static void region_drop(struct rule_hash *h, struct rule_region old)
+static void region_drop(struct lines *h, struct rule_region old)
 {
 	h->old = old;
 	h->next = (struct rule_region){0};
@@ -265,7 +264,7 @@ static void region_drop(struct rule_hash *h, struct rule_region old)
 }
 
 /* What hash_of() will read for the rules of a line. */
-static void prefetch_rules(const struct rule_hash *h, const struct ofx_rule_line *line)
+static void prefetch_rules(const struct lines *h, const struct ofx_rule_line *line)
 {
 	for (int i = 0; i < OFX_LINE_RULES; i++)
 		if (ofx_line_tag(line, i))
@@ -273,12 +272,12 @@ static void prefetch_rules(const struct rule_hash *h, const struct ofx_rule_line
 }
 
 /* A rule that has been left is not, it has another hash. */
-static bool belongs(const struct rule_hash *h, const struct ofx_rule_line *first, uint64_t hash, uint64_t tag)
+static bool belongs(const struct lines *h, const struct ofx_rule_line *first, uint64_t hash, uint64_t tag)
 {
 	return line_of(h, h->now, hash) == first && ofx_rule_tag(hash) == tag;
 }
 
-static bool fill_from(struct rule_hash *h, const struct ofx_rule_line *line)
+static bool fill_from(struct lines *h, const struct ofx_rule_line *line)
 {
 	const struct ofx_rule_line *first = line;
 
@@ -300,7 +299,7 @@ static bool fill_from(struct rule_hash *h, const struct ofx_rule_line *line)
 	}
 }
 
-static void fill(struct rule_hash *h, uint32_t lines)
+static void fill(struct lines *h, uint32_t lines)
 {
 	const struct rule_region before = h->now;
 
@@ -319,7 +318,7 @@ static void fill(struct rule_hash *h, uint32_t lines)
 	region_drop(h, before);
 }
 
-static void clear(struct rule_hash *h, uint32_t lines)
+static void clear(struct lines *h, uint32_t lines)
 {
 	for (; lines && h->cursor < h->old.lines; lines--, h->cursor++)
 		line_clear(h, h->old.base + h->cursor);
@@ -328,7 +327,7 @@ static void clear(struct rule_hash *h, uint32_t lines)
 }
 
 /* Rules may have come faster than what was before could be cleared: by as much as is needed. */
-static void grow_if_full(struct rule_hash *h)
+static void grow_if_full(struct lines *h)
 {
 	struct rule_region next;
 
@@ -343,7 +342,7 @@ static void grow_if_full(struct rule_hash *h)
 	h->cursor = 0;
 }
 
-bool rule_hash_step(struct rule_hash *h, uint32_t lines)
+bool lines_step(struct lines *h, uint32_t lines)
 {
 	if (h->phase == RULES_FILL)
 		fill(h, lines);
@@ -356,14 +355,14 @@ bool rule_hash_step(struct rule_hash *h, uint32_t lines)
 
 /* --- all regions --- */
 
-void rule_hash_prefetch(const struct rule_hash *h, uint64_t hash)
+void lines_prefetch(const struct lines *h, uint64_t hash)
 {
 	__builtin_prefetch(line_of(h, h->now, hash), 1);
 	if (h->next.lines)
 		__builtin_prefetch(line_of(h, h->next, hash), 1);
 }
 
-int rule_hash_add(struct rule_hash *h, uint64_t hash, struct ofx_rule_ref ref)
+int lines_add(struct lines *h, uint64_t hash, struct ofx_rule_ref ref)
 {
 	int err = h->next.lines ? region_add(h, h->next, hash, ref.word) : 0;
 
@@ -380,12 +379,12 @@ int rule_hash_add(struct rule_hash *h, uint64_t hash, struct ofx_rule_ref ref)
 	return 0;
 }
 
-__u64 *rule_hash_find(const struct rule_hash *h, uint64_t hash, uint32_t slot)
+__u64 *lines_find(const struct lines *h, uint64_t hash, uint32_t slot)
 {
 	return region_find(h, h->now, hash, slot);
 }
 
-void rule_hash_change(struct rule_hash *h, uint64_t hash, uint32_t slot, struct ofx_rule_ref ref)
+void lines_change(struct lines *h, uint64_t hash, uint32_t slot, struct ofx_rule_ref ref)
 {
 	__u64 *word = region_find(h, h->now, hash, slot);
 
@@ -397,38 +396,38 @@ void rule_hash_change(struct rule_hash *h, uint64_t hash, uint32_t slot, struct 
 }
 
 /* Without rules it is small again: nothing is missed by a reader of either region. */
-static void shrink(struct rule_hash *h)
+static void shrink(struct lines *h)
 {
 	if (h->phase == RULES_STEADY)
 		publish(h, region_in_half(h, 0, 0));
 }
 
-void rule_hash_leave(struct rule_hash *h)
+void lines_leave(struct lines *h)
 {
 	h->n--;
 }
 
-void rule_hash_drop(struct rule_hash *h, uint64_t hash, uint32_t slot)
+void lines_drop(struct lines *h, uint64_t hash, uint32_t slot)
 {
 	region_remove(h, h->now, hash, slot);
 	if (h->next.lines)
 		region_remove(h, h->next, hash, slot);
 }
 
-void rule_hash_remove(struct rule_hash *h, uint64_t hash, uint32_t slot)
+void lines_remove(struct lines *h, uint64_t hash, uint32_t slot)
 {
-	rule_hash_drop(h, hash, slot);
+	lines_drop(h, hash, slot);
 	if (!--h->n)
 		shrink(h);
 }
 
-__u64 *rule_hash_first(const struct rule_hash *h, uint64_t hash, struct rule_cursor *c)
+__u64 *lines_first(const struct lines *h, uint64_t hash, struct rule_cursor *c)
 {
 	*c = cursor_begin(h, h->now, hash);
 	return cursor_next(h, c);
 }
 
-__u64 *rule_hash_next(const struct rule_hash *h, struct rule_cursor *c)
+__u64 *lines_next(const struct lines *h, struct rule_cursor *c)
 {
 	return cursor_next(h, c);
 }
