@@ -14,8 +14,8 @@
 		__uint(type, BPF_MAP_TYPE_HASH);                                                                       \
 		__uint(map_flags, BPF_F_NO_PREALLOC);                                                                  \
 		__uint(max_entries, OFX_HASH_ENTRIES);                                                                 \
-		__type(key, struct ofx_hash_key##bytes);                                                               \
-		__type(value, struct ofx_rule_ref);                                                                    \
+		__type(key, struct ofx_hash_shown##bytes);                                                             \
+		__type(value, struct ofx_rule_shown);                                                                  \
 	} hash##bytes SEC(".maps")
 
 HASH_MAP(16);

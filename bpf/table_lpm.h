@@ -13,7 +13,7 @@
 		__uint(map_flags, BPF_F_NO_PREALLOC);                                                                  \
 		__uint(max_entries, OFX_LPM_ROUTES);                                                                   \
 		__type(key, struct ofx_lpm##family##_key);                                                             \
-		__type(value, struct ofx_rule_ref);                                                                    \
+		__type(value, struct ofx_rule_shown);                                                                  \
 	};                                                                                                             \
 	struct {                                                                                                       \
 		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                                                              \
@@ -49,18 +49,18 @@ LPM_FIND(6)
 static __always_inline void lpm4_search(struct ofx_state *s, __u8 table, int dst)
 {
 	const __be32 addr = dst ? s->key.ipv4_dst : s->key.ipv4_src;
-	struct ofx_lpm4_key key = {
-		.prefixlen = OFX_LPM_TAG_BITS + 32, .table = table, .dst = dst, .eth_type = s->key.eth_type};
+	struct ofx_lpm4_key key = {.prefixlen = OFX_LPM_TAG_BITS + 32, .table = table, .dst = dst};
 
+	__builtin_memcpy(key.eth_type, &s->key.eth_type, sizeof(key.eth_type));
 	__builtin_memcpy(key.addr, &addr, sizeof(key.addr));
 	lpm4_find(s, &key);
 }
 
 static __always_inline void lpm6_search(struct ofx_state *s, __u8 table, int dst)
 {
-	struct ofx_lpm6_key key = {
-		.prefixlen = OFX_LPM_TAG_BITS + 128, .table = table, .dst = dst, .eth_type = s->key.eth_type};
+	struct ofx_lpm6_key key = {.prefixlen = OFX_LPM_TAG_BITS + 128, .table = table, .dst = dst};
 
+	__builtin_memcpy(key.eth_type, &s->key.eth_type, sizeof(key.eth_type));
 	__builtin_memcpy(key.addr, dst ? s->key.ipv6_dst : s->key.ipv6_src, sizeof(key.addr));
 	lpm6_find(s, &key);
 }

@@ -106,6 +106,14 @@ struct ofx_rule_ref {
 	};
 };
 
+/* The same, as BTF describes it to those who look into the kernel's maps. */
+struct ofx_rule_shown {
+	__u32 slot;
+	__u16 priority;
+	__u8 check;
+	__u8 l4_check;
+} __attribute__((aligned(8)));
+
 /* Word i of what the mask looks at. */
 static inline __attribute__((always_inline)) __u64 ofx_key_word(const __u64 *key, const struct ofx_subtable *t, int i)
 {

@@ -31,6 +31,17 @@ OFX_HASH_KEY(16);
 OFX_HASH_KEY(32);
 OFX_HASH_KEY(64);
 
+/* The same, as BTF describes it: a word as its bytes, in which addresses can be read. */
+#define OFX_HASH_SHOWN(bytes)                                                                                          \
+	struct ofx_hash_shown##bytes {                                                                                 \
+		__u32 tuple;                                                                                           \
+		__u32 pad;                                                                                             \
+		__u8 word[(bytes) / 8 - 1][8];                                                                         \
+	}
+OFX_HASH_SHOWN(16);
+OFX_HASH_SHOWN(32);
+OFX_HASH_SHOWN(64);
+
 /* The map for a mask of so many words; OFX_KIND_LINES: none. */
 static inline __u8 ofx_hash_kind(__u32 n_words)
 {

@@ -25,7 +25,7 @@ struct ofx_lpm4_key {
 	__u32 prefixlen; /* OFX_LPM_TAG_BITS more than the address's */
 	__u8 table;
 	__u8 dst; /* 0: of the source, 1: of the destination */
-	__be16 eth_type;
+	__u8 eth_type[2];
 	__u8 addr[4];
 };
 
@@ -33,7 +33,7 @@ struct ofx_lpm6_key {
 	__u32 prefixlen;
 	__u8 table;
 	__u8 dst;
-	__be16 eth_type;
+	__u8 eth_type[2];
 	__u8 addr[16];
 };
 

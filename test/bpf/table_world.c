@@ -411,10 +411,12 @@ static bool walk_lpm(const struct dp_tables *t, uint8_t table, const struct ofx_
 {
 	const bool v6 = e->kind >= OFX_KIND_LPM6_SRC,
 		   dst = e->kind == OFX_KIND_LPM4_DST || e->kind == OFX_KIND_LPM6_DST;
-	struct ofx_lpm4_key k4 = {.prefixlen = 64, .table = table, .dst = dst, .eth_type = key->eth_type};
-	struct ofx_lpm6_key k6 = {.prefixlen = 160, .table = table, .dst = dst, .eth_type = key->eth_type};
+	struct ofx_lpm4_key k4 = {.prefixlen = 64, .table = table, .dst = dst};
+	struct ofx_lpm6_key k6 = {.prefixlen = 160, .table = table, .dst = dst};
 	uint32_t trie;
 
+	memcpy(k4.eth_type, &key->eth_type, 2);
+	memcpy(k6.eth_type, &key->eth_type, 2);
 	memcpy(k4.addr, dst ? &key->ipv4_dst : &key->ipv4_src, 4);
 	memcpy(k6.addr, dst ? key->ipv6_dst : key->ipv6_src, 16);
 	trie = v6 ? ofx_lpm_trie(table, k6.addr, OFX_LPM6_BITS) : ofx_lpm_trie(table, k4.addr, OFX_LPM4_BITS);

@@ -108,7 +108,7 @@ def fill_and_go_on(sw):
     return n
 
 
-def test_cgroup(mb=132):
+def test_cgroup(mb=140):
     with InCgroup(mb, args=['--max-flows', '400000']) as sw:
         sw.mb = mb
         n = fill_and_go_on(sw)

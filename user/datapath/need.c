@@ -13,11 +13,17 @@
 #define MB (1ULL << 20)
 #define PROGRAM (10 * MB) /* the process, its programs in the kernel, links; connections have 4 MB */
 #define ELEMENT 64	  /* of a hash, and of maps of maps, beside key and value */
-#define BUCKET 32	  /* of a hash: twice 16, if `n` is just above a power of two */
+#define BUCKET 16	  /* of a hash, which has a power of two of them */
 #define TRIE 512	  /* an empty one, and for each CPU the kernel's stock of its elements */
 #define TRIE_STOCK 640
 #define CHUNKS_AT_FIRST 2 /* of flows, their instructions and operations */
 #define CACHE_PART 2	  /* of what is left the flow cache may have one part in so many */
+
+/* n or the next above. */
+static uint64_t power_of_two(uint64_t n)
+{
+	return n < 2 ? 1 : 1ULL << (64 - __builtin_clzll(n - 1));
+}
 
 static uint64_t map_bytes(const struct bpf_map *map, uint32_t n_cpus)
 {
@@ -30,7 +36,7 @@ static uint64_t map_bytes(const struct bpf_map *map, uint32_t n_cpus)
 		return n * (value * n_cpus + 8);
 	case BPF_MAP_TYPE_HASH: /* its elements take memory as they come */
 		if (bpf_map__map_flags(map) & BPF_F_NO_PREALLOC)
-			return n * BUCKET;
+			return power_of_two(n) * BUCKET;
 		/* fall through */
 	default:
 		return n * (value + bpf_map__key_size(map) + ELEMENT);

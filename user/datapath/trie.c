@@ -7,6 +7,7 @@
 #include <string.h>
 #include "build/ofxdp.skel.h"
 #include "include/ofxdp/table_lpm.h"
+#include "user/datapath/set_pool.h"
 #include "user/util/cleanup.h"
 
 #define ELEMENT 192 /* bytes of the kernel's for a prefix, with a node that branches to it */
@@ -39,10 +40,10 @@ struct place {
 
 static struct place place_of(struct prefix prefix, const struct ofx_key *key)
 {
-	struct place p = {.v6 = {.prefixlen = OFX_LPM_TAG_BITS + prefix.length,
-				 .table = prefix.table,
-				 .eth_type = key->eth_type}}; /* v4 begins in the same way */
+	/* v4 begins in the same way */
+	struct place p = {.v6 = {.prefixlen = OFX_LPM_TAG_BITS + prefix.length, .table = prefix.table}};
 
+	memcpy(p.v6.eth_type, &key->eth_type, sizeof(p.v6.eth_type));
 	if (is_ipv6(prefix.kind)) {
 		p.v6.dst = prefix.kind == OFX_KIND_LPM6_DST;
 		memcpy(p.v6.addr, p.v6.dst ? key->ipv6_dst : key->ipv6_src, sizeof(p.v6.addr));
@@ -90,7 +91,7 @@ static int make(struct tries *tries, const struct bpf_object *obj, const struct 
 	const struct btf *btf = bpf_object__btf(obj);
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC, .btf_fd = bpf_object__btf_fd(obj),
 		    .btf_key_type_id = btf__find_by_name_kind(btf, key->name, BTF_KIND_STRUCT),
-		    .btf_value_type_id = btf__find_by_name_kind(btf, "ofx_rule_ref", BTF_KIND_STRUCT));
+		    .btf_value_type_id = btf__find_by_name_kind(btf, "ofx_rule_shown", BTF_KIND_STRUCT));
 
 	for (uint32_t i = 0; i < OFX_LPM_TRIES; i++) {
 		tries->fd[i] = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, bpf_map__name(key->map), key->size,
@@ -101,14 +102,13 @@ static int make(struct tries *tries, const struct bpf_object *obj, const struct 
 	return 0;
 }
 
-/* All at once: the kernel waits for a grace period each time. */
 static int publish(const struct tries *tries, const struct bpf_map *map)
 {
-	uint32_t keys[OFX_LPM_TRIES], n = OFX_LPM_TRIES;
+	uint32_t keys[OFX_LPM_TRIES];
 
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < OFX_LPM_TRIES; i++)
 		keys[i] = i;
-	return bpf_map_update_batch(bpf_map__fd(map), keys, tries->fd, &n, NULL) ? -errno : 0;
+	return sets_publish(bpf_map__fd(map), keys, tries->fd, OFX_LPM_TRIES);
 }
 
 static int open_all(struct dp_tables *tables, struct tries *tries, const struct layout *key)
