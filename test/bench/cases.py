@@ -165,13 +165,13 @@ class Case:
 
 CASES = {
     'port': Case(FIXED, 1, port_rules, 0.85),
-    'l2-1k': Case(L2, 1000, lambda: l2_rules(1000), 0.80),
-    'l2-10k-new': Case(L2, 10000, lambda: l2_rules(10000), None, ('--no-cache',)),
+    'l2-1k': Case(L2, 1000, lambda: l2_rules(1000), 0.84),
+    'l2-10k-new': Case(L2, 10000, lambda: l2_rules(10000), 0.40, ('--no-cache',)),
     'pipe4-1k': Case(PIPE, 1000, pipe_rules, 0.75),
-    'lpm-1k': Case(DST, NEW, lambda: route_rules(ROUTES_1K), None),
+    'lpm-1k': Case(DST, NEW, lambda: route_rules(ROUTES_1K), 0.50),
     'lpm-10k': Case(DST, NEW, lambda: route_rules(ROUTES_10K), 0.50),
-    'lpm-100k': Case(DST, NEW, lambda: route_rules(ROUTES_100K), None),
-    'lpm6-10k': Case(DST6, NEW, lambda: route6_rules(ROUTES6_10K), None),
+    'lpm-100k': Case(DST, NEW, lambda: route_rules(ROUTES_100K), 0.33),
+    'lpm6-10k': Case(DST6, NEW, lambda: route6_rules(ROUTES6_10K), 0.35),
     'fivetuple-100k': Case(TUPLE, 100000, tuple_rules, 0.45),
     'acl-10k-100m': Case(ACL, 100000, acl_rules, 0.40),
     'acl-new': Case(ACL, NEW, acl_rules, 0.30),

@@ -225,6 +225,38 @@ static void test_others(void **state)
 	world_close(w);
 }
 
+/* Where a packet must try many other masks anyway, routes are not worth a trie. */
+static void test_few_among_others(void **state)
+{
+	const struct side *side = &sides[1];
+	struct world *w = world_open(4000, 1000, false);
+
+	w->n_rules = 300;
+	for (int i = 0; i < 20; i++)
+		add_route(w, &w->rules[i], side);
+	for (int round = 0; round < 2; round++) {
+		settle_kinds(w);
+		assert_int_equal(n_of_kind(w, side->kind), 1);
+		for (int i = 100; i < 160; i++) {
+			struct rule *r = &w->rules[i];
+
+			*r = (struct rule){0};
+			put(&r->match, 0, 8, 1ULL << (i - 100), 1ULL << (i - 100));
+			random_inst(w, r);
+			r->spec = (struct dp_rule){.priority = i, .match = &r->match};
+			assert_int_equal(world_add(w, r), 0);
+		}
+		settle_kinds(w);
+		assert_int_equal(n_of_kind(w, side->kind), 0);
+		check_side(w, side, 100);
+		for (int i = 100; i < 160; i++)
+			world_remove(w, &w->rules[i]);
+	}
+	world_remove_all(w);
+	check_empty(w);
+	world_close(w);
+}
+
 static void many(struct rule *r, uint32_t i)
 {
 	const uint32_t length = 20 + i % 3, addr = htonl(i << 12);
@@ -309,8 +341,10 @@ static void test_none_misses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_side), cmocka_unit_test(test_all_sides),   cmocka_unit_test(test_order),
-		cmocka_unit_test(test_others),	  cmocka_unit_test(test_none_misses), cmocka_unit_test(test_full),
+		cmocka_unit_test(test_each_side), cmocka_unit_test(test_all_sides),
+		cmocka_unit_test(test_order),	  cmocka_unit_test(test_few_among_others),
+		cmocka_unit_test(test_others),	  cmocka_unit_test(test_none_misses),
+		cmocka_unit_test(test_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,6 +179,15 @@ static struct copy *find_wanted(const struct dp_tables *tables, bool *later)
 	return NULL;
 }
 
+static void leave_useless(const struct dp_tables *tables)
+{
+	struct copy *copy;
+
+	TAILQ_FOREACH(copy, &tables->copies.list, next)
+	if (copy->stage == COPY_IN && copy->kind->is_useless && copy->kind->is_useless(copy))
+		copy_leave(copy);
+}
+
 static void look_for_wanted(struct dp_tables *tables)
 {
 	const bool busy = tables->copies.n_changes > BUSY;
@@ -190,6 +199,7 @@ static void look_for_wanted(struct dp_tables *tables)
 		look_soon(tables, LOOK_MS);
 		return;
 	}
+	leave_useless(tables);
 	copy = find_wanted(tables, &later);
 	if (copy)
 		scan_begin(copy, COPY_FILL);

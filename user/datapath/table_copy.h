@@ -37,6 +37,8 @@ enum copy_stage {
 struct copy_kind {
 	/* Out of the map: should it be there?  It may prepare for that. */
 	bool (*is_wanted)(struct copy *copy);
+	/* In the map: is it no longer worth it?  NULL: it always is. */
+	bool (*is_useless)(const struct copy *copy);
 	/* Is this flow entry, which is not removed, of the set? */
 	bool (*has)(const struct copy *copy, const struct dp_flow *flow);
 	/* How many rules the set has. */

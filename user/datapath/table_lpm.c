@@ -173,17 +173,28 @@ static bool is_monotone(const struct lpm *lpm)
 	return true;
 }
 
-/* Would a packet be spared the tuples of half of the routes, at least? */
-static bool spares_tuples(const struct lpm *lpm)
+/*
+ * Would a packet be spared the nth part of the table's tuples?  A trie costs as much as several of them, so where most
+ * hold other rules too, routes are looked up with those.
+ */
+static bool spares_tuples(const struct lpm *lpm, uint32_t nth)
 {
 	const uint32_t f = lpm->kind - OFX_KIND_LPM4_SRC;
 	const struct tuple *tuple;
-	uint32_t n = 0;
+	uint32_t n = 0, spared = 0;
 
 	TAILQ_FOREACH(tuple, &lpm->copy.table->tuples, next)
-	if (tuple->n_routes[f] == tuple->lookup.priorities.n)
-		n += tuple->n_routes[f];
-	return 2 * n >= lpm->lookup.priorities.n;
+	if (tuple->lookup.priorities.n) {
+		n++;
+		spared += tuple->n_routes[f] == tuple->lookup.priorities.n;
+	}
+	return nth * spared >= n;
+}
+
+/* Less than it takes to get in. */
+static bool is_useless(const struct copy *copy)
+{
+	return !spares_tuples((const struct lpm *)copy, 4);
 }
 
 static bool tries_have_room(const struct tries *tries, uint32_t routes, uint32_t nodes)
@@ -197,7 +208,7 @@ static bool is_wanted(struct copy *copy)
 	struct tries *tries = tries_of(lpm);
 
 	if (lpm->n_lengths < LEAST_LENGTHS || !tries_have_room(tries, size(copy), lpm->n_nodes) || !is_monotone(lpm) ||
-	    !spares_tuples(lpm))
+	    !spares_tuples(lpm, 2))
 		return false;
 	lpm->lookup.off = false;
 	if (lookup_list(&lpm->lookup)) {
@@ -234,8 +245,13 @@ static void show(struct copy *copy)
 	tries_of(lpm)->n_routes -= size(copy);
 }
 
-static const struct copy_kind lpm_kind = {
-	.is_wanted = is_wanted, .has = has, .size = size, .put = put, .drop = drop, .show = show};
+static const struct copy_kind lpm_kind = {.is_wanted = is_wanted,
+					  .is_useless = is_useless,
+					  .has = has,
+					  .size = size,
+					  .put = put,
+					  .drop = drop,
+					  .show = show};
 
 /* --- flow entries come and go --- */
 
