@@ -26,20 +26,23 @@ LPM_MAP(4);
 LPM_MAP(6);
 
 /*
- * A function with a pointer to the key: clang leaves a type that only an inner map names out of BTF.
+ * A function with a pointer to the key: clang leaves a type that only an inner map names out of BTF.  Copied, for 6.1
+ * looks up what is on the stack only.
  */
 #define LPM_FIND(family)                                                                                               \
-	__weak __noinline int lpm##family##_find(struct ofx_state *s, const struct ofx_lpm##family##_key *key)         \
+	__weak __noinline int lpm##family##_find(struct ofx_state *s, const struct ofx_lpm##family##_key *from)        \
 	{                                                                                                              \
+		struct ofx_lpm##family##_key key;                                                                      \
 		void *trie;                                                                                            \
 		__u32 i;                                                                                               \
                                                                                                                        \
-		if (!s || !key)                                                                                        \
+		if (!s || !from)                                                                                       \
 			return 0;                                                                                      \
-		i = ofx_lpm_trie(key->table, key->addr, OFX_LPM##family##_BITS);                                       \
+		key = *from;                                                                                           \
+		i = ofx_lpm_trie(key.table, key.addr, OFX_LPM##family##_BITS);                                         \
 		trie = bpf_map_lookup_elem(&lpm##family, &i);                                                          \
 		if (trie)                                                                                              \
-			rule_try(s, bpf_map_lookup_elem(trie, key), key->table);                                       \
+			rule_try(s, bpf_map_lookup_elem(trie, &key), key.table);                                       \
 		return 0;                                                                                              \
 	}
 
