@@ -25,55 +25,49 @@
 LPM_MAP(4);
 LPM_MAP(6);
 
-/*
- * A function with a pointer to the key: clang leaves a type that only an inner map names out of BTF.  Copied, for 6.1
- * looks up what is on the stack only.
- */
-#define LPM_FIND(family)                                                                                               \
-	__weak __noinline int lpm##family##_find(struct ofx_state *s, const struct ofx_lpm##family##_key *from)        \
-	{                                                                                                              \
-		struct ofx_lpm##family##_key key;                                                                      \
-		void *trie;                                                                                            \
-		__u32 i;                                                                                               \
-                                                                                                                       \
-		if (!s || !from)                                                                                       \
-			return 0;                                                                                      \
-		key = *from;                                                                                           \
-		i = ofx_lpm_trie(key.table, key.addr, OFX_LPM##family##_BITS);                                         \
-		trie = bpf_map_lookup_elem(&lpm##family, &i);                                                          \
-		if (trie)                                                                                              \
-			rule_try(s, bpf_map_lookup_elem(trie, &key), key.table);                                       \
-		return 0;                                                                                              \
-	}
-
-LPM_FIND(4)
-LPM_FIND(6)
-
-static __always_inline void lpm4_search(struct ofx_state *s, __u8 table, int dst)
+/* none: NULL.  clang leaves a type that only an inner map names out of BTF, unless a function has a pointer to it. */
+__weak __noinline int lpm4_search(struct ofx_state *s, __u8 table, __u8 dst, const struct ofx_lpm4_key *none)
 {
-	const __be32 addr = dst ? s->key.ipv4_dst : s->key.ipv4_src;
 	struct ofx_lpm4_key key = {.prefixlen = OFX_LPM_TAG_BITS + 32, .table = table, .dst = dst};
+	__be32 addr;
+	void *trie;
+	__u32 i;
 
+	if (!s)
+		return 0;
+	addr = dst ? s->key.ipv4_dst : s->key.ipv4_src;
 	__builtin_memcpy(key.eth_type, &s->key.eth_type, sizeof(key.eth_type));
 	__builtin_memcpy(key.addr, &addr, sizeof(key.addr));
-	lpm4_find(s, &key);
+	i = ofx_lpm_trie(table, key.addr, OFX_LPM4_BITS);
+	trie = bpf_map_lookup_elem(&lpm4, &i);
+	if (trie)
+		rule_try(s, bpf_map_lookup_elem(trie, &key), table);
+	return 0;
 }
 
-static __always_inline void lpm6_search(struct ofx_state *s, __u8 table, int dst)
+__weak __noinline int lpm6_search(struct ofx_state *s, __u8 table, __u8 dst, const struct ofx_lpm6_key *none)
 {
 	struct ofx_lpm6_key key = {.prefixlen = OFX_LPM_TAG_BITS + 128, .table = table, .dst = dst};
+	void *trie;
+	__u32 i;
 
+	if (!s)
+		return 0;
 	__builtin_memcpy(key.eth_type, &s->key.eth_type, sizeof(key.eth_type));
 	__builtin_memcpy(key.addr, dst ? s->key.ipv6_dst : s->key.ipv6_src, sizeof(key.addr));
-	lpm6_find(s, &key);
+	i = ofx_lpm_trie(table, key.addr, OFX_LPM6_BITS);
+	trie = bpf_map_lookup_elem(&lpm6, &i);
+	if (trie)
+		rule_try(s, bpf_map_lookup_elem(trie, &key), table);
+	return 0;
 }
 
 static __always_inline void lpm_search(struct ofx_state *s, __u32 kind, __u8 table)
 {
 	if (kind == OFX_KIND_LPM4_SRC || kind == OFX_KIND_LPM4_DST)
-		lpm4_search(s, table, kind == OFX_KIND_LPM4_DST);
+		lpm4_search(s, table, kind == OFX_KIND_LPM4_DST, NULL);
 	else
-		lpm6_search(s, table, kind == OFX_KIND_LPM6_DST);
+		lpm6_search(s, table, kind == OFX_KIND_LPM6_DST, NULL);
 }
 
 #endif

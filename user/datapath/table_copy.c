@@ -60,10 +60,12 @@ void copy_leave(struct copy *copy)
 
 void copy_put(struct copy *copy, const struct ofx_key *key, uint32_t mask, struct ofx_rule_ref ref)
 {
-	if (!copy_follows(copy) || !copy->kind->put(copy, key, mask, ref))
-		return;
-	copy->most = copy->kind->size(copy) / 2;
-	copy_leave(copy);
+	int err = copy_follows(copy) ? copy->kind->put(copy, key, mask, ref) : 0;
+
+	if (err == -ENOSPC)
+		copy->most = copy->kind->size(copy) / 2;
+	if (err)
+		copy_leave(copy);
 }
 
 void copy_drop(struct copy *copy, const struct ofx_key *key, uint32_t mask)
@@ -118,6 +120,7 @@ static void all_look(struct dp *dp, void *aux, uint32_t number)
 	if (dp->tables->closing || copy->stage != COPY_NEAR)
 		return;
 	copy->stage = COPY_IN;
+	copy->most = 0;
 	copy->kind->show(copy);
 }
 

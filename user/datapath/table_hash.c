@@ -35,8 +35,10 @@ static int put(struct copy *copy, const struct ofx_key *key, uint32_t mask, stru
 		return -ENOMEM;
 	if (!bpf_map_update_elem(fd, &k, &ref, BPF_EXIST))
 		return 0;
-	if (hashes->n[tuple->map] >= hashes->size[tuple->map] || bpf_map_update_elem(fd, &k, &ref, BPF_NOEXIST))
+	if (hashes->n[tuple->map] >= hashes->size[tuple->map])
 		return -ENOSPC;
+	if (bpf_map_update_elem(fd, &k, &ref, BPF_NOEXIST))
+		return errno == E2BIG ? -ENOSPC : -errno;
 	hashes->n[tuple->map]++;
 	return 0;
 }
