@@ -223,6 +223,7 @@ struct {
 
 /* The same for small ifindexes, with the flags (ofx_near_port()); 0 = look there. */
 volatile __u32 near_ports[OFX_NEAR_IFINDEXES] SEC(".data.near");
+volatile __u64 hash_changes SEC(".data.near"); /* odd while an element of a hash map is replaced (table_hash.h) */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -7,7 +7,12 @@
 #include "bpf/table_rule.h"
 #include "include/ofxdp/table_hash.h"
 
-#define HASH_LOOKS 2 /* the second, if the element was just used for another key */
+/*
+ * The kernel uses an element that was replaced for another key at once; and, before 6.16, who looks for one while it is
+ * replaced may find neither.  So what is not there is looked for again if something was replaced meanwhile, and what is
+ * not better than the best is looked at again.
+ */
+#define HASH_LOOKS 3
 
 #define HASH_MAP(bytes)                                                                                                \
 	struct {                                                                                                       \
@@ -22,6 +27,12 @@ HASH_MAP(16);
 HASH_MAP(32);
 HASH_MAP(64);
 
+/* changes: as they were before the look. */
+static __always_inline int hash_done(struct ofx_state *s, const void *word, __u8 table, __u64 changes)
+{
+	return word ? rule_try(s, word, table) : !(changes & 1) && changes == hash_changes;
+}
+
 /* Words behind the mask's are zero: so are their masks. */
 #define HASH_SEARCH(bytes)                                                                                             \
 	__weak __noinline int hash##bytes##_search(struct ofx_state *s, __u32 number, __u8 table)                      \
@@ -33,28 +44,18 @@ HASH_MAP(64);
 			return 0;                                                                                      \
 		_Pragma("unroll") for (int i = 0; i < (bytes) / 8 - 1; i++) key.word[i] =                              \
 			ofx_key_word(s->key.w, t, i);                                                                  \
-		for (int i = 0; i < HASH_LOOKS; i++)                                                                   \
-			if (rule_try(s, bpf_map_lookup_elem(&hash##bytes, &key), table))                               \
+		for (int i = 0; i < HASH_LOOKS; i++) {                                                                 \
+			const __u64 changes = hash_changes;                                                            \
+                                                                                                                       \
+			if (hash_done(s, bpf_map_lookup_elem(&hash##bytes, &key), table, changes))                     \
 				break;                                                                                 \
+		}                                                                                                      \
 		return 0;                                                                                              \
 	}
 
 HASH_SEARCH(16)
 HASH_SEARCH(32)
 HASH_SEARCH(64)
-
-/* A quick mask's words are in the list. */
-static __always_inline void hash_search_quick(struct ofx_state *s, const struct ofx_list_entry *e, __u8 table)
-{
-	const __u64 *w = s->key.w;
-	const struct ofx_hash_key32 key = {
-		.tuple = e->subtable,
-		.word = {w[OFX_W_ETH_DST] & e->mask[0], w[OFX_W_L4] & e->mask[1], w[OFX_W_ADDR] & e->mask[2]}};
-
-	for (int i = 0; i < HASH_LOOKS; i++)
-		if (rule_try(s, bpf_map_lookup_elem(&hash32, &key), table))
-			return;
-}
 
 static __always_inline void hash_search(struct ofx_state *s, const struct ofx_list_entry *e, __u8 table)
 {
@@ -63,10 +64,7 @@ static __always_inline void hash_search(struct ofx_state *s, const struct ofx_li
 		hash16_search(s, e->subtable, table);
 		break;
 	case OFX_KIND_HASH32:
-		if (e->quick)
-			hash_search_quick(s, e, table);
-		else
-			hash32_search(s, e->subtable, table);
+		hash32_search(s, e->subtable, table);
 		break;
 	case OFX_KIND_HASH64:
 		hash64_search(s, e->subtable, table);

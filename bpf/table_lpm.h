@@ -25,10 +25,16 @@
 LPM_MAP(4);
 LPM_MAP(6);
 
+/* A packet without the header that its type names has no address: of routes only the default one is for it. */
+static __always_inline __u32 prefixlen(const struct ofx_state *s, __u32 bits)
+{
+	return OFX_LPM_TAG_BITS + (s->key.vlan_pcp & OFX_NO_L3 ? 0 : bits);
+}
+
 /* none: NULL.  clang leaves a type that only an inner map names out of BTF, unless a function has a pointer to it. */
 __weak __noinline int lpm4_search(struct ofx_state *s, __u8 table, __u8 dst, const struct ofx_lpm4_key *none)
 {
-	struct ofx_lpm4_key key = {.prefixlen = OFX_LPM_TAG_BITS + 32, .table = table, .dst = dst};
+	struct ofx_lpm4_key key = {.table = table, .dst = dst};
 	__be32 addr;
 	void *trie;
 	__u32 i;
@@ -36,6 +42,7 @@ __weak __noinline int lpm4_search(struct ofx_state *s, __u8 table, __u8 dst, con
 	if (!s)
 		return 0;
 	addr = dst ? s->key.ipv4_dst : s->key.ipv4_src;
+	key.prefixlen = prefixlen(s, 32);
 	__builtin_memcpy(key.eth_type, &s->key.eth_type, sizeof(key.eth_type));
 	__builtin_memcpy(key.addr, &addr, sizeof(key.addr));
 	i = ofx_lpm_trie(table, key.addr, OFX_LPM4_BITS);
@@ -47,12 +54,13 @@ __weak __noinline int lpm4_search(struct ofx_state *s, __u8 table, __u8 dst, con
 
 __weak __noinline int lpm6_search(struct ofx_state *s, __u8 table, __u8 dst, const struct ofx_lpm6_key *none)
 {
-	struct ofx_lpm6_key key = {.prefixlen = OFX_LPM_TAG_BITS + 128, .table = table, .dst = dst};
+	struct ofx_lpm6_key key = {.table = table, .dst = dst};
 	void *trie;
 	__u32 i;
 
 	if (!s)
 		return 0;
+	key.prefixlen = prefixlen(s, 128);
 	__builtin_memcpy(key.eth_type, &s->key.eth_type, sizeof(key.eth_type));
 	__builtin_memcpy(key.addr, dst ? s->key.ipv6_dst : s->key.ipv6_src, sizeof(key.addr));
 	i = ofx_lpm_trie(table, key.addr, OFX_LPM6_BITS);

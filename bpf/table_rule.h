@@ -89,14 +89,16 @@ static __always_inline int rule_may_do(const struct ofx_state *s, struct ofx_rul
 	return !(ofx_l4_check_differs(ref.l4_check, l4) | (__u32)(ref.priority - s->best_priority - 1) >> 31);
 }
 
-/* A candidate, if it is still there (word: NULL: there is none).  0: it is of another key, 1: else. */
+/* A candidate, if it is still there (word: NULL: there is none).  0: there is one, but it is not the best so far. */
 static __always_inline int rule_try(struct ofx_state *s, const void *word, __u8 table)
 {
 	struct ofx_rule_ref ref = {.word = word ? *(const volatile __u64 *)word : 0};
 	const struct ofx_flow *f;
 
-	if (!ref.slot || !rule_may_do(s, ref))
+	if (!ref.slot)
 		return 1;
+	if (!rule_may_do(s, ref))
+		return 0;
 	f = flow_at(ref.slot);
 	if (!f || !flow_matches(s, f, table))
 		return 0;

@@ -411,8 +411,9 @@ static bool walk_lpm(const struct dp_tables *t, uint8_t table, const struct ofx_
 {
 	const bool v6 = e->kind >= OFX_KIND_LPM6_SRC,
 		   dst = e->kind == OFX_KIND_LPM4_DST || e->kind == OFX_KIND_LPM6_DST;
-	struct ofx_lpm4_key k4 = {.prefixlen = 64, .table = table, .dst = dst};
-	struct ofx_lpm6_key k6 = {.prefixlen = 160, .table = table, .dst = dst};
+	const bool no_l3 = key->vlan_pcp & OFX_NO_L3;
+	struct ofx_lpm4_key k4 = {.prefixlen = no_l3 ? 32 : 64, .table = table, .dst = dst};
+	struct ofx_lpm6_key k6 = {.prefixlen = no_l3 ? 32 : 160, .table = table, .dst = dst};
 	uint32_t trie;
 
 	memcpy(k4.eth_type, &key->eth_type, 2);

@@ -152,6 +152,34 @@ static void test_back(void **state)
 	world_close(w);
 }
 
+/* Rules that come home to a tuple that is in a hash map already are put there, too. */
+static void test_home_to_a_map(void **state)
+{
+	struct world *w = world_open(4000, 1000, false);
+
+	w->n_rules = 350;
+	for (uint32_t i = 0; i < w->n_rules; i++)
+		if (i % 7 || i < 200)
+			change(w, &w->rules[i], i % 7, i);
+	settle_kinds(w);
+	for (int masks = 6; masks > 1; masks--) {
+		for (uint32_t i = 0; i < w->n_rules; i++)
+			if ((int)(i % 7) == masks)
+				world_remove(w, &w->rules[i]);
+		settle_kinds(w);
+		for (uint32_t i = 0; masks == 4 && i < w->n_rules; i++)
+			if (i % 7 == 0 && !w->rules[i].used)
+				change(w, &w->rules[i], 0, i);
+		settle_kinds(w);
+		check_services(w, w->n_rules, 500);
+	}
+	assert_int_equal(n_of_kind(w, OFX_KIND_HASH32), 2);
+	assert_int_equal(w->dp.tables->hashes.n[OFX_KIND_HASH32], w->dp.tables->n_flows);
+	world_remove_all(w);
+	check_empty(w);
+	world_close(w);
+}
+
 /* Of equal matches the best is there, whichever come and go. */
 static void test_chains(void **state)
 {
@@ -264,8 +292,8 @@ static void test_none_misses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_in_and_out), cmocka_unit_test(test_back),	       cmocka_unit_test(test_chains),
-		cmocka_unit_test(test_full),	   cmocka_unit_test(test_none_misses),
+		cmocka_unit_test(test_in_and_out), cmocka_unit_test(test_back), cmocka_unit_test(test_home_to_a_map),
+		cmocka_unit_test(test_chains),	   cmocka_unit_test(test_full), cmocka_unit_test(test_none_misses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

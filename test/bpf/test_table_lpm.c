@@ -54,6 +54,12 @@ static void prefix(struct of_match *m, const struct side *side, const uint8_t *a
 	}
 }
 
+/* Two for each length, so that the first of a key may change. */
+static uint16_t priority_of(uint32_t length)
+{
+	return 100 + 2 * length;
+}
+
 static void route(struct world *w, struct rule *r, const struct side *side)
 {
 	const uint32_t length = draw_length(side);
@@ -63,7 +69,7 @@ static void route(struct world *w, struct rule *r, const struct side *side)
 	draw_address(addr, side->bits / 8);
 	prefix(&r->match, side, addr, length);
 	random_inst(w, r);
-	r->spec = (struct dp_rule){.priority = 100 + length, .match = &r->match};
+	r->spec = (struct dp_rule){.priority = priority_of(length) + random() % 2, .match = &r->match};
 }
 
 static bool is_there(const struct world *w, const struct rule *r)
@@ -177,12 +183,53 @@ static void test_order(void **state)
 		random_inst(w, first);
 		first->spec = (struct dp_rule){.priority = 200, .match = &first->match};
 		assert_int_equal(world_add(w, first), 0);
-		check_side(w, side, 300);
+		for (int i = 60 * round; i < 60 * round + 60; i++) {
+			if (w->rules[i].used) /* packets may still look into the trie */
+				world_remove(w, &w->rules[i]);
+			check_side(w, side, 30);
+		}
 		settle_kinds(w);
 		assert_int_equal(n_of_kind(w, side->kind), 0);
 		check_side(w, side, 300);
 		world_remove(w, first);
 		check_side(w, side, 300);
+	}
+	world_remove_all(w);
+	check_empty(w);
+	world_close(w);
+}
+
+/* Other rules are moved to where only routes lay until now: packets look there again. */
+static void test_moved_to_routes(void **state)
+{
+	static const uint8_t addr[] = {10, 1, 2, 3};
+	static const uint8_t lengths[] = {24, 16, 8, 20};
+	const struct side *side = &sides[1];
+	struct world *w = world_open(4000, 1000, false);
+	struct ofx_key key;
+
+	w->n_rules = 100;
+	for (uint32_t i = 0; i < 24; i++) {
+		struct rule *r = &w->rules[i];
+		const uint32_t length = i < 4 ? lengths[i] : 32;
+
+		prefix(&r->match, side, addr, length);
+		if (i >= 4) {
+			put(&r->match, 43, 1, 6, 0xff);
+			put(&r->match, 46, 2, 1000 + i, 0xffff);
+		}
+		random_inst(w, r);
+		r->spec = (struct dp_rule){.priority = i < 4 ? 10 * length : 150, .match = &r->match};
+		if (i != 3)
+			assert_int_equal(world_add(w, r), 0);
+	}
+	settle_kinds(w);
+	assert_int_equal(n_of_kind(w, side->kind), 1);
+	assert_int_equal(world_add(w, &w->rules[3]), 0); /* the fifth mask */
+	settle_kinds(w);
+	for (uint32_t i = 4; i < 24; i++) {
+		key = w->rules[i].match.value;
+		check_key(w, 0, &key);
 	}
 	world_remove_all(w);
 	check_empty(w);
@@ -306,7 +353,7 @@ static void test_none_misses(void **state)
 	open_port(w);
 	prefix(&always.match, side, addr, 32);
 	random_inst(w, &always);
-	always.spec = (struct dp_rule){.priority = 132, .match = &always.match};
+	always.spec = (struct dp_rule){.priority = priority_of(32) + 1, .match = &always.match};
 	assert_int_equal(world_add(w, &always), 0);
 	put(&m, 16, 4, 1, UINT32_MAX);
 	put(&m, 43, 1, 6, 0xff);
@@ -318,7 +365,7 @@ static void test_none_misses(void **state)
 			struct rule *r = &w->rules[random() % w->n_rules];
 
 			change(w, r, side);
-			if (r->used && r->spec.priority >= 132)
+			if (r->used && r->spec.priority >= priority_of(32))
 				world_remove(w, r);
 			if (i % 10 == 0)
 				world_modify(w, &always);
@@ -341,10 +388,10 @@ static void test_none_misses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_side), cmocka_unit_test(test_all_sides),
-		cmocka_unit_test(test_order),	  cmocka_unit_test(test_few_among_others),
-		cmocka_unit_test(test_others),	  cmocka_unit_test(test_none_misses),
-		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_each_side),   cmocka_unit_test(test_all_sides),
+		cmocka_unit_test(test_order),	    cmocka_unit_test(test_few_among_others),
+		cmocka_unit_test(test_others),	    cmocka_unit_test(test_moved_to_routes),
+		cmocka_unit_test(test_none_misses), cmocka_unit_test(test_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@ missing or goes the wrong way."""
 import sys
 import time
 
-from lib import SLOW, Client, Sink, Source, Switch, check, equal, pace, run_tests, template, wait_for
+from lib import SLOW, Client, Sink, Source, Switch, check, equal, eth, pace, run_tests, template, udp, wait_for
 
 EXACT, ROUTES, ACL = 1, 2, 3  # cookies
 
@@ -77,6 +77,16 @@ def test_through_all_kinds(_):
 
 def test_through_all_kinds_with_the_flow_cache(_):
     through_all()
+
+
+def test_default_route_of_what_is_cut(_):
+    """A packet whose IP header is cut has no address: of routes in tries only the default one takes it."""
+    with Switch(3) as s:
+        s.flows('priority=1,ip,actions=output:3', 'priority=2,ip,nw_dst=0.0.0.0/1,actions=output:2',
+                'priority=2,ip,nw_dst=128.0.0.0/1,actions=output:2')
+        becomes(s, {'lpm4 dst', 'in lpm'})
+        whole, cut = udp(1, 2), eth(1, 2, payload=b'E' + bytes(7))
+        s.forward([(1, whole), (1, cut)], {2: [whole], 3: [cut]})
 
 
 if __name__ == '__main__':

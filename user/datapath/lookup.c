@@ -87,6 +87,8 @@ static void table_publish(struct table *t, const struct draft *d, uint32_t slot)
 	if (t->list)
 		tables_retire(tables, &tables->list_slots, t->list);
 	t->list = slot;
+	for (uint32_t i = 0; i < t->n_lookups; i++)
+		t->lookups[i]->listed = false;
 	for (uint32_t i = 0; i < d->n; i++) {
 		d->v[i].lookup->listed = true;
 		d->v[i].lookup->listed_max = d->v[i].max;

@@ -450,10 +450,12 @@ bool rule_move(struct dp_tables *tables, struct dp_flow *flow, struct left_rule 
 {
 	struct place from, to;
 	uint32_t n_from, n_to;
+	bool hidden;
 
 	place_of_flow(&from, tables, flow);
 	if (!is_head(&from, flow) || chain_length(tables, flow) > MOVE_CHAIN || !move_choose(&from, &to))
 		return false;
+	hidden = lpm_hides(to.tuple);
 	n_from = count_same_hash(&from);
 	n_to = count_same_hash(&to);
 	if (lines_find(&tables->rules, to.hash, flow_id(tables, flow)) || !chain_count(&to, flow))
@@ -463,7 +465,11 @@ bool rule_move(struct dp_tables *tables, struct dp_flow *flow, struct left_rule 
 			lookup_uncount(&to.tuple->lookup, flow->priority);
 		return false;
 	}
+	if (is_own(&to))
+		copy_put(&to.mask->copy, &to.key, to.mask->lookup.number, ref_to(&to, flow));
 	chain_settle(&from, &to, flow);
+	if (hidden && !lpm_hides(to.tuple))
+		table_show(to.mask->lookup.table);
 	lines_leave(&tables->rules);
 	tuple_count_hash(from.tuple, n_from, -1);
 	tuple_count_hash(to.tuple, n_to, 1);

@@ -8,8 +8,7 @@
 #define BUSY 256 /* … and again, while so many rules come in that time: they go to the lines only, which is quicker */
 #define RETRY_MS 1000  /* from a set's leaving to its return, at least */
 #define SCAN_IDS 4096  /* flow ids of a step … */
-#define SCAN_NS 500000 /* … and the time it may take, … */
-#define SCAN_KEYS 16   /* … looked at after so many keys */
+#define SCAN_NS 500000 /* … and the time it may take */
 
 bool copy_follows(const struct copy *copy)
 {
@@ -58,14 +57,25 @@ void copy_leave(struct copy *copy)
 	grace_defer(copy->table->tables->dp, unread, copy, 0);
 }
 
+/*
+ * Packets may still look there while it WAITs, so what they find has to be there.  What CLEAR has passed by must not
+ * come again, nor be forgotten because another flow entry is the first of its key now.
+ */
 void copy_put(struct copy *copy, const struct ofx_key *key, uint32_t mask, struct ofx_rule_ref ref)
 {
-	int err = copy_follows(copy) ? copy->kind->put(copy, key, mask, ref) : 0;
+	int err;
 
+	if (copy->stage == COPY_CLEAR)
+		copy->kind->drop(copy, key, mask);
+	if (copy->stage == COPY_CLEAR || copy->stage == COPY_OUT)
+		return;
+	err = copy->kind->put(copy, key, mask, ref);
+	if (!err)
+		return;
+	copy->kind->drop(copy, key, mask); /* it may be there as it was, or in part */
 	if (err == -ENOSPC)
 		copy->most = copy->kind->size(copy) / 2;
-	if (err)
-		copy_leave(copy);
+	copy_leave(copy);
 }
 
 void copy_drop(struct copy *copy, const struct ofx_key *key, uint32_t mask)
@@ -94,14 +104,14 @@ static bool scan(struct copy *copy)
 	struct ofx_rule_ref ref;
 	struct ofx_key key;
 
-	for (uint32_t n = 0, keys = 0; n < SCAN_IDS; n++, copy->scan++) {
+	for (uint32_t n = 0; n < SCAN_IDS; n++, copy->scan++) {
 		const struct dp_flow *flow = &tables->flow[copy->scan];
 
 		if (copy->scan >= tables->ids.next)
 			return false;
 		if (!find_rule(copy, flow, &key, &ref))
 			continue;
-		if (++keys % SCAN_KEYS == 0 && clock_ns() > end)
+		if (clock_ns() > end) /* a key may be a system call, or hundreds */
 			break;
 		if (copy->stage == COPY_FILL)
 			copy_put(copy, &key, flow->mask, ref);

@@ -23,6 +23,18 @@ static void key_of(const struct tuple *tuple, const struct ofx_key *key, struct 
 		k->word[i] = ofx_key_word(key->w, s, i);
 }
 
+/* False: it is not there. */
+static bool replace(struct dp *dp, int fd, const struct ofx_hash_key64 *key, struct ofx_rule_ref ref)
+{
+	volatile __u64 *changes = &dp->skel->data_near->hash_changes;
+	bool done;
+
+	__atomic_add_fetch(changes, 1, __ATOMIC_SEQ_CST);
+	done = !bpf_map_update_elem(fd, key, &ref, BPF_EXIST);
+	__atomic_add_fetch(changes, 1, __ATOMIC_SEQ_CST);
+	return done;
+}
+
 static int put(struct copy *copy, const struct ofx_key *key, uint32_t mask, struct ofx_rule_ref ref)
 {
 	const struct tuple *tuple = tuple_of(copy);
@@ -33,7 +45,7 @@ static int put(struct copy *copy, const struct ofx_key *key, uint32_t mask, stru
 	key_of(tuple, key, &k);
 	if (!memory_may_grow(ELEMENT))
 		return -ENOMEM;
-	if (!bpf_map_update_elem(fd, &k, &ref, BPF_EXIST))
+	if (replace(copy->table->tables->dp, fd, &k, ref))
 		return 0;
 	if (hashes->n[tuple->map] >= hashes->size[tuple->map])
 		return -ENOSPC;
