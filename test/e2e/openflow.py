@@ -56,7 +56,7 @@ def goto(table):
     return struct.pack('>HHB3x', 1, 8, table)
 
 
-def flow_mod(table, priority, matched, instructions, command=ADD):
+def flow_mod(table, priority, matched, instructions, command=ADD, cookie=0, flags=0):
     n = FLOW_MOD.size + len(matched) + len(instructions)
-    return FLOW_MOD.pack(4, 14, n, 1, 0, 0, table, command, 0, 0, priority, 0xffffffff, 0xffffffff, 0xffffffff, 0,
+    return FLOW_MOD.pack(4, 14, n, 1, cookie, 0, table, command, 0, 0, priority, 0xffffffff, 0xffffffff, 0xffffffff, flags,
                          0) + matched + instructions

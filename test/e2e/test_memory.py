@@ -6,6 +6,7 @@ import struct
 import sys
 import time
 
+import openflow as of
 from cgroup import MB, Cgroup, InCgroup, Limited, read
 from lib import SLOW, Client, Failed, Switch, check, equal, inside, output, run_tests, udp, wait_for
 
@@ -15,18 +16,10 @@ TABLE_FULL, OUT_OF_GROUPS, OUT_OF_METERS = (5, 1), (6, 3), (12, 10)
 BATCH = 2000
 
 
-def oxm(field, value):
-    return struct.pack('>HBB', 0x8000, field << 1, len(value)) + value
-
-
 def flow_mod(command, number=None, port=2, priority=10, table=0, flags=0):
-    """number: of an IPv4 destination; None: any packet."""
-    fields = b'' if number is None else oxm(5, b'\x08\x00') + oxm(12, struct.pack('>I', 0x0a000000 + number))
-    length = 4 + len(fields)
-    actions = output(port)
-    head = struct.pack('>QQBBHHHIIIHxx', number or 0, 0, table, command, 0, 0, priority, ANY, ANY, ANY, flags)
-    match = struct.pack('>HH', 1, length) + fields + bytes(-length % 8)
-    return head + match + struct.pack('>HH4x', 4, 8 + len(actions)) + actions
+    """The body.  number: of an IPv4 destination; None: any packet."""
+    matched = of.match() if number is None else of.match(of.oxm(of.ETH_TYPE, 0x0800), of.oxm(of.IPV4_DST, 0x0a000000 + number))
+    return of.flow_mod(table, priority, matched, of.apply_actions(output(port)), command, number or 0, flags)[8:]
 
 
 def send_all(client, kind, bodies):
