@@ -12,7 +12,7 @@
  * replaced may find neither.  So what is not there is looked for again if something was replaced meanwhile, and what is
  * not better than the best is looked at again.
  */
-#define HASH_LOOKS 3
+#define HASH_LOOKS 2
 
 #define HASH_MAP(bytes)                                                                                                \
 	struct {                                                                                                       \

@@ -360,7 +360,7 @@ static void test_none_misses(void **state)
 	prefix(&m, side, addr, 32);
 	s.key = m.value;
 	sender_start(&s);
-	for (int round = 0; round < 20; round++) {
+	for (int round = 0; round < 12; round++) {
 		for (int i = 0; i < 100; i++) {
 			struct rule *r = &w->rules[random() % w->n_rules];
 
