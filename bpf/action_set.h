@@ -91,6 +91,22 @@ static __always_inline void action_set_add_fields(struct ofx_state *s)
 			verdict_copy(s, &s->set.set[i]);
 }
 
+/* Do the fields that are set change what headers are taken for?  As action_changes_type() of user/datapath/action.c. */
+static __always_inline int action_set_retypes(const struct ofx_state *s)
+{
+	const struct ofx_key types = {.ip_proto = 0xff, .icmp_type = 0xff};
+	int retypes = 0;
+
+	for (__u32 i = 0; i < OFX_SET_FIELDS; i++) {
+		const struct ofx_op *op = &s->set.set[i];
+
+		if (s->set.dirty & 1u << i)
+			retypes |= (op->a == OFX_W_ETH_DST && op->mask & OFX_TYPE_MASK) ||
+				   (op->a == OFX_W_L4 && op->mask & types.w[OFX_W_L4]);
+	}
+	return retypes;
+}
+
 /*
  * End of the pipeline: the set becomes the end of the verdict.  copy TTL in, pop, push MPLS, PBB, VLAN, copy TTL out,
  * TTL, set-field, queue, then the group, or without one the output.
@@ -116,6 +132,8 @@ __weak __noinline int action_set_finish(struct ofx_state *s)
 	action_set_add_fields(s);
 	if (s->set.present & 1u << OFX_OP_SET_QUEUE)
 		verdict_add(s, OFX_OP_SET_QUEUE, 0, 0, s->set.queue);
+	if (s->set.present & 1u << OFX_OP_GROUP && action_set_retypes(s)) /* what buckets do meets the new types */
+		verdict_add(s, OFX_OP_PARSE, 0, 0, 0);
 	if (s->set.present & 1u << OFX_OP_GROUP)
 		return verdict_add(s, OFX_OP_GROUP, 0, 0, s->set.group);
 	output = s->set.output;

@@ -60,6 +60,7 @@ def case(sw, flows, frame, want):
     sw.forward([(1, frame)], want)
 
 
+GROUP_MOD = 15
 IPV4, PBB = {'eth_type': 0x800}, {'eth_type': 0x88e7}
 
 
@@ -112,6 +113,18 @@ def test_action_set(sw):
     """5.10, whatever the order written: pop, push PBB, push VLAN, set."""
     write = [put(pbb_isid=8), put(vlan_vid=0x1009), put(vlan_pcp=6), parser.OFPActionPushVlan(0x88a8), PUSH, POP, out(2)]
     case(sw, [flow(PBB, write=write)], pbb(U, 7), {2: [pbb(U, 8, tags=[BTAG])]})
+
+
+def test_group_behind_a_new_type(sw):
+    """The set's fields come before its group: buckets meet what is no I-TAG any more."""
+    with Client(sw.sock) as c:
+        bucket = parser.OFPBucket(watch_port=ofp.OFPP_ANY, watch_group=ofp.OFPG_ANY, actions=[PUSH, out(2)])
+        c.send(GROUP_MOD, body(parser.OFPGroupMod(DP, ofp.OFPGC_ADD, ofp.OFPGT_ALL, 1, [bucket])))
+        c.barrier()
+    frame = pbb(U, 7)
+    other = frame[:12] + b'\x88\xb5' + frame[14:]
+    case(sw, [flow(PBB, write=[parser.OFPActionGroup(1), put(eth_type=0x88b5)])], frame, {2: [pbb(other)]})
+    sw.of('del-groups')
 
 
 def test_wrong_flows(sw):
