@@ -292,7 +292,7 @@ class Ours(Rig):
     def changed(self):
         """At times tables have settled where they are to lie, in hash maps and tries (`ofxdpctl NAME tables`)."""
         self.n_changes += 1
-        if self.n_changes % 4 == 0:
+        if self.n_changes % 8 == 0:
             time.sleep(0.08)
 
     def fill(self, i):
