@@ -126,6 +126,17 @@ void settle_kinds(struct world *w)
 	}
 }
 
+unsigned int n_of_kind(const struct world *w, uint8_t kind)
+{
+	const struct dp_tables *t = w->dp.tables;
+	const struct ofx_list *list = &t->lists[t->roots[0]];
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; t->roots[0] && i < list->n; i++)
+		n += list->entries[i].kind == kind;
+	return n;
+}
+
 /* --- flow entries --- */
 
 #define WAITS 2000

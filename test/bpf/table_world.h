@@ -78,6 +78,8 @@ void settle(struct world *w);
 void settle_kinds(struct world *w);
 /* A number into the match at a byte offset of the key. */
 void put(struct of_match *m, unsigned int offset, unsigned int bytes, uint64_t value, uint64_t mask);
+/* Entries of table 0's list that are of this kind. */
+unsigned int n_of_kind(const struct world *w, uint8_t kind);
 /* One that often hits a rule. */
 void random_key(const struct world *w, struct ofx_key *key);
 void random_inst(const struct world *w, struct rule *r);

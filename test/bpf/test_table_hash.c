@@ -35,17 +35,6 @@ static void service_key(struct ofx_key *key, uint32_t i)
 	*key = m.value;
 }
 
-static unsigned int n_of_kind(const struct world *w, uint8_t kind)
-{
-	const struct dp_tables *t = w->dp.tables;
-	const struct ofx_list *list = &t->lists[t->roots[0]];
-	unsigned int n = 0;
-
-	for (uint32_t i = 0; t->roots[0] && i < list->n; i++)
-		n += list->entries[i].kind == kind;
-	return n;
-}
-
 static void check_services(struct world *w, uint32_t n, int some)
 {
 	struct ofx_key key;

@@ -7,17 +7,6 @@
 
 enum { MANY = OFX_LPM_ROUTES + 500, LENGTHS = 33 };
 
-static unsigned int n_of_kind(const struct world *w, uint8_t kind)
-{
-	const struct dp_tables *t = w->dp.tables;
-	const struct ofx_list *list = &t->lists[t->roots[0]];
-	unsigned int n = 0;
-
-	for (uint32_t i = 0; t->roots[0] && i < list->n; i++)
-		n += list->entries[i].kind == kind;
-	return n;
-}
-
 /* What a kind of routes asks for. */
 struct side {
 	uint8_t kind;

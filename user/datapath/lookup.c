@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The published lists of a table's lookups: tuples and routes, by falling highest priority. */
-#include <string.h>
-
 #include "include/openflow/openflow.h"
+#include "user/datapath/cache.h"
 #include "user/datapath/table_lpm.h"
 #include "user/openflow/error.h"
 

@@ -235,7 +235,7 @@ static void look(evutil_socket_t fd, short what, void *aux)
 
 void copies_look_later(struct dp_tables *tables)
 {
-	/* A look each second comes too late for these. */
+	/* the first since the last look: one may be due already, but only for those that have to wait (RETRY_MS) */
 	if (!tables->copies.n_changes++)
 		look_soon(tables, LOOK_MS);
 }

@@ -396,24 +396,30 @@ void lpm_drop(struct tuple *mask, const struct ofx_key *key)
 
 /* --- instead of tuples --- */
 
-bool lpm_hides(const struct tuple *tuple)
+/* Are all of its rules routes, and so far into tries? */
+static bool all_are(const struct tuple *tuple, bool (*so_far)(const struct copy *))
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < LPM_FAMILIES; i++)
-		if (tuple->n_routes[i] && tuple->lookup.table->lpm[i]->copy.stage == COPY_IN)
+		if (tuple->n_routes[i] && so_far(&tuple->lookup.table->lpm[i]->copy))
 			n += tuple->n_routes[i];
 	return n && n >= tuple->lookup.priorities.n;
 }
 
+static bool is_in(const struct copy *copy)
+{
+	return copy->stage == COPY_IN;
+}
+
+bool lpm_hides(const struct tuple *tuple)
+{
+	return all_are(tuple, is_in);
+}
+
 bool lpm_covers(const struct tuple *tuple)
 {
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < LPM_FAMILIES; i++)
-		if (tuple->n_routes[i] && copy_follows(&tuple->lookup.table->lpm[i]->copy))
-			n += tuple->n_routes[i];
-	return n && n >= tuple->lookup.priorities.n;
+	return all_are(tuple, copy_follows);
 }
 
 void lpm_table_close(struct table *t)
